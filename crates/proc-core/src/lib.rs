@@ -1,0 +1,19 @@
+//! Run programs so that whatever they start is gone when the run ends, however it ends, and nothing else is ever
+//! touched.
+//!
+//! The modules stand in the order in which they build on each other: each imports only from those above it.
+//!
+//! The library neither prints nor ends the process.
+
+#![warn(missing_docs)]
+
+pub mod identity;
+pub mod interruption;
+pub mod lending;
+pub mod mark;
+pub mod status;
+
+mod sys;
+
+pub mod table;
+pub mod wait;

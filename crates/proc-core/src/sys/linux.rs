@@ -1,0 +1,14 @@
+//! Linux: `/proc`, pidfds, resource limits, `sock_diag`.
+
+mod control;
+mod launch;
+mod peer;
+mod procfs;
+mod signal;
+mod socket;
+
+pub(crate) use control::*;
+pub(crate) use launch::*;
+pub(crate) use procfs::*;
+pub(crate) use signal::*;
+pub(crate) use socket::*;

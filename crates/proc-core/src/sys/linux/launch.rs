@@ -1,0 +1,94 @@
+//! What a new process gets before its first instruction, and what makes a process a guardian.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::fs::Access;
+use rustix::process::{Resource, Rlimit, Signal};
+
+/// Lets a command start in a process group of its own, with the given `RLIMIT_RTTIME` (µs) and so that it is killed
+/// when the calling thread ends.
+///
+/// The death signal is a belt only: it reaches direct children, and a setuid program sheds it.
+#[expect(
+    unsafe_code,
+    reason = "only between fork and exec can a limit be set for the child alone"
+)]
+pub(crate) fn contain_at_start(command: &mut Command, real_time_limit: Option<u64>) {
+    let parent = rustix::process::getpid();
+    command.process_group(0);
+    let before_exec = move || {
+        if let Some(limit) = real_time_limit {
+            let limit = Rlimit {
+                current: Some(limit),
+                maximum: Some(limit),
+            };
+            // An outer run may have set a lower hard limit, which cannot be raised; the other evidence remains.
+            let _ = rustix::process::setrlimit(Resource::Rttime, limit);
+        }
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        if rustix::process::getppid() == Some(parent) {
+            Ok(())
+        } else {
+            // The parent ended before the death signal was set, so it would never come.
+            Err(io::Error::from(io::ErrorKind::BrokenPipe))
+        }
+    };
+    // SAFETY: the closure makes system calls only; it neither allocates nor takes a lock.
+    unsafe { command.pre_exec(before_exec) };
+}
+
+/// The hard `RLIMIT_RTTIME` of this process, in µs. `None`: unlimited.
+pub(crate) fn own_real_time_limit() -> Option<u64> {
+    rustix::process::getrlimit(Resource::Rttime).maximum
+}
+
+/// Leaves the session of whoever started this process, and becomes the parent of every orphan below it.
+pub(crate) fn become_guardian() -> io::Result<()> {
+    rustix::process::setsid()?;
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    Ok(())
+}
+
+/// The file names under which a program of this name may be found.
+pub(crate) fn executable_names(path: &Path) -> Vec<PathBuf> {
+    vec![path.to_owned()]
+}
+
+/// Whether this user may execute a file.
+pub(crate) fn may_execute(path: &Path) -> bool {
+    rustix::fs::access(path, Access::EXEC_OK).is_ok()
+}
+
+/// Makes a folder, and those above it, that only this user can enter. One that is there already must be this user's.
+pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let metadata = fs::metadata(path)?;
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "it belongs to another user",
+        ));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        fs::set_permissions(path, Permissions::from_mode(0o700))?;
+    }
+    // Permission bits do not stop root, and a read-only file system stops everybody.
+    rustix::fs::access(path, Access::WRITE_OK | Access::EXEC_OK)?;
+    Ok(())
+}
+
+/// A path from the bytes that it was written as.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "on other systems not all bytes are a path"
+)]
+pub(crate) fn path_from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
+    Some(PathBuf::from(OsString::from_vec(bytes)))
+}

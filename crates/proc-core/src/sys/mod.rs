@@ -1,0 +1,14 @@
+//! The operating system, behind one small set of free functions.
+//!
+//! The only place with `cfg(target_os)` and `unsafe`. Each back end exports the same functions; the rest of the crate
+//! calls `sys::…` and does not know where it runs.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::*;
+
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "no back end for this target: write `sys/<os>.rs` with the functions of `sys/linux.rs`"
+);
