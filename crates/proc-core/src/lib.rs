@@ -17,3 +17,7 @@ mod sys;
 
 pub mod table;
 pub mod wait;
+
+pub mod scope;
+
+pub mod ledger;

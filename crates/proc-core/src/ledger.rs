@@ -1,0 +1,268 @@
+//! The ledger: the durable journal of one run, written before each act.
+//!
+//! Each entry is one line, `<CRC-32 in hex> <JSON>\n`, appended with one write. A crash at any byte leaves whole
+//! lines and at most one torn tail, which a reader leaves out. Anything else that does not check is damage: such a
+//! ledger is set aside, and nothing is ever ended on its word.
+//!
+//! The guardian of a run is its ledger's only writer, and holds a lock in the run's folder for as long as it lives. The
+//! kernel gives the lock back when its holder dies, whatever the cause, so a run lives exactly as long as its lock is
+//! held. Entries are not flushed to the disk one by one: they outlive every process, and a machine that loses power
+//! loses the processes with them.
+
+mod history;
+mod runs;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::{Boot, Identity};
+use crate::mark::{MAX_MEMBER, Mark, MemberNumber};
+use crate::status::ExitStatus;
+
+pub use history::{History, MemberHistory};
+pub(crate) use runs::take_lock;
+pub use runs::{Damaged, KnownRun, RunState, Runs};
+
+/// The version of the entries below. A reader refuses a ledger with a larger one.
+pub const VERSION: u32 = 1;
+
+const FILE: &str = "ledger";
+pub(crate) const LOCK: &str = "lock";
+
+/// A part of a run that was started on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Member {
+    /// A client, numbered from 1 over all roles of the run.
+    Client(MemberNumber),
+    /// The test command.
+    Test,
+}
+
+/// The largest number of clients in a run: the numbers that a mark has room for.
+pub const MAX_CLIENTS: MemberNumber = MAX_MEMBER - 1;
+
+/// One act of a run.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is written and read once a run, and no list of entries is kept"
+)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum Entry {
+    /// The run exists. Always the first entry.
+    Opened(Opened),
+    /// A member is about to be started.
+    Starting {
+        /// Which.
+        member: Member,
+        /// The program, for people.
+        program: String,
+        /// The port that it is to serve.
+        port: Option<u16>,
+    },
+    /// A member has been started.
+    Started {
+        /// Which.
+        member: Member,
+        /// As this process.
+        identity: Identity,
+    },
+    /// A client has answered at this address.
+    Ready {
+        /// Which.
+        member: Member,
+        /// Where.
+        url: String,
+    },
+    /// A member's own process has ended.
+    Exited {
+        /// Which.
+        member: Member,
+        /// How.
+        status: ExitStatus,
+    },
+    /// The run goes on without its launcher.
+    Detached,
+    /// The run is being ended.
+    Ending {
+        /// Why, for people.
+        reason: String,
+    },
+    /// The run is over, and nothing of it is left.
+    Closed,
+    /// Written by a newer tool that kept this version; of no concern to this one.
+    #[serde(other)]
+    Other,
+}
+
+/// What is known when a run is opened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Opened {
+    /// [`VERSION`] of the writer.
+    pub version: u32,
+    /// The run id.
+    pub run: String,
+    /// The project root, for people.
+    pub root: String,
+    /// When, in UTC.
+    pub time: jiff::Timestamp,
+    /// The boot in which all identities of this ledger hold.
+    pub boot: Boot,
+    /// The PID namespace in which they hold.
+    pub pid_namespace: u64,
+    /// The guardian.
+    pub guardian: Identity,
+    /// Who asked for the run.
+    pub launcher: Option<Identity>,
+    /// The process with whose end the run is to end, if one was named.
+    #[serde(default)]
+    pub owner: Option<Identity>,
+    /// The mark of everything that the run starts.
+    pub mark: Option<Mark>,
+    /// The ports that the run has claimed.
+    pub ports: Vec<u16>,
+}
+
+/// A ledger that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// It cannot be read or written.
+    #[error("cannot {operation} the ledger {path}: {source}", path = path.display())]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// A line in it is not what was written.
+    #[error("the ledger {path} is damaged at line {line}", path = path.display())]
+    Damaged {
+        /// The ledger.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A newer version of this tool wrote it.
+    #[error("the ledger {path} was written by a newer version of this tool (format {version}, this one knows {VERSION})", path = path.display())]
+    Newer {
+        /// The ledger.
+        path: PathBuf,
+        /// Its format.
+        version: u32,
+    },
+}
+
+/// The ledger of a run that is going on, for its one writer.
+#[derive(Debug)]
+pub struct Ledger {
+    file: File,
+    path: PathBuf,
+    /// How much of the file are whole entries.
+    length: u64,
+}
+
+impl Member {
+    /// The number in the mark of everything that this member starts.
+    pub const fn number(self) -> MemberNumber {
+        match self {
+            Self::Client(number) => number,
+            Self::Test => MAX_MEMBER,
+        }
+    }
+
+    /// The member with this number in its mark.
+    pub const fn from_number(number: MemberNumber) -> Option<Self> {
+        match number {
+            0 => None,
+            MAX_MEMBER => Some(Self::Test),
+            number => Some(Self::Client(number)),
+        }
+    }
+}
+
+impl std::fmt::Display for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Client(number) => write!(f, "client {number}"),
+            Self::Test => f.write_str("the test"),
+        }
+    }
+}
+
+impl Ledger {
+    /// Starts the ledger of a new run, in its folder.
+    pub fn create(folder: &Path, opened: Opened) -> Result<Self, LedgerError> {
+        let path = folder.join(FILE);
+        let file = File::options()
+            .append(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(|source| LedgerError::Io {
+                operation: "create",
+                path: path.clone(),
+                source,
+            })?;
+        let mut ledger = Self {
+            file,
+            path,
+            length: 0,
+        };
+        ledger.append(&Entry::Opened(opened))?;
+        Ok(ledger)
+    }
+
+    /// Goes on with the ledger of a run whose guardian is dead.
+    pub(crate) fn reopen(folder: &Path) -> Result<Self, LedgerError> {
+        let path = folder.join(FILE);
+        let error = |operation| {
+            let path = path.clone();
+            move |source| LedgerError::Io {
+                operation,
+                path,
+                source,
+            }
+        };
+        let bytes = std::fs::read(&path).map_err(error("read"))?;
+        let whole = bytes
+            .iter()
+            .rposition(|b| *b == b'\n')
+            .map_or(0, |end| end + 1);
+        let file = File::options()
+            .append(true)
+            .open(&path)
+            .map_err(error("open"))?;
+        let length = whole as u64;
+        file.set_len(length)
+            .map_err(error("cut the torn tail of"))?;
+        Ok(Self {
+            file,
+            path: path.clone(),
+            length,
+        })
+    }
+
+    /// Appends an entry. When this returns, the entry outlives this process.
+    pub fn append(&mut self, entry: &Entry) -> Result<(), LedgerError> {
+        let error = |source| LedgerError::Io {
+            operation: "write",
+            path: self.path.clone(),
+            source,
+        };
+        let json = serde_json::to_string(entry).map_err(|source| error(source.into()))?;
+        let line = format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()));
+        // Of an entry for which the disk had no room a part may have been written. Where there is room again by now,
+        // the next entry would join it to a line that nobody can read.
+        if self.file.metadata().map_err(error)?.len() > self.length {
+            self.file.set_len(self.length).map_err(error)?;
+        }
+        self.file.write_all(line.as_bytes()).map_err(error)?;
+        self.length += line.len() as u64;
+        Ok(())
+    }
+}

@@ -1,0 +1,302 @@
+//! Finding the runs of a scope, and which of them live.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{History, LOCK, LedgerError};
+use crate::scope::{Scope, open_lock};
+
+/// How long a run may take from its folder to its ledger. Far longer than any takes.
+const STILLBORN_AFTER: Duration = Duration::from_hours(1);
+
+/// How many folders with damaged ledgers are kept to be looked at.
+const SET_ASIDE_KEPT: usize = 20;
+
+/// Whether a run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// Its guardian lives.
+    Live,
+    /// Its guardian died before everything had ended.
+    Dead,
+    /// It is over.
+    Closed,
+}
+
+/// A run that has a ledger.
+#[derive(Clone, Debug)]
+pub struct KnownRun {
+    /// The run id.
+    pub id: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Whether it goes on.
+    pub state: RunState,
+    /// What its ledger says.
+    pub history: History,
+}
+
+/// A run whose ledger could not be read.
+#[derive(Debug)]
+pub struct Damaged {
+    /// The run id.
+    pub id: String,
+    /// Where it is now.
+    pub folder: PathBuf,
+    /// Whether it has been moved out of the way of the runs.
+    pub is_set_aside: bool,
+    /// What is wrong with it.
+    pub error: LedgerError,
+}
+
+/// All runs that a scope knows, the oldest first.
+#[derive(Debug, Default)]
+pub struct Runs {
+    /// Those with a ledger.
+    pub known: Vec<KnownRun>,
+    /// Those without one that can be read.
+    pub damaged: Vec<Damaged>,
+}
+
+impl Runs {
+    /// Reads the ledgers of a scope, and leaves everything as it is.
+    pub fn read(scope: &Scope) -> io::Result<Self> {
+        Self::read_folder(&scope.runs_folder())
+    }
+
+    /// Moves the runs out of the way whose ledger could not be read, unless their guardian lives.
+    ///
+    /// What cannot be moved stays, and is said to be where it is: that must not keep anybody from cleaning the rest.
+    pub fn set_aside(&mut self, scope: &Scope) {
+        for damaged in &mut self.damaged {
+            if damaged.is_set_aside || !matches!(is_held(&damaged.folder), Ok(false)) {
+                continue;
+            }
+            let aside = free_name(&scope.set_aside_folder(), &damaged.id);
+            match fs::rename(&damaged.folder, &aside) {
+                Ok(()) => damaged.folder = aside,
+                // Another command was faster; it has found the name free.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    damaged.folder = scope.set_aside_folder().join(&damaged.id);
+                }
+                Err(_) => continue,
+            }
+            damaged.is_set_aside = true;
+        }
+    }
+
+    /// Reads the ledgers of all other scopes of this user, and leaves them as they are.
+    pub fn read_elsewhere(scope: &Scope) -> Self {
+        let mut all = Self::default();
+        for folder in scope.other_runs_folders() {
+            if let Ok(runs) = Self::read_folder(&folder) {
+                all.known.extend(runs.known);
+                all.damaged.extend(runs.damaged);
+            }
+        }
+        all
+    }
+
+    fn read_folder(folder: &Path) -> io::Result<Self> {
+        let mut runs = Self::default();
+        let mut folders: Vec<PathBuf> = fs::read_dir(folder)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<_, _>>()?;
+        folders.sort();
+        for folder in folders {
+            match Self::read_one(&folder) {
+                Ok(Some(run)) => runs.known.push(run),
+                Ok(None) => {}
+                Err(error) => {
+                    let id = id_of(&folder);
+                    runs.damaged.push(Damaged {
+                        id,
+                        folder,
+                        is_set_aside: false,
+                        error,
+                    });
+                }
+            }
+        }
+        Ok(runs)
+    }
+
+    /// Reads the ledger of one run. `None`: it never got as far as its first entry.
+    pub fn read_one(folder: &Path) -> Result<Option<KnownRun>, LedgerError> {
+        // The lock is looked at before the ledger: a run that closes in between has written its last entry.
+        let held = is_held(folder).map_err(|source| LedgerError::Io {
+            operation: "look at the lock beside",
+            path: folder.join(super::FILE),
+            source,
+        })?;
+        let Some(history) = History::read(folder)? else {
+            return Ok(None);
+        };
+        let state = match (held, history.closed) {
+            // Its guardian may still be on its way out, but has nothing left to guard.
+            (_, true) => RunState::Closed,
+            (true, false) => RunState::Live,
+            (false, false) => RunState::Dead,
+        };
+        Ok(Some(KnownRun {
+            id: id_of(folder),
+            folder: folder.to_owned(),
+            state,
+            history,
+        }))
+    }
+
+    /// Removes the folders of the oldest runs that are over, but for so many; of runs that never began; and of those that
+    /// were set aside long ago. To be called under the lock of the scope.
+    ///
+    /// What cannot be removed stays; it does no harm.
+    pub fn prune(&self, scope: &Scope, keep: usize) {
+        for folder in folders(&scope.runs_folder()) {
+            if is_stillborn(&folder) {
+                let _ = fs::remove_dir_all(&folder);
+            }
+        }
+        // Their names begin with the time of the run.
+        for old in folders(&scope.set_aside_folder())
+            .iter()
+            .rev()
+            .skip(SET_ASIDE_KEPT)
+        {
+            let _ = fs::remove_dir_all(old).or_else(|_| fs::remove_file(old));
+        }
+        let closed: Vec<&KnownRun> = self
+            .known
+            .iter()
+            .filter(|run| run.state == RunState::Closed)
+            .collect();
+        for run in &closed[..closed.len().saturating_sub(keep)] {
+            let _ = fs::remove_dir_all(&run.folder);
+        }
+    }
+
+    /// The runs whose guardian lives.
+    pub fn live(&self) -> impl Iterator<Item = &KnownRun> {
+        self.known.iter().filter(|run| run.state == RunState::Live)
+    }
+
+    /// The runs whose guardian is gone, whether or not everything had ended: of these nothing should be left.
+    pub fn over(&self) -> impl Iterator<Item = &KnownRun> {
+        self.known.iter().filter(|run| run.state != RunState::Live)
+    }
+
+    /// The runs whose guardian died before everything had ended.
+    pub fn dead(&self) -> impl Iterator<Item = &KnownRun> {
+        self.known.iter().filter(|run| run.state == RunState::Dead)
+    }
+}
+
+/// Takes the lock of a run, which whoever ends the run holds. `None`: another process holds it.
+pub(crate) fn take_lock(folder: &Path) -> io::Result<Option<File>> {
+    let file = open_lock(&folder.join(LOCK))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn is_held(folder: &Path) -> io::Result<bool> {
+    match File::open(folder.join(LOCK)) {
+        Ok(file) => match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        },
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The entries of a folder by name. None where it cannot be read.
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut folders: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    folders.sort();
+    folders
+}
+
+/// Whether a run's folder has no ledger, and nobody has done anything about that for long.
+fn is_stillborn(folder: &Path) -> bool {
+    let Ok(metadata) = folder.symlink_metadata() else {
+        return false;
+    };
+    let age = metadata
+        .modified()
+        .ok()
+        .and_then(|time| time.elapsed().ok());
+    metadata.is_dir()
+        && age.is_some_and(|age| age > STILLBORN_AFTER)
+        && matches!(folder.join(super::FILE).try_exists(), Ok(false))
+        && matches!(is_held(folder), Ok(false))
+}
+
+fn id_of(folder: &Path) -> String {
+    folder
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+fn free_name(folder: &Path, id: &str) -> PathBuf {
+    let mut path = folder.join(id);
+    let mut number = 1;
+    while path.exists() {
+        number += 1;
+        path = folder.join(format!("{id}.{number}"));
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn what_never_began_and_what_was_set_aside_long_ago_is_pruned() {
+        let folder = tempfile::tempdir().unwrap();
+        let scope = Scope::open_in(folder.path(), &folder.path().join("state")).unwrap();
+        let make = |id: &str, ledger: bool, hours: u64| {
+            let run = scope.make_run_folder(id).unwrap();
+            if ledger {
+                fs::write(run.join(super::super::FILE), "").unwrap();
+            }
+            let time = SystemTime::now() - Duration::from_hours(hours);
+            File::open(&run).unwrap().set_modified(time).unwrap();
+            run
+        };
+        let old = make("old", false, 2);
+        let young = make("young", false, 0);
+        let begun = make("begun", true, 2);
+        let held = make("held", false, 2);
+        let lock = take_lock(&held).unwrap().unwrap();
+        let past = SystemTime::now() - Duration::from_hours(2);
+        File::open(&held).unwrap().set_modified(past).unwrap();
+        let aside = |number: usize| scope.set_aside_folder().join(format!("{number:02}"));
+        (0..22).for_each(|number| fs::create_dir(aside(number)).unwrap());
+
+        Runs::read(&scope).unwrap().prune(&scope, 50);
+        assert!(!old.exists());
+        assert!([young, begun, held].iter().all(|run| run.exists()));
+        let kept: Vec<usize> = (0..22).filter(|number| aside(*number).exists()).collect();
+        assert_eq!(kept, (2..22).collect::<Vec<_>>());
+        drop(lock);
+    }
+}
