@@ -21,3 +21,5 @@ pub mod wait;
 pub mod scope;
 
 pub mod ledger;
+
+pub mod classify;

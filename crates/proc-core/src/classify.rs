@@ -1,0 +1,277 @@
+//! What a process is to a scope: ours, of a group, foreign, protected, or unknown; and what a request means for it.
+//!
+//! Everything here is a pure function: rules and evidence in, verdicts out. The facts of a process are asked for through
+//! [`Subject`], cheap ones first, so that a look at the table reads little of most processes; the only other question
+//! to the machine is where a path leads ([`Resolver`]).
+//!
+//! The invariants, which the tests hold against every combination of facts:
+//!
+//! - a protected process is never a target, whatever else is known about it;
+//! - a process without evidence is never a target, and a name alone is evidence only where the whole machine was asked
+//!   for;
+//! - a verdict does not depend on the order in which processes are seen.
+//!
+//! # Examples
+//!
+//! ```
+//! use proc_core::classify::{
+//!     self, Caller, Classifier, GroupSpec, Groups, Premises, Request, Rules, Bounds, BoundsSpec,
+//! };
+//! use proc_core::table::Table;
+//!
+//! let rules = Rules::new([GroupSpec {
+//!     name: "python".to_owned(),
+//!     names: vec!["python*".to_owned()],
+//!     scripts: vec!["**/*.py".to_owned()],
+//!     ..GroupSpec::default()
+//! }])?;
+//! let root = std::env::current_dir()?;
+//! let bounds = Bounds::new(&BoundsSpec { root, ..BoundsSpec::default() }, &classify::on_disk)?;
+//! let table = Table::read()?;
+//! let classifier = Classifier::of_table(
+//!     &table,
+//!     Premises {
+//!         caller: Caller::this_process(),
+//!         bounds: &bounds,
+//!         rules: &rules,
+//!         runs: &[],
+//!         all_users: false,
+//!     },
+//! )?;
+//! let request = Request { groups: Groups::All, ..Request::default() };
+//! for selected in classifier.select(&request) {
+//!     if selected.decision.is_target() {
+//!         println!("{}: {}", selected.identity, selected.verdict);
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod bounds;
+mod facts;
+mod lineage;
+mod matching;
+mod paths;
+mod protect;
+mod rules;
+mod runs;
+mod script;
+mod select;
+mod unreal;
+mod verdict;
+mod work;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub use bounds::{Bounds, BoundsError, BoundsSpec, Resolver, on_disk};
+pub use facts::{Facts, Subject};
+pub use protect::Caller;
+pub use rules::{GroupSpec, RuleError, Rules};
+pub use runs::{RunInfo, RunState, ScopeRef};
+pub use select::{Count, Groups, Request, Selection};
+pub use verdict::{
+    Decision, Evidence, ForeignReason, ProtectedReason, SpareReason, TargetReason, UnknownReason,
+    Verdict,
+};
+
+use crate::identity::Identity;
+use crate::table::Table;
+use lineage::Lineage;
+use matching::{Match, Matcher};
+use runs::{Membership, Runs};
+
+/// All that verdicts rest on, the processes themselves excepted.
+#[derive(Clone, Copy, Debug)]
+pub struct Premises<'a> {
+    /// Who asks.
+    pub caller: Caller,
+    /// Where the scope lies on whose behalf.
+    pub bounds: &'a Bounds<'a>,
+    /// The rules of its groups.
+    pub rules: &'a Rules,
+    /// The runs that the caller knows: this scope's, and any other's.
+    pub runs: &'a [RunInfo],
+    /// Whether other users' processes are judged like one's own. Being root alone never widens anything.
+    pub all_users: bool,
+}
+
+/// The verdicts on the processes of one look.
+#[derive(Debug)]
+pub struct Classifier<'a> {
+    premises: Premises<'a>,
+    lineage: Lineage<'a>,
+    runs: Runs<'a>,
+    matcher: Matcher<'a>,
+    /// The runs that the caller is part of.
+    around: BTreeSet<&'a str>,
+    protected: BTreeMap<u32, ProtectedReason>,
+    verdicts: BTreeMap<u32, OnceCell<Verdict>>,
+}
+
+/// Nothing can be said about these processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClassifyError {
+    /// The caller is not among the processes, so that neither it nor its ancestors could be told from the rest. The
+    /// look was taken in another PID namespace, or `/proc` is another one's.
+    #[error(
+        "the caller (PID {0}) is not in the process table: `/proc` belongs to another PID namespace"
+    )]
+    CallerMissing(u32),
+}
+
+/// What is known about a process and what follows from it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Explanation {
+    /// All of its facts.
+    pub facts: Facts,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The verdict in words.
+    pub text: String,
+}
+
+impl<'a> Classifier<'a> {
+    /// Prepares the verdicts on these processes; none is reached before it is asked for.
+    pub fn new(
+        subjects: impl IntoIterator<Item = &'a dyn Subject>,
+        premises: Premises<'a>,
+    ) -> Result<Self, ClassifyError> {
+        let lineage = Lineage::new(subjects);
+        let caller = premises.caller;
+        if lineage.get(caller.pid).is_none() {
+            return Err(ClassifyError::CallerMissing(caller.pid));
+        }
+        let pids = || lineage.iter().map(|subject| subject.identity().pid);
+        let runs = Runs::new(premises.runs);
+        Ok(Self {
+            around: runs.around(&lineage, caller.pid),
+            runs,
+            matcher: Matcher::new(premises.bounds, premises.rules, pids()),
+            protected: protect::lines(&lineage, caller),
+            verdicts: pids().map(|pid| (pid, OnceCell::new())).collect(),
+            premises,
+            lineage,
+        })
+    }
+
+    /// Prepares the verdicts on all processes of a look.
+    pub fn of_table(table: &'a Table, premises: Premises<'a>) -> Result<Self, ClassifyError> {
+        Self::new(
+            table.iter().map(|process| process as &dyn Subject),
+            premises,
+        )
+    }
+
+    /// The verdict on a process. `None`: it is not in the look.
+    pub fn verdict(&self, identity: &Identity) -> Option<&Verdict> {
+        let subject = self.lineage.get(identity.pid)?;
+        (subject.identity() == *identity).then(|| self.judge(subject))?
+    }
+
+    /// Whether a rule names a process, whatever else is known about it.
+    pub fn is_named(&self, identity: &Identity) -> bool {
+        let subject = self
+            .lineage
+            .get(identity.pid)
+            .filter(|subject| subject.identity() == *identity);
+        subject.is_some_and(|subject| self.matcher.is_named(subject))
+    }
+
+    /// The facts of the process with this PID, and the verdict on it. `None`: it is not in the look.
+    pub fn explain(&self, pid: u32) -> Option<Explanation> {
+        let subject = self.lineage.get(pid)?;
+        let verdict = self.judge(subject)?.clone();
+        Some(Explanation {
+            facts: Facts::of(subject),
+            text: verdict.to_string(),
+            verdict,
+        })
+    }
+
+    fn judge(&self, subject: &'a dyn Subject) -> Option<&Verdict> {
+        let cell = self.verdicts.get(&subject.identity().pid)?;
+        Some(cell.get_or_init(|| self.reach(subject)))
+    }
+
+    /// Reaches a verdict. What protects a process comes first, then what a run can claim, then what a rule can.
+    fn reach(&self, subject: &'a dyn Subject) -> Verdict {
+        let protected = |reason| Verdict::Protected { reason };
+        let pid = subject.identity().pid;
+        if pid == 1 {
+            return protected(ProtectedReason::Init);
+        }
+        if subject.is_kernel() {
+            return protected(ProtectedReason::Kernel);
+        }
+        if let Some(reason) = self.protected.get(&pid) {
+            return protected(reason.clone());
+        }
+        if subject.is_zombie() {
+            return Verdict::Foreign {
+                reason: ForeignReason::Exited,
+            };
+        }
+        let is_others = subject.is_own() == Some(false) && !self.premises.all_users;
+        match self.membership(subject) {
+            Some(Membership::Guardian(run)) if run.scope == ScopeRef::This => {
+                let run = run.id.clone();
+                protected(ProtectedReason::Guardian { run })
+            }
+            Some(Membership::Member(run, evidence)) if run.scope == ScopeRef::This => {
+                Verdict::Ours {
+                    run: run.id.clone(),
+                    evidence,
+                    group: self.matcher.group(&self.lineage, subject),
+                }
+            }
+            Some(Membership::Guardian(run) | Membership::Member(run, _)) => {
+                let run = run.id.clone();
+                protected(ProtectedReason::OtherScope { run })
+            }
+            _ if is_others => protected(ProtectedReason::OtherUser),
+            Some(Membership::Stranger(sign)) => protected(ProtectedReason::UnknownRun { sign }),
+            None if subject.is_own().is_none() => Verdict::Unknown {
+                reason: UnknownReason::Vanished,
+            },
+            None => match self.matcher.of(&self.lineage, subject) {
+                Match::Group(found) => Verdict::Group {
+                    group: found.group,
+                    evidence: found.evidence,
+                    in_scope: found.in_scope,
+                    own_editor: found.own_editor,
+                },
+                Match::Foreign(reason) => Verdict::Foreign { reason },
+                Match::Unknown(reason) => Verdict::Unknown { reason },
+            },
+        }
+    }
+
+    /// The run that a process belongs to. Mark and cookie are read where they can matter: where there is a run that
+    /// could claim it, or where a rule could make it a target, by its own name or by that of an ancestor.
+    fn membership(&self, subject: &'a dyn Subject) -> Option<Membership<'a>> {
+        let with_signs = match subject.is_own() {
+            None => false,
+            Some(_) if !self.runs.is_empty() => true,
+            Some(own) => (own || self.premises.all_users) && self.could_be_target(subject),
+        };
+        self.runs.membership(&self.lineage, subject, with_signs)
+    }
+
+    fn could_be_target(&self, subject: &'a dyn Subject) -> bool {
+        self.matcher.is_named(subject)
+            || self
+                .lineage
+                .ancestors(subject.identity().pid)
+                .into_iter()
+                .any(|ancestor| self.matcher.is_named(ancestor))
+    }
+}

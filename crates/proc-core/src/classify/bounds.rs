@@ -1,0 +1,216 @@
+//! The bounds of a scope: where it lies, and whether a path leads into it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::UnknownReason;
+use super::paths;
+
+/// Follows symbolic links: the true path of something that exists, `None` for everything else.
+///
+/// [`std::fs::canonicalize`] is the one to use on a real machine; see [`on_disk`].
+pub type Resolver<'a> = &'a dyn Fn(&Path) -> Option<PathBuf>;
+
+/// The [`Resolver`] of the machine on which this runs.
+pub fn on_disk(path: &Path) -> Option<PathBuf> {
+    std::fs::canonicalize(path).ok()
+}
+
+/// What the bounds of a scope are made of.
+#[derive(Clone, Debug, Default)]
+pub struct BoundsSpec {
+    /// The root folder.
+    pub root: PathBuf,
+    /// The `.uproject` files whose editors and games belong to the scope. None: no Unreal process is told by its
+    /// command line.
+    pub projects: Vec<PathBuf>,
+    /// The roots of other scopes. Those that lie within this root (a worktree in a subfolder) are no part of it.
+    pub others: Vec<PathBuf>,
+}
+
+/// The bounds of one scope, with all links on the way followed.
+#[derive(Clone)]
+pub struct Bounds<'a> {
+    /// As given and as resolved.
+    roots: [String; 2],
+    projects: Vec<String>,
+    others: Vec<String>,
+    resolve: Resolver<'a>,
+}
+
+/// Bounds that do not tell the scope from the rest of the machine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BoundsError {
+    /// The path is relative or is not Unicode.
+    #[error("`{0}` is no usable path for a scope: give an absolute one, in Unicode")]
+    Path(PathBuf),
+    /// The root is the root of a file system, so that everything would lie in the scope.
+    #[error(
+        "`{0}` is too much for one scope: everything lies within; choose the project's own folder"
+    )]
+    TooBroad(PathBuf),
+}
+
+/// Where a path of another process leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Into the scope: relative to its root, empty for the root itself.
+    Inside(String),
+    /// Out of the scope: the normal path.
+    Outside(String),
+    /// This cannot be told.
+    Unknown(UnknownReason),
+}
+
+impl<'a> Bounds<'a> {
+    /// Resolves the paths of a scope.
+    pub fn new(spec: &BoundsSpec, resolve: Resolver<'a>) -> Result<Self, BoundsError> {
+        let given = normal(&spec.root)?;
+        let resolved = resolved(resolve, &spec.root)?;
+        if [&given, &resolved].iter().any(|root| root.ends_with('/')) {
+            return Err(BoundsError::TooBroad(spec.root.clone()));
+        }
+        let all = |paths: &[PathBuf]| -> Result<Vec<String>, BoundsError> {
+            paths
+                .iter()
+                .map(|path| self::resolved(resolve, path))
+                .collect()
+        };
+        let mut others = all(&spec.others)?;
+        others
+            .retain(|other| paths::relative(&resolved, other).is_some_and(|rest| !rest.is_empty()));
+        Ok(Self {
+            projects: all(&spec.projects)?,
+            others,
+            roots: [given, resolved],
+            resolve,
+        })
+    }
+
+    /// Whether it has an Unreal project.
+    pub(super) fn has_project(&self) -> bool {
+        !self.projects.is_empty()
+    }
+
+    /// Where a path leads that a process with this working directory means.
+    ///
+    /// With `must_exist`, a path that leads nowhere is unknown: a process that was given a relative path may have
+    /// changed its directory since.
+    pub(super) fn locate(&self, text: &str, directory: Option<&Path>, must_exist: bool) -> Place {
+        let (given, resolved) = match self.follow(text, directory, must_exist) {
+            Ok(both) => both,
+            Err(reason) => return Place::Unknown(reason),
+        };
+        match (self.inside(&resolved), self.inside(&given)) {
+            (Some(path), _) => Place::Inside(path.to_owned()),
+            (None, Some(_)) => Place::Unknown(UnknownReason::LeadsOut),
+            (None, None) => Place::Outside(resolved),
+        }
+    }
+
+    /// Whether a path that a process means is one of the scope's projects.
+    pub(super) fn is_project(&self, text: &str, directory: Option<&Path>) -> bool {
+        self.follow(text, directory, false)
+            .is_ok_and(|(_, resolved)| self.projects.contains(&resolved))
+    }
+
+    /// Whether something lies in a folder.
+    pub(super) fn exists(&self, path: &str, name: &str) -> bool {
+        (self.resolve)(&Path::new(path).join(name)).is_some()
+    }
+
+    /// The normal path of something in the scope.
+    pub(super) fn absolute(&self, relative: &str) -> String {
+        format!("{}/{relative}", self.roots[1])
+    }
+
+    fn inside<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let hidden = |other: &String| paths::relative(other, path).is_some();
+        self.roots
+            .iter()
+            .find_map(|root| paths::relative(root, path))
+            .filter(|_| !self.others.iter().any(hidden))
+    }
+
+    /// The path as it was given and as the links on it lead, both normal.
+    fn follow(
+        &self,
+        text: &str,
+        directory: Option<&Path>,
+        must_exist: bool,
+    ) -> Result<(String, String), UnknownReason> {
+        let text = self.without_wine(text)?;
+        let raw = if paths::is_absolute(&text) {
+            text.into_owned()
+        } else {
+            let directory = directory.ok_or(UnknownReason::NoDirectory)?;
+            let directory = directory.to_str().ok_or(UnknownReason::NotText)?;
+            paths::join(directory, &text).ok_or(UnknownReason::NoDirectory)?
+        };
+        let given = paths::normal(&raw).ok_or(UnknownReason::NotText)?;
+        let found = (self.resolve)(Path::new(&raw));
+        if found.is_none() && (must_exist || raw.split(['/', '\\']).any(|part| part == "..")) {
+            // Where a link is followed by `..`, only the disk knows where that leads.
+            return Err(UnknownReason::NotFound);
+        }
+        let resolved = match found {
+            Some(path) => path.to_str().and_then(paths::normal),
+            None => through_parent(self.resolve, &given),
+        };
+        Ok((given, resolved.ok_or(UnknownReason::NotText)?))
+    }
+
+    /// Wine shows the root of the file system as drive `Z:`; where its other drives lie, its own settings say.
+    fn without_wine<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, UnknownReason> {
+        if paths::is_windows(&self.roots[0]) || !paths::is_windows(text) {
+            return Ok(text.into());
+        }
+        match paths::drive(text) {
+            Some(('z', rest)) => Ok(rest.replace('\\', "/").into()),
+            _ => Err(UnknownReason::ForeignDrive),
+        }
+    }
+}
+
+/// The normal form of a path that the caller gave, links followed as far as it exists.
+fn resolved(resolve: Resolver<'_>, path: &Path) -> Result<String, BoundsError> {
+    let given = normal(path)?;
+    match resolve(path) {
+        Some(found) => normal(&found),
+        None => through_parent(resolve, &given).ok_or_else(|| BoundsError::Path(path.to_owned())),
+    }
+}
+
+fn normal(path: &Path) -> Result<String, BoundsError> {
+    path.to_str()
+        .and_then(paths::normal)
+        .ok_or_else(|| BoundsError::Path(path.to_owned()))
+}
+
+/// The true path of what does not exist: that of the nearest folder above it that does, and the rest.
+fn through_parent(resolve: Resolver<'_>, normal: &str) -> Option<String> {
+    let mut at = normal.len();
+    while let Some(slash) = normal[..at].rfind('/').filter(|slash| *slash > 0) {
+        if let Some(found) = resolve(Path::new(&normal[..slash])) {
+            let found = paths::normal(found.to_str()?)?;
+            return Some(format!(
+                "{}{}",
+                found.trim_end_matches('/'),
+                &normal[slash..]
+            ));
+        }
+        at = slash;
+    }
+    Some(normal.to_owned())
+}
+
+impl fmt::Debug for Bounds<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bounds")
+            .field("roots", &self.roots)
+            .field("projects", &self.projects)
+            .field("others", &self.others)
+            .finish_non_exhaustive()
+    }
+}

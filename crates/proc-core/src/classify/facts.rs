@@ -1,0 +1,223 @@
+//! What can be known about a process.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Serialize, Serializer};
+
+use crate::identity::Identity;
+use crate::mark::{Mark, MemberNumber};
+use crate::table::Process;
+
+/// A process as the classifier asks about it: cheap facts first, and only those that matter.
+///
+/// `None` is "not observed", which is evidence for nothing.
+pub trait Subject: fmt::Debug {
+    /// Which process it is.
+    fn identity(&self) -> Identity;
+    /// The PID of its parent.
+    fn parent(&self) -> u32;
+    /// The PID of the process that leads its session.
+    fn session(&self) -> u32;
+    /// Whether it is a thread of the kernel.
+    fn is_kernel(&self) -> bool;
+    /// Whether it has exited and only waits to be collected.
+    fn is_zombie(&self) -> bool;
+    /// Whether it belongs to the user on whose behalf the caller acts.
+    fn is_own(&self) -> Option<bool>;
+    /// The kernel's own short name for it, for people only.
+    fn short_name(&self) -> &str;
+    /// The file that it executes.
+    fn executable(&self) -> Option<&Path>;
+    /// Its arguments, its own name first.
+    fn arguments(&self) -> Option<&[String]>;
+    /// Its working directory, if that still exists.
+    fn directory(&self) -> Option<&Path>;
+    /// The mark that it carries, and the member of the run that it descends from.
+    fn mark(&self) -> Option<(Mark, MemberNumber)>;
+    /// The run that its environment names.
+    fn cookie(&self) -> Option<&str>;
+}
+
+/// All facts of one process, read at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Facts {
+    /// Which process it is.
+    pub identity: Identity,
+    /// The PID of its parent.
+    pub parent: u32,
+    /// The PID of the process that leads its session.
+    pub session: u32,
+    /// Whether it is a thread of the kernel.
+    pub kernel: bool,
+    /// Whether it has exited and only waits to be collected.
+    pub zombie: bool,
+    /// Whether it belongs to the user on whose behalf the caller acts.
+    pub own: Option<bool>,
+    /// The kernel's own short name for it.
+    pub short_name: String,
+    /// The file that it executes.
+    pub executable: Option<PathBuf>,
+    /// Its arguments, its own name first.
+    pub arguments: Option<Vec<String>>,
+    /// Its working directory, if that still exists.
+    pub directory: Option<PathBuf>,
+    /// The mark that it carries, and the member of the run; written as `MARK.MEMBER`.
+    #[serde(serialize_with = "write_mark")]
+    #[schemars(with = "Option<String>")]
+    pub mark: Option<(Mark, MemberNumber)>,
+    /// The run that its environment names.
+    pub cookie: Option<String>,
+}
+
+impl Facts {
+    /// A process of which nothing but its place in the table is known.
+    pub fn new(identity: Identity, parent: u32) -> Self {
+        Self {
+            identity,
+            parent,
+            session: 0,
+            kernel: false,
+            zombie: false,
+            own: None,
+            short_name: String::new(),
+            executable: None,
+            arguments: None,
+            directory: None,
+            mark: None,
+            cookie: None,
+        }
+    }
+
+    /// Reads every fact of a process.
+    pub fn of(subject: &dyn Subject) -> Self {
+        Self {
+            identity: subject.identity(),
+            parent: subject.parent(),
+            session: subject.session(),
+            kernel: subject.is_kernel(),
+            zombie: subject.is_zombie(),
+            own: subject.is_own(),
+            short_name: subject.short_name().to_owned(),
+            executable: subject.executable().map(Path::to_owned),
+            arguments: subject.arguments().map(<[String]>::to_vec),
+            directory: subject.directory().map(Path::to_owned),
+            mark: subject.mark(),
+            cookie: subject.cookie().map(str::to_owned),
+        }
+    }
+}
+
+impl Subject for Facts {
+    fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    fn parent(&self) -> u32 {
+        self.parent
+    }
+
+    fn session(&self) -> u32 {
+        self.session
+    }
+
+    fn is_kernel(&self) -> bool {
+        self.kernel
+    }
+
+    fn is_zombie(&self) -> bool {
+        self.zombie
+    }
+
+    fn is_own(&self) -> Option<bool> {
+        self.own
+    }
+
+    fn short_name(&self) -> &str {
+        &self.short_name
+    }
+
+    fn executable(&self) -> Option<&Path> {
+        self.executable.as_deref()
+    }
+
+    fn arguments(&self) -> Option<&[String]> {
+        self.arguments.as_deref()
+    }
+
+    fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
+    }
+
+    fn mark(&self) -> Option<(Mark, MemberNumber)> {
+        self.mark
+    }
+
+    fn cookie(&self) -> Option<&str> {
+        self.cookie.as_deref()
+    }
+}
+
+impl Subject for Process {
+    fn identity(&self) -> Identity {
+        self.identity()
+    }
+
+    fn parent(&self) -> u32 {
+        self.parent()
+    }
+
+    fn session(&self) -> u32 {
+        self.session()
+    }
+
+    fn is_kernel(&self) -> bool {
+        self.is_kernel()
+    }
+
+    fn is_zombie(&self) -> bool {
+        self.is_zombie()
+    }
+
+    fn is_own(&self) -> Option<bool> {
+        self.owner().map(|_| self.is_own())
+    }
+
+    fn short_name(&self) -> &str {
+        self.short_name()
+    }
+
+    fn executable(&self) -> Option<&Path> {
+        self.executable()
+    }
+
+    fn arguments(&self) -> Option<&[String]> {
+        self.arguments()
+    }
+
+    fn directory(&self) -> Option<&Path> {
+        // The kernel appends this to a directory that was removed; what lies there now is another one.
+        self.directory()
+            .filter(|path| !path.as_os_str().as_encoded_bytes().ends_with(b" (deleted)"))
+    }
+
+    fn mark(&self) -> Option<(Mark, MemberNumber)> {
+        self.mark()
+    }
+
+    fn cookie(&self) -> Option<&str> {
+        self.cookie()
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde hands over the field as it is")]
+fn write_mark<S: Serializer>(
+    mark: &Option<(Mark, MemberNumber)>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match mark {
+        Some((mark, member)) => serializer.collect_str(&format_args!("{mark}.{member}")),
+        None => serializer.serialize_none(),
+    }
+}

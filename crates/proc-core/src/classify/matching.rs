@@ -1,0 +1,295 @@
+//! Which group's rule has a process, and whether the process is the scope's.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::bounds::{Bounds, Place};
+use super::lineage::Lineage;
+use super::rules::{GroupRule, Rules};
+use super::work::{self, Work};
+use super::{Evidence, ForeignReason, Subject, UnknownReason};
+use super::{paths, script, unreal};
+
+/// What the rules say of a process.
+#[derive(Clone, Debug)]
+pub(super) enum Match {
+    /// A group has it.
+    Group(Found),
+    /// No group has it.
+    Foreign(ForeignReason),
+    /// A group may have it, but too little can be seen.
+    Unknown(UnknownReason),
+}
+
+/// The group that has a process, and why.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) group: String,
+    pub(super) evidence: Evidence,
+    pub(super) in_scope: bool,
+    pub(super) own_editor: bool,
+    /// An Unreal process that says itself where it belongs, and does not take that from the one that started it.
+    settled: bool,
+}
+
+/// Asks the rules, each process at most once.
+#[derive(Debug)]
+pub(super) struct Matcher<'a> {
+    bounds: &'a Bounds<'a>,
+    rules: &'a Rules,
+    known: BTreeMap<u32, Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    names: OnceCell<Vec<String>>,
+    direct: OnceCell<Match>,
+}
+
+impl<'a> Matcher<'a> {
+    pub(super) fn new(
+        bounds: &'a Bounds<'a>,
+        rules: &'a Rules,
+        pids: impl Iterator<Item = u32>,
+    ) -> Self {
+        Self {
+            bounds,
+            rules,
+            known: pids.map(|pid| (pid, Known::default())).collect(),
+        }
+    }
+
+    /// What the rules say of a process.
+    pub(super) fn of(&self, lineage: &Lineage<'a>, subject: &'a dyn Subject) -> Match {
+        match self.direct(subject) {
+            Some(Match::Group(own)) if self.is_unreal(own) => {
+                Match::Group(self.with_line(lineage, subject, own.clone()))
+            }
+            Some(said) => said.clone(),
+            None => Match::Unknown(UnknownReason::Vanished),
+        }
+    }
+
+    /// The group that has a process.
+    pub(super) fn group(&self, lineage: &Lineage<'a>, subject: &'a dyn Subject) -> Option<String> {
+        match self.of(lineage, subject) {
+            Match::Group(found) => Some(found.group),
+            Match::Foreign(_) | Match::Unknown(_) => None,
+        }
+    }
+
+    /// Whether a rule names the program.
+    pub(super) fn is_named(&self, subject: &dyn Subject) -> bool {
+        let names = self.names(subject);
+        self.rules.groups().iter().any(|rule| is_named(rule, names))
+    }
+
+    /// Whether any rule spares the program, even where another rule has it.
+    pub(super) fn is_spared(&self, subject: &dyn Subject) -> bool {
+        let names = self.names(subject);
+        let groups = self.rules.groups().iter();
+        groups
+            .map(|rule| &rule.spare)
+            .any(|spare| names.iter().any(|name| spare.find(name).is_some()))
+    }
+
+    /// What a process says of itself. `None`: it is not in the look.
+    fn direct(&self, subject: &dyn Subject) -> Option<&Match> {
+        let known = self.known.get(&subject.identity().pid)?;
+        Some(known.direct.get_or_init(|| self.ask(subject)))
+    }
+
+    fn ask(&self, subject: &dyn Subject) -> Match {
+        let names = self.names(subject);
+        if names.is_empty() {
+            return Match::Unknown(UnknownReason::Unreadable);
+        }
+        let mut spared = None;
+        let mut without_script = None;
+        for rule in self.rules.groups() {
+            if let Some(pattern) = names.iter().find_map(|name| rule.spare.find(name)) {
+                spared.get_or_insert_with(|| ForeignReason::Spared {
+                    group: rule.name.clone(),
+                    pattern: pattern.to_owned(),
+                });
+                continue;
+            }
+            if !is_named(rule, names) {
+                continue;
+            }
+            if rule.scripts.is_empty() {
+                return Match::Group(if rule.unreal {
+                    self.unreal(rule, subject, names)
+                } else {
+                    self.placed(rule, subject)
+                });
+            }
+            match work::of(self.bounds, subject, names) {
+                Work::Here(paths) if paths.iter().any(|path| rule.scripts.matches(path)) => {
+                    return Match::Group(found(rule, Evidence::Script));
+                }
+                Work::Elsewhere(paths) if paths.iter().any(|path| matches_outside(rule, path)) => {
+                    return Match::Group(found(rule, Evidence::Name));
+                }
+                Work::Unknown(reason) => return Match::Unknown(reason),
+                Work::Here(_) | Work::Elsewhere(_) | Work::Nothing => {
+                    without_script.get_or_insert_with(|| ForeignReason::NoScript {
+                        group: rule.name.clone(),
+                    });
+                }
+            }
+        }
+        Match::Foreign(spared.or(without_script).unwrap_or(ForeignReason::NoRule))
+    }
+
+    /// A program that is told by where it works and where it lies.
+    fn placed(&self, rule: &GroupRule, subject: &dyn Subject) -> Found {
+        let is_inside = |path: Option<&Path>| {
+            path.and_then(Path::to_str).is_some_and(|path| {
+                matches!(self.bounds.locate(path, None, false), Place::Inside(_))
+            })
+        };
+        let evidence = if is_inside(subject.directory()) {
+            Evidence::Directory
+        } else if is_inside(subject.executable()) {
+            Evidence::Executable
+        } else {
+            Evidence::Name
+        };
+        found(rule, evidence)
+    }
+
+    /// An Unreal program is told by its project; a game by lying in the project, a helper by what it was given.
+    fn unreal(&self, rule: &GroupRule, subject: &dyn Subject, names: &[String]) -> Found {
+        let arguments = subject
+            .arguments()
+            .and_then(|all| all.get(1..))
+            .unwrap_or_default();
+        let is_editor = names.iter().any(|name| unreal::is_editor(name));
+        let project = unreal::project(arguments);
+        let is_inside = |path: &str| match self.bounds.locate(path, None, false) {
+            Place::Inside(path) => Some(path),
+            Place::Outside(_) | Place::Unknown(_) => None,
+        };
+        let evidence = match project {
+            _ if !self.bounds.has_project() => Evidence::Name,
+            Some(project) if self.bounds.is_project(project, subject.directory()) => {
+                Evidence::Project
+            }
+            Some(_) => Evidence::Name,
+            None if names.iter().any(|name| unreal::is_helper(name))
+                && unreal::given_paths(arguments)
+                    .filter_map(is_inside)
+                    .any(|path| unreal::is_written_by_project(&path)) =>
+            {
+                Evidence::Project
+            }
+            None => match subject
+                .executable()
+                .and_then(Path::to_str)
+                .and_then(is_inside)
+            {
+                Some(_) => Evidence::Executable,
+                None => Evidence::Name,
+            },
+        };
+        Found {
+            own_editor: is_editor && !unreal::is_automated(arguments, self.rules.switches()),
+            settled: project.is_some(),
+            ..found(rule, evidence)
+        }
+    }
+
+    /// What an Unreal process takes from those that started it: the project where it names none (a helper), and the
+    /// person at the editor (a game that was started from within the editor).
+    fn with_line(&self, lineage: &Lineage<'a>, subject: &'a dyn Subject, own: Found) -> Found {
+        let line: Vec<&Found> = lineage
+            .ancestors(subject.identity().pid)
+            .into_iter()
+            .filter_map(|ancestor| match self.direct(ancestor) {
+                Some(Match::Group(above)) if above.group == own.group => Some(above),
+                _ => None,
+            })
+            .collect();
+        let serves_person = line.iter().any(|above| above.own_editor);
+        let above = line.iter().find(|above| above.settled || above.in_scope);
+        let inherits = !own.settled && !own.in_scope && above.is_some_and(|above| above.in_scope);
+        Found {
+            own_editor: own.own_editor || serves_person,
+            evidence: if inherits {
+                Evidence::Lineage
+            } else {
+                own.evidence
+            },
+            in_scope: own.in_scope || inherits,
+            ..own
+        }
+    }
+
+    fn is_unreal(&self, found: &Found) -> bool {
+        self.rules
+            .group(&found.group)
+            .is_some_and(|rule| rule.unreal)
+    }
+
+    fn names(&self, subject: &dyn Subject) -> &[String] {
+        self.known
+            .get(&subject.identity().pid)
+            .map_or(&[], |known| known.names.get_or_init(|| names_of(subject)))
+    }
+}
+
+/// The names by which rules may know a program: that of its file, and that by which it was called. The kernel's short
+/// name is none of them: it is cut off, and each thread can change it.
+fn names_of(subject: &dyn Subject) -> Vec<String> {
+    let mut names = Vec::new();
+    if let Some(path) = subject.executable().and_then(Path::to_str) {
+        names.push(paths::program_name(path).to_owned());
+    }
+    let arguments = subject.arguments().unwrap_or_default();
+    let called = arguments.first().map(|own| own.trim_start_matches('-'));
+    names.extend(
+        called
+            .filter(|own| is_path(own))
+            .map(|own| paths::program_name(own).to_owned()),
+    );
+    if names.iter().any(|name| name.starts_with("wine")) {
+        // Before Wine has put the program's own name in place of its loader's.
+        let program = arguments.get(1).filter(|argument| is_path(argument));
+        names.extend(program.map(|program| paths::program_name(program).to_owned()));
+    }
+    names.retain(|name| !name.is_empty());
+    names.dedup();
+    names
+}
+
+/// Whether a text can be the path of a program, and not a title that a process has given itself.
+fn is_path(text: &str) -> bool {
+    paths::is_absolute(text) || text.starts_with('.') || !text.contains(char::is_whitespace)
+}
+
+fn is_named(rule: &GroupRule, names: &[String]) -> bool {
+    names.iter().any(|name| {
+        if rule.names.is_empty() {
+            script::is_interpreter(name)
+        } else {
+            rule.names.find(name).is_some()
+        }
+    })
+}
+
+/// Rules are about paths relative to a scope; of another scope, the root of the file system stands for the root.
+fn matches_outside(rule: &GroupRule, path: &str) -> bool {
+    rule.scripts.matches(path.trim_start_matches('/'))
+}
+
+fn found(rule: &GroupRule, evidence: Evidence) -> Found {
+    Found {
+        group: rule.name.clone(),
+        evidence,
+        in_scope: evidence != Evidence::Name,
+        own_editor: false,
+        settled: false,
+    }
+}

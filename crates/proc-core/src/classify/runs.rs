@@ -1,0 +1,213 @@
+//! Which run a process belongs to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Evidence, Lineage, Subject};
+use crate::identity::Identity;
+use crate::mark::Mark;
+
+/// What the caller knows of a run.
+#[derive(Clone, Debug)]
+pub struct RunInfo {
+    /// Its id, which is also the cookie in its processes' environment.
+    pub id: String,
+    /// Whose run it is.
+    pub scope: ScopeRef,
+    /// Whether it goes on.
+    pub state: RunState,
+    /// The process that owns its containment.
+    pub guardian: Option<Identity>,
+    /// Who holds it: the launcher, and the process with whose end the run is to end. While the run is alive, its holders
+    /// and their ancestors are not cleaned away, for that would end the run.
+    pub holders: Vec<Identity>,
+    /// The processes that its ledger names.
+    pub members: Vec<Identity>,
+    /// The processes that were found in its container.
+    pub contained: Vec<Identity>,
+    /// The mark that its processes carry.
+    pub mark: Option<Mark>,
+}
+
+/// Whose run it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScopeRef {
+    /// This scope's.
+    This,
+    /// Another scope's.
+    Other,
+}
+
+/// Whether a run goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// Its guardian is there.
+    Live,
+    /// It has ended, or nobody is left to end it.
+    Dead,
+}
+
+impl RunInfo {
+    /// A run of which nothing but its id is known.
+    pub fn new(id: impl Into<String>, scope: ScopeRef, state: RunState) -> Self {
+        Self {
+            id: id.into(),
+            scope,
+            state,
+            guardian: None,
+            holders: Vec::new(),
+            members: Vec::new(),
+            contained: Vec::new(),
+            mark: None,
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.state == RunState::Live
+    }
+}
+
+/// The runs, ready to be asked.
+#[derive(Debug)]
+pub(super) struct Runs<'a> {
+    /// Where two claim the same process, the one that protects it more comes first.
+    all: Vec<&'a RunInfo>,
+    guardians: BTreeMap<Identity, &'a RunInfo>,
+    members: BTreeMap<Identity, &'a RunInfo>,
+    contained: BTreeMap<Identity, &'a RunInfo>,
+}
+
+/// What a process is to the runs.
+#[derive(Debug)]
+pub(super) enum Membership<'a> {
+    /// It is the guardian of a live run.
+    Guardian(&'a RunInfo),
+    /// It belongs to a run.
+    Member(&'a RunInfo, Evidence),
+    /// It carries the sign of a run that nobody here knows.
+    Stranger(String),
+}
+
+impl<'a> Runs<'a> {
+    pub(super) fn new(runs: &'a [RunInfo]) -> Self {
+        let mut all: Vec<&RunInfo> = runs.iter().collect();
+        all.sort_by_key(|run| (run.scope == ScopeRef::This, !run.is_live(), &run.id));
+        let by = |identities: fn(&RunInfo) -> Vec<Identity>| {
+            let mut known = BTreeMap::new();
+            for run in &all {
+                for identity in identities(run) {
+                    known.entry(identity).or_insert(*run);
+                }
+            }
+            known
+        };
+        Self {
+            guardians: by(|run| run.guardian.into_iter().collect()),
+            members: by(|run| run.members.clone()),
+            contained: by(|run| run.contained.clone()),
+            all,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// The live runs of this scope that somebody holds.
+    pub(super) fn held(&self) -> impl Iterator<Item = (&'a RunInfo, Identity)> {
+        self.all
+            .iter()
+            .filter(|run| run.is_live() && run.scope == ScopeRef::This)
+            .flat_map(|run| run.holders.iter().map(|holder| (*run, *holder)))
+    }
+
+    /// The runs that a process is part of: its own, and those around it where a run's test starts runs itself.
+    pub(super) fn around(&self, lineage: &Lineage<'_>, pid: u32) -> BTreeSet<&'a str> {
+        let line: Vec<&dyn Subject> = lineage
+            .get(pid)
+            .into_iter()
+            .chain(lineage.ancestors(pid))
+            .collect();
+        let is_part = |run: &&RunInfo| {
+            line.iter().any(|subject| {
+                let identity = subject.identity();
+                run.guardian == Some(identity)
+                    || run.members.contains(&identity)
+                    || run.contained.contains(&identity)
+                    || (run.mark.is_some() && subject.mark().map(|(mark, _)| mark) == run.mark)
+            })
+        };
+        self.all
+            .iter()
+            .copied()
+            .filter(is_part)
+            .map(|run| run.id.as_str())
+            .collect()
+    }
+
+    pub(super) fn get(&self, id: &str) -> Option<&'a RunInfo> {
+        self.all.iter().copied().find(|run| run.id == id)
+    }
+
+    /// Which run a process belongs to, by the strongest evidence there is: the identities of its line first, which
+    /// cost nothing, and what it carries only `with_signs`.
+    ///
+    /// A mark weighs more than a cookie: it cannot be taken over without privilege, while an environment is copied
+    /// freely.
+    pub(super) fn membership(
+        &self,
+        lineage: &Lineage<'_>,
+        subject: &dyn Subject,
+        with_signs: bool,
+    ) -> Option<Membership<'a>> {
+        let identity = subject.identity();
+        let guarded = self.guardians.get(&identity);
+        if let Some(run) = guarded.filter(|run| run.is_live()) {
+            return Some(Membership::Guardian(run));
+        }
+        if let Some(run) = self.contained.get(&identity) {
+            return Some(Membership::Member(run, Evidence::Container));
+        }
+        if let Some(run) = self.line(lineage, identity.pid) {
+            return Some(Membership::Member(run, Evidence::Lineage));
+        }
+        if with_signs {
+            let signed = self.by_mark(subject).or_else(|| self.by_cookie(subject));
+            if signed.is_some() {
+                return signed;
+            }
+        }
+        let recorded = self.members.get(&identity).or(guarded);
+        recorded.map(|run| Membership::Member(run, Evidence::RecordedIdentity))
+    }
+
+    /// The run of the nearest ancestor that is known to belong to one.
+    fn line(&self, lineage: &Lineage<'_>, pid: u32) -> Option<&'a RunInfo> {
+        lineage.ancestors(pid).iter().find_map(|ancestor| {
+            let identity = ancestor.identity();
+            [&self.guardians, &self.members, &self.contained]
+                .iter()
+                .find_map(|known| known.get(&identity).copied())
+        })
+    }
+
+    fn by_mark(&self, subject: &dyn Subject) -> Option<Membership<'a>> {
+        let (mark, _) = subject.mark()?;
+        Some(match self.all.iter().find(|run| run.mark == Some(mark)) {
+            Some(run) => Membership::Member(run, Evidence::Mark),
+            None => Membership::Stranger(format!("mark {mark}")),
+        })
+    }
+
+    fn by_cookie(&self, subject: &dyn Subject) -> Option<Membership<'a>> {
+        // Another user's environment is that user's own business.
+        let cookie = subject
+            .is_own()
+            .filter(|own| *own)
+            .and_then(|_| subject.cookie())
+            .filter(|cookie| !cookie.is_empty())?;
+        Some(match self.get(cookie) {
+            Some(run) => Membership::Member(run, Evidence::Cookie),
+            None => Membership::Stranger(format!("cookie {cookie}")),
+        })
+    }
+}

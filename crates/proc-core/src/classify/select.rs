@@ -1,0 +1,335 @@
+//! What a request means for each process: who is to end, who is left alone, and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::runs::Runs;
+use super::{
+    Classifier, Decision, ForeignReason, RunInfo, SpareReason, Subject, TargetReason,
+    UnknownReason, Verdict,
+};
+use crate::identity::Identity;
+
+/// Which groups are to be cleaned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Groups {
+    /// None.
+    #[default]
+    None,
+    /// These.
+    Named(BTreeSet<String>),
+    /// All that there are rules for.
+    All,
+}
+
+/// What is to be ended. The default asks for nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// The groups to clean.
+    pub groups: Groups,
+    /// The runs to end, by id.
+    pub runs: BTreeSet<String>,
+    /// Whether processes outside this scope are meant too, by name alone.
+    pub machine: bool,
+    /// Whether a person's own editors are meant too.
+    pub editors: bool,
+    /// Whether members of this scope's live runs are meant too. Never those of a run that the caller is part of.
+    pub include_live_runs: bool,
+    /// Targets of an earlier look. They stay targets although what made them one may be gone, such as a parent.
+    pub pursued: BTreeSet<Identity>,
+}
+
+/// One process, and what a request means for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Selection {
+    /// Which process.
+    pub identity: Identity,
+    /// What it is to the scope.
+    pub verdict: Verdict,
+    /// What is to be done with it.
+    pub decision: Decision,
+}
+
+/// How many processes a group has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Count {
+    /// The group.
+    pub group: String,
+    /// How many are not yet too many.
+    pub limit: Option<u32>,
+    /// Processes of this scope, without a person's own editors.
+    pub in_scope: u32,
+    /// How many of those belong to live runs, or hold one.
+    pub in_live_runs: u32,
+    /// A person's own editors of this scope's projects, and what serves them.
+    pub own_editors: u32,
+    /// Processes elsewhere, which the rule matches by name alone.
+    pub elsewhere: u32,
+}
+
+impl Count {
+    /// Whether there are more in this scope than the limit allows.
+    pub fn is_over(&self) -> bool {
+        self.limit.is_some_and(|limit| self.in_scope > limit)
+    }
+}
+
+impl Groups {
+    fn contain(&self, group: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::Named(names) => names.contains(group),
+            Self::All => true,
+        }
+    }
+}
+
+impl Classifier<'_> {
+    /// What a request means for each process of the look, by PID.
+    ///
+    /// The descendants of a target go with it, but never through a process that stays: one that is protected, that a
+    /// rule spares, that is a person's own editor, or that belongs to a live run.
+    pub fn select(&self, request: &Request) -> Vec<Selection> {
+        let verdicts: BTreeMap<Identity, &Verdict> = self
+            .lineage
+            .iter()
+            .filter_map(|subject| Some((subject.identity(), self.judge(subject)?)))
+            .collect();
+        let held = self.held(request);
+        let mut decisions: BTreeMap<u32, Decision> = verdicts
+            .iter()
+            .map(|(identity, verdict)| {
+                let decision = match (self.decide(request, verdict), held.get(&identity.pid)) {
+                    (Decision::Target { .. }, Some(run)) => {
+                        spare(SpareReason::HoldsLiveRun { run: run.clone() })
+                    }
+                    (decision, _) => decision,
+                };
+                (identity.pid, decision)
+            })
+            .collect();
+        self.pursue(request, &mut decisions);
+        let roots: Vec<Identity> = verdicts
+            .keys()
+            .filter(|identity| {
+                decisions
+                    .get(&identity.pid)
+                    .is_some_and(Decision::is_target)
+            })
+            .copied()
+            .collect();
+        for root in roots {
+            self.add_descendants(root, request, &mut decisions);
+        }
+        verdicts
+            .into_iter()
+            .filter_map(|(identity, verdict)| {
+                Some(Selection {
+                    identity,
+                    verdict: verdict.clone(),
+                    decision: decisions.remove(&identity.pid)?,
+                })
+            })
+            .collect()
+    }
+
+    /// How many processes each group has, in the order of the rules.
+    pub fn counts(&self) -> Vec<Count> {
+        let mut counts: Vec<Count> = self
+            .premises
+            .rules
+            .groups()
+            .iter()
+            .map(|rule| Count {
+                group: rule.name.clone(),
+                limit: rule.limit,
+                in_scope: 0,
+                in_live_runs: 0,
+                own_editors: 0,
+                elsewhere: 0,
+            })
+            .collect();
+        let held = self.held(&Request::default());
+        for (pid, verdict) in self
+            .lineage
+            .iter()
+            .filter_map(|subject| Some((subject.identity().pid, self.judge(subject)?)))
+        {
+            let (Verdict::Ours {
+                group: Some(group), ..
+            }
+            | Verdict::Group { group, .. }) = verdict
+            else {
+                continue;
+            };
+            let Some(count) = counts.iter_mut().find(|count| count.group == *group) else {
+                continue;
+            };
+            match verdict {
+                Verdict::Group {
+                    in_scope: false, ..
+                } => count.elsewhere += 1,
+                Verdict::Group {
+                    own_editor: true, ..
+                } => count.own_editors += 1,
+                Verdict::Ours { run, .. } if is_live(&self.runs, run) => {
+                    count.in_scope += 1;
+                    count.in_live_runs += 1;
+                }
+                Verdict::Group { .. } if held.contains_key(&pid) => {
+                    count.in_scope += 1;
+                    count.in_live_runs += 1;
+                }
+                _ => count.in_scope += 1,
+            }
+        }
+        counts
+    }
+
+    /// The holders of this scope's live runs with their ancestors, unless those runs are meant too.
+    fn held(&self, request: &Request) -> BTreeMap<u32, String> {
+        let mut held = BTreeMap::new();
+        for (run, holder) in self.runs.held() {
+            if !self.spares_live(&run.id, request) {
+                continue;
+            }
+            let present = self.lineage.get(holder.pid).map(<dyn Subject>::identity);
+            if present != Some(holder) {
+                continue;
+            }
+            held.entry(holder.pid).or_insert_with(|| run.id.clone());
+            for ancestor in self.lineage.ancestors(holder.pid) {
+                held.entry(ancestor.identity().pid)
+                    .or_insert_with(|| run.id.clone());
+            }
+        }
+        held
+    }
+
+    /// Makes targets of those that were targets before, unless they are known by now for something that stays.
+    fn pursue(&self, request: &Request, decisions: &mut BTreeMap<u32, Decision>) {
+        for identity in &request.pursued {
+            let subject = self
+                .lineage
+                .get(identity.pid)
+                .filter(|subject| subject.identity() == *identity);
+            let Some((subject, decision)) = subject.zip(decisions.get_mut(&identity.pid)) else {
+                continue;
+            };
+            let stays = self
+                .judge(subject)
+                .is_none_or(|verdict| self.stays(subject, verdict, request));
+            if !decision.is_target() && !stays {
+                *decision = target(TargetReason::Pursued);
+            }
+        }
+    }
+
+    fn add_descendants(
+        &self,
+        root: Identity,
+        request: &Request,
+        decisions: &mut BTreeMap<u32, Decision>,
+    ) {
+        let mut open = vec![root.pid];
+        while let Some(parent) = open.pop() {
+            for pid in self.lineage.children(parent) {
+                let Some(child) = self.lineage.get(*pid) else {
+                    continue;
+                };
+                let Some((verdict, decision)) = self.judge(child).zip(decisions.get_mut(pid))
+                else {
+                    continue;
+                };
+                // One that is a target already has been reached, or brings its own descendants.
+                if decision.is_target() || self.stays(child, verdict, request) {
+                    continue;
+                }
+                *decision = Decision::Target {
+                    why: TargetReason::Descendant { of: root },
+                };
+                open.push(*pid);
+            }
+        }
+    }
+
+    /// Whether a process is left alone even where it descends from a target.
+    fn stays(&self, child: &dyn Subject, verdict: &Verdict, request: &Request) -> bool {
+        match verdict {
+            Verdict::Protected { .. }
+            | Verdict::Foreign {
+                reason: ForeignReason::Exited,
+            }
+            | Verdict::Unknown {
+                reason: UnknownReason::Vanished,
+            } => true,
+            Verdict::Ours { run, .. } => self.spares_live(run, request),
+            Verdict::Group {
+                own_editor: true, ..
+            } if !request.editors => true,
+            Verdict::Group { .. } | Verdict::Foreign { .. } | Verdict::Unknown { .. } => {
+                self.matcher.is_spared(child)
+            }
+        }
+    }
+
+    /// Whether a run is alive and not meant.
+    fn spares_live(&self, run: &str, request: &Request) -> bool {
+        let is_meant = request.include_live_runs && !self.around.contains(run);
+        is_live(&self.runs, run) && !is_meant
+    }
+
+    /// What a request means for a process by itself.
+    fn decide(&self, request: &Request, verdict: &Verdict) -> Decision {
+        match verdict {
+            Verdict::Ours { run, group, .. } => {
+                let by_run = request.runs.contains(run);
+                let group = group.as_ref().filter(|group| request.groups.contain(group));
+                match group {
+                    None if !by_run => spare(SpareReason::RunNotAsked { run: run.clone() }),
+                    _ if self.spares_live(run, request) => {
+                        spare(SpareReason::LiveRun { run: run.clone() })
+                    }
+                    Some(group) if !by_run => target(TargetReason::Group {
+                        group: group.clone(),
+                    }),
+                    _ => target(TargetReason::Run { run: run.clone() }),
+                }
+            }
+            Verdict::Group {
+                group,
+                in_scope,
+                own_editor,
+                ..
+            } => {
+                let group = group.clone();
+                if !request.groups.contain(&group) {
+                    spare(SpareReason::GroupNotAsked { group })
+                } else if !in_scope && !request.machine {
+                    spare(SpareReason::Elsewhere { group })
+                } else if *own_editor && !request.editors {
+                    spare(SpareReason::OwnEditor)
+                } else {
+                    target(TargetReason::Group { group })
+                }
+            }
+            Verdict::Foreign { .. } | Verdict::Protected { .. } | Verdict::Unknown { .. } => {
+                spare(SpareReason::Verdict)
+            }
+        }
+    }
+}
+
+fn is_live(runs: &Runs<'_>, run: &str) -> bool {
+    runs.get(run).is_some_and(RunInfo::is_live)
+}
+
+fn target(why: TargetReason) -> Decision {
+    Decision::Target { why }
+}
+
+fn spare(why: SpareReason) -> Decision {
+    Decision::Spare { why }
+}

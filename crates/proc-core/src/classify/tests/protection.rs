@@ -1,0 +1,217 @@
+//! Who is never touched.
+
+use super::*;
+
+/// A script of the scope, which a cleaning of its group would end.
+fn guilty(pid: u32, parent: u32) -> Facts {
+    process(
+        pid,
+        parent,
+        "/usr/bin/python3",
+        "python /home/me/game/loop.py",
+    )
+}
+
+fn everything() -> Request {
+    Request {
+        groups: Groups::All,
+        runs: BTreeSet::from(["a".to_owned(), "other".to_owned()]),
+        machine: true,
+        editors: true,
+        include_live_runs: true,
+        pursued: BTreeSet::new(),
+    }
+}
+
+#[test]
+fn the_callers_surroundings_hold_against_the_widest_request() {
+    let mut loop_script = World::new();
+    loop_script.processes[1] = Facts {
+        session: 7,
+        ..guilty(100, 7)
+    };
+    let loop_script = loop_script.with(guilty(7, 1));
+
+    let mut leader = World::new().with(Facts {
+        session: 7,
+        ..guilty(7, 1)
+    });
+    leader.processes[2].session = 7;
+
+    let mut terminal = World::new().with(guilty(7, 1)).with(Facts {
+        session: 8,
+        ..guilty(8, 7)
+    });
+    terminal.processes[2].session = 8;
+
+    let mut debugger = World::new().with(guilty(7, 1));
+    debugger.tracer = Some(7);
+
+    let kernel = World::new().with(Facts {
+        kernel: true,
+        ..guilty(7, 2)
+    });
+    let others = World::new().with(Facts {
+        own: Some(false),
+        ..guilty(7, 1)
+    });
+
+    hold([
+        (
+            "the loop script above the caller",
+            loop_script,
+            "is an ancestor of the caller",
+        ),
+        (
+            "the leader of its session",
+            leader,
+            "holds the caller's session (its shell or terminal)",
+        ),
+        (
+            "the terminal above the leader",
+            terminal,
+            "holds the caller's session (its shell or terminal)",
+        ),
+        ("a debugger", debugger, "debugs the caller"),
+        ("a kernel thread", kernel, "is a kernel thread"),
+        ("another user's", others, "belongs to another user"),
+    ]);
+}
+
+#[test]
+fn runs_protect_theirs_against_the_widest_request() {
+    let guardian = World::new().with(guilty(7, 1)).with_run(RunInfo {
+        guardian: Some(identity(7)),
+        ..RunInfo::new("a", ScopeRef::This, RunState::Live)
+    });
+    let other_run = |run: fn(&mut RunInfo)| {
+        let mut info = RunInfo::new("other", ScopeRef::Other, RunState::Dead);
+        run(&mut info);
+        World::new().with_run(info)
+    };
+    let other_member = other_run(|run| run.members = vec![identity(7)]).with(guilty(7, 1));
+    let other_child = other_run(|run| run.guardian = Some(identity(6)))
+        .with(process(6, 1, "/x/guardian", "guardian"))
+        .with(guilty(7, 6));
+    let other_cookie = other_run(|_| {}).with(Facts {
+        cookie: Some("other".to_owned()),
+        ..guilty(7, 1)
+    });
+    let mark = Mark::from_random(1 << 20);
+    let stranger = World::new().with(Facts {
+        mark: Some((mark, 1)),
+        ..guilty(7, 1)
+    });
+    let strange_cookie = World::new().with(Facts {
+        cookie: Some("zzz".to_owned()),
+        ..guilty(7, 1)
+    });
+
+    hold([
+        ("a guardian", guardian, "is the guardian of run a"),
+        (
+            "recorded by another scope",
+            other_member,
+            "belongs to run other of another scope",
+        ),
+        (
+            "below another scope's guardian",
+            other_child,
+            "belongs to run other of another scope",
+        ),
+        (
+            "with another scope's cookie",
+            other_cookie,
+            "belongs to run other of another scope",
+        ),
+        (
+            "with a mark that nobody knows",
+            stranger,
+            "belongs to a run that this scope does not know (mark 0000000000100)",
+        ),
+        (
+            "with a cookie that nobody knows",
+            strange_cookie,
+            "belongs to a run that this scope does not know (cookie zzz)",
+        ),
+    ]);
+}
+
+/// PID 7 is what it is said to be, and nothing ends it.
+fn hold<const N: usize>(cases: [(&str, World, &str); N]) {
+    for (case, world, expected) in cases {
+        assert_eq!(world.says(7), expected, "{case}");
+        assert!(!world.targets(&everything()).contains(&7), "{case}");
+    }
+}
+
+#[test]
+fn the_first_process_and_the_caller_are_protected() {
+    let mut world = World::new();
+    world.processes[0] = guilty(1, 0);
+    world.processes[2] = guilty(CALLER, 100);
+    assert_eq!(world.says(1), "is the first process");
+    assert_eq!(world.says(CALLER), "is the caller");
+    assert_eq!(world.targets(&everything()), [0_u32; 0]);
+}
+
+#[test]
+fn root_alone_widens_nothing() {
+    let mut world = World::new().with(Facts {
+        own: Some(false),
+        ..guilty(7, 1)
+    });
+    assert_eq!(world.targets(&every_group()), [0_u32; 0]);
+    world.all_users = true;
+    assert_eq!(world.targets(&every_group()), [7]);
+}
+
+#[test]
+fn a_recycled_pid_inherits_no_protection_and_no_guilt() {
+    // The parent and the session leader that the caller names are younger than the caller: newcomers.
+    let mut world = World::new().with(Facts {
+        session: 200,
+        ..guilty(200, 1)
+    });
+    world.processes[2].session = 200;
+    world.processes[2].parent = 200;
+    assert_eq!(
+        world.says(200),
+        "belongs to group python: runs a script of this scope"
+    );
+    // A newcomer with a recorded PID is another process.
+    let world = World::new()
+        .with(process(7, 1, "/usr/bin/vim", "vim"))
+        .with_run(RunInfo {
+            members: vec![Identity {
+                start: 6,
+                ..identity(7)
+            }],
+            ..RunInfo::new("a", ScopeRef::This, RunState::Dead)
+        });
+    assert_eq!(world.says(7), "no rule matches it");
+}
+
+#[test]
+fn without_the_caller_nothing_is_said() {
+    let resolve = |_: &Path| None;
+    let spec = BoundsSpec {
+        root: ROOT.into(),
+        ..BoundsSpec::default()
+    };
+    let bounds = Bounds::new(&spec, &resolve).unwrap();
+    let rules = rules();
+    let premises = Premises {
+        caller: Caller {
+            pid: CALLER,
+            tracer: None,
+        },
+        bounds: &bounds,
+        rules: &rules,
+        runs: &[],
+        all_users: false,
+    };
+    let subject = guilty(7, 1);
+    let error = Classifier::new([&subject as &dyn Subject], premises).unwrap_err();
+    assert_eq!(error, ClassifyError::CallerMissing(CALLER));
+}

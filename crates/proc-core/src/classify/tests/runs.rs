@@ -1,0 +1,358 @@
+//! What a run started is ours, whatever it looks like.
+
+use super::*;
+
+const LEFT: &str = "/opt/anything";
+
+fn run(id: &str) -> RunInfo {
+    RunInfo::new(id, ScopeRef::This, RunState::Dead)
+}
+
+fn left() -> Facts {
+    process(7, 1, LEFT, "anything")
+}
+
+fn mark(number: u64) -> Mark {
+    Mark::from_random(number << 20)
+}
+
+#[test]
+fn each_evidence_is_enough_by_itself() {
+    let marked = Facts {
+        mark: Some((mark(1), 2)),
+        ..left()
+    };
+    let child = World::new().with(process(6, 1, LEFT, "x")).with(Facts {
+        parent: 6,
+        ..left()
+    });
+    let root_child = World::new().with(process(6, 1, LEFT, "x")).with(Facts {
+        parent: 6,
+        own: Some(false),
+        executable: None,
+        arguments: None,
+        ..left()
+    });
+    for (case, world, info, expected) in [
+        (
+            "in its container",
+            World::new().with(left()),
+            RunInfo {
+                contained: vec![identity(7)],
+                ..run("a")
+            },
+            Evidence::Container,
+        ),
+        (
+            "below a member",
+            child,
+            RunInfo {
+                members: vec![identity(6)],
+                ..run("a")
+            },
+            Evidence::Lineage,
+        ),
+        (
+            "below a member, of another user",
+            root_child,
+            RunInfo {
+                members: vec![identity(6)],
+                ..run("a")
+            },
+            Evidence::Lineage,
+        ),
+        (
+            "marked",
+            World::new().with(marked.clone()),
+            RunInfo {
+                mark: Some(mark(1)),
+                ..run("a")
+            },
+            Evidence::Mark,
+        ),
+        (
+            "marked, and not to be dumped",
+            World::new().with(Facts {
+                own: Some(false),
+                ..marked
+            }),
+            RunInfo {
+                mark: Some(mark(1)),
+                ..run("a")
+            },
+            Evidence::Mark,
+        ),
+        (
+            "named",
+            World::new().with(Facts {
+                cookie: Some("a".to_owned()),
+                ..left()
+            }),
+            run("a"),
+            Evidence::Cookie,
+        ),
+        (
+            "recorded",
+            World::new().with(left()),
+            RunInfo {
+                members: vec![identity(7)],
+                ..run("a")
+            },
+            Evidence::RecordedIdentity,
+        ),
+        (
+            "the guardian that it left",
+            World::new().with(left()),
+            RunInfo {
+                guardian: Some(identity(7)),
+                ..run("a")
+            },
+            Evidence::RecordedIdentity,
+        ),
+    ] {
+        let ours = Verdict::Ours {
+            run: "a".to_owned(),
+            evidence: expected,
+            group: None,
+        };
+        assert_eq!(world.with_run(info).verdict(7), ours, "{case}");
+    }
+}
+
+#[test]
+fn the_strongest_evidence_wins() {
+    // The cookie was copied from another run's environment; the mark cannot be.
+    let process = Facts {
+        mark: Some((mark(1), 2)),
+        cookie: Some("b".to_owned()),
+        ..left()
+    };
+    let world = World::new()
+        .with(process)
+        .with_run(RunInfo {
+            mark: Some(mark(1)),
+            ..run("a")
+        })
+        .with_run(run("b"));
+    assert_eq!(world.says(7), "belongs to run a: carries its mark");
+    // A mark that nobody knows outweighs a cookie of ours.
+    let process = Facts {
+        mark: Some((mark(9), 2)),
+        cookie: Some("b".to_owned()),
+        ..left()
+    };
+    let world = World::new().with(process).with_run(run("b"));
+    assert_eq!(
+        world.says(7),
+        "belongs to a run that this scope does not know (mark 0000000000900)"
+    );
+    // Of two guardians above it, the nearer one.
+    let world = World::new()
+        .with(super::process(5, 1, LEFT, "x"))
+        .with(super::process(6, 5, LEFT, "x"))
+        .with(Facts {
+            parent: 6,
+            ..left()
+        })
+        .with_run(RunInfo {
+            guardian: Some(identity(5)),
+            ..run("a")
+        })
+        .with_run(RunInfo {
+            guardian: Some(identity(6)),
+            ..run("b")
+        });
+    assert_eq!(world.says(7), "belongs to run b: descends from it");
+}
+
+#[test]
+fn of_two_runs_that_claim_a_process_the_more_protective_one_has_it() {
+    let claim = |scope, state, id| RunInfo {
+        guardian: Some(identity(7)),
+        members: vec![identity(7)],
+        mark: Some(mark(1)),
+        ..RunInfo::new(id, scope, state)
+    };
+    let live = claim(ScopeRef::This, RunState::Live, "live");
+    let dead = claim(ScopeRef::This, RunState::Dead, "dead");
+    let other = claim(ScopeRef::Other, RunState::Dead, "other");
+    for runs in [[&live, &dead], [&dead, &live]] {
+        let mut world = World::new().with(left());
+        world.runs = runs.map(Clone::clone).into();
+        assert_eq!(world.says(7), "is the guardian of run live");
+    }
+    for runs in [
+        [&other, &live],
+        [&live, &other],
+        [&other, &dead],
+        [&dead, &other],
+    ] {
+        let mut world = World::new().with(left());
+        world.runs = runs.map(Clone::clone).into();
+        assert_eq!(world.says(7), "belongs to run other of another scope");
+    }
+}
+
+#[test]
+fn evidence_is_ranked() {
+    let mut sorted = Evidence::ALL;
+    sorted.sort_unstable_by(|a, b| b.cmp(a));
+    assert_eq!(sorted, Evidence::ALL);
+    assert!(Evidence::Container > Evidence::Name);
+    assert_eq!(
+        serde_json::to_string(&Evidence::RecordedIdentity).unwrap(),
+        r#""recorded_identity""#
+    );
+}
+
+#[test]
+fn another_users_cookie_is_not_believed() {
+    let world = World::new()
+        .with(Facts {
+            own: Some(false),
+            cookie: Some("a".to_owned()),
+            ..left()
+        })
+        .with_run(run("a"));
+    assert_eq!(world.says(7), "belongs to another user");
+}
+
+#[test]
+fn a_dead_run_ends_when_it_is_asked_for_and_a_live_one_when_that_is_meant() {
+    let world = |state| {
+        World::new()
+            .with(Facts {
+                cookie: Some("a".to_owned()),
+                ..left()
+            })
+            .with_run(RunInfo { state, ..run("a") })
+    };
+    let ask = Request {
+        runs: BTreeSet::from(["a".to_owned()]),
+        ..Request::default()
+    };
+    assert_eq!(
+        world(RunState::Dead).targets(&Request::default()),
+        [0_u32; 0]
+    );
+    assert_eq!(world(RunState::Dead).targets(&ask), [7]);
+    assert_eq!(world(RunState::Live).targets(&ask), [0_u32; 0]);
+    let live = Request {
+        include_live_runs: true,
+        ..ask
+    };
+    assert_eq!(world(RunState::Live).targets(&live), [7]);
+}
+
+#[test]
+fn what_a_run_left_is_cleaned_with_its_group() {
+    // Code on the command line is no script of the scope, but this one was started by a run.
+    let script = Facts {
+        cookie: Some("a".to_owned()),
+        ..process(7, 1, "/usr/bin/python3", "python /other/x.py")
+    };
+    let world = |state| {
+        World::new()
+            .with(script.clone())
+            .with_run(RunInfo { state, ..run("a") })
+    };
+    assert_eq!(world(RunState::Dead).targets(&every_group()), [7]);
+    assert_eq!(world(RunState::Live).targets(&every_group()), [0_u32; 0]);
+    let count = |state| world(state).counts().remove(2);
+    assert_eq!(
+        (
+            count(RunState::Dead).in_scope,
+            count(RunState::Dead).in_live_runs
+        ),
+        (1, 0)
+    );
+    assert_eq!(
+        (
+            count(RunState::Live).in_scope,
+            count(RunState::Live).in_live_runs
+        ),
+        (1, 1)
+    );
+}
+
+#[test]
+fn whoever_holds_a_live_run_is_not_cleaned_away() {
+    let loop_script = process(7, 1, "/usr/bin/python3", "python /home/me/game/loop.py");
+    let world = |state| {
+        World::new()
+            .with(loop_script.clone())
+            .with(process(8, 7, LEFT, "xtask launch"))
+            .with_run(RunInfo {
+                holders: vec![identity(8)],
+                state,
+                ..run("a")
+            })
+    };
+    assert_eq!(world(RunState::Live).targets(&every_group()), [0_u32; 0]);
+    assert_eq!(world(RunState::Dead).targets(&every_group()), [7, 8]);
+    let live = Request {
+        include_live_runs: true,
+        ..every_group()
+    };
+    assert_eq!(world(RunState::Live).targets(&live), [7, 8]);
+}
+
+#[test]
+fn whoever_owns_a_run_holds_it_as_its_launcher_does() {
+    let script = |pid| process(pid, 1, "/usr/bin/python3", "python /home/me/game/loop.py");
+    let world = World::new()
+        .with(script(7))
+        .with(script(8))
+        .with(script(9))
+        .with_run(RunInfo {
+            holders: vec![identity(7), identity(8)],
+            state: RunState::Live,
+            ..run("a")
+        });
+    assert_eq!(world.targets(&every_group()), [9]);
+}
+
+#[test]
+fn the_run_that_the_caller_is_part_of_goes_on_whatever_is_asked_for() {
+    // The loop script (5) holds the run through its launcher (6); the caller is the run's test, below the guardian (4).
+    let script = |pid, parent| {
+        process(
+            pid,
+            parent,
+            "/usr/bin/python3",
+            "python /home/me/game/loop.py",
+        )
+    };
+    let client = Facts {
+        mark: Some((mark(1), 1)),
+        ..script(7, 4)
+    };
+    let world = |caller_is_inside: bool| {
+        let mut world = World::new()
+            .with(script(5, 1))
+            .with(process(6, 5, LEFT, "xtask launch"))
+            .with(process(4, 1, LEFT, "guardian"))
+            .with(client.clone())
+            .with_run(RunInfo {
+                guardian: Some(identity(4)),
+                holders: vec![identity(6)],
+                mark: Some(mark(1)),
+                state: RunState::Live,
+                ..run("a")
+            });
+        if caller_is_inside {
+            // The caller's shell, and so the caller.
+            world.processes[1].mark = Some((mark(1), 0xfff));
+        }
+        world
+    };
+    let live = Request {
+        include_live_runs: true,
+        ..every_group()
+    };
+    assert_eq!(world(false).targets(&live), [5, 6, 7]);
+    assert_eq!(world(true).targets(&live), [0_u32; 0]);
+    // Who holds a run can be cleaned as little as the run itself, and is counted with it.
+    let python = world(true).counts().remove(2);
+    assert_eq!((python.in_scope, python.in_live_runs), (2, 2));
+}

@@ -1,0 +1,186 @@
+//! Which scripts an interpreter works on, and whether they are the scope's.
+
+use super::bounds::{Bounds, Place};
+use super::paths;
+use super::rules::closed_folders;
+use super::script::{self, Program};
+use super::{Subject, UnknownReason};
+
+/// The scripts that an interpreter works on. A rule that matches one of the paths matches the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// Scripts of the scope, relative to its root.
+    Here(Vec<String>),
+    /// Scripts outside, by their normal paths.
+    Elsewhere(Vec<String>),
+    /// No script: code on the command line, a person at a prompt, an installed tool.
+    Nothing,
+    /// This cannot be told.
+    Unknown(UnknownReason),
+}
+
+/// Installed programs that run the scope's own scripts: what they are given counts as the script.
+///
+/// Everything else that is installed (a language server, a formatter, a coding agent that is given files) is a tool,
+/// whose files are not what it runs.
+const RUNNERS: [&str; 4] = ["pytest", "py.test", "nose2", "coverage"];
+
+/// Modules of Python itself that do the same.
+const RUNNER_MODULES: [&str; 4] = ["unittest", "cprofile", "profile", "trace"];
+
+/// What the interpreter works on whose program has this name.
+pub(super) fn of(bounds: &Bounds<'_>, subject: &dyn Subject, names: &[String]) -> Work {
+    let Some(arguments) = subject.arguments() else {
+        return Work::Unknown(UnknownReason::Unreadable);
+    };
+    // A title that is shorter than the arguments were leaves empty ones behind.
+    let end = arguments
+        .iter()
+        .rposition(|argument| !argument.is_empty())
+        .map_or(0, |last| last + 1);
+    let Some((own, behind)) = arguments[..end].split_first() else {
+        return Work::Unknown(UnknownReason::Rewritten);
+    };
+    let own = paths::program_name(own.trim_start_matches('-'));
+    if behind.is_empty() && !script::is_interpreter(own) {
+        return Work::Unknown(UnknownReason::Rewritten);
+    }
+    let name = names
+        .iter()
+        .find(|name| script::is_interpreter(name))
+        .map_or(own, String::as_str);
+    let reader = Reader { bounds, subject };
+    match script::program(name, behind) {
+        Program::NoFile => Work::Nothing,
+        Program::Script(path, behind) => match runner(paths::program_name(path), behind) {
+            Some(given) => reader.given_to_runner(given),
+            None => reader.script(path, behind),
+        },
+        Program::Module(module, behind) => match runner_module(module, behind) {
+            Some(given) => reader.given_to_runner(given),
+            None => reader.module(module),
+        },
+    }
+}
+
+/// The arguments of an installed runner, if it is one and runs something.
+fn runner<'a>(name: &str, behind: &'a [String]) -> Option<&'a [String]> {
+    let name = name.to_lowercase();
+    match behind.split_first() {
+        Some((verb, behind)) if name == "coverage" && verb == "run" => Some(behind),
+        _ => (name != "coverage" && RUNNERS.contains(&name.as_str())).then_some(behind),
+    }
+}
+
+/// The arguments of a module that is a runner.
+fn runner_module<'a>(module: &str, behind: &'a [String]) -> Option<&'a [String]> {
+    let name = module.split('.').next().unwrap_or(module);
+    let is_module = RUNNER_MODULES.contains(&name.to_lowercase().as_str());
+    is_module.then_some(behind).or_else(|| runner(name, behind))
+}
+
+struct Reader<'a> {
+    bounds: &'a Bounds<'a>,
+    subject: &'a dyn Subject,
+}
+
+impl Reader<'_> {
+    fn script(&self, path: &str, behind: &[String]) -> Work {
+        // A relative path was meant for the directory in which the process started, which it may have left.
+        match self.locate(path, !paths::is_absolute(path)) {
+            Place::Inside(inside) => {
+                // A virtual environment is often shared, so that a tool in it works for whom it is told to.
+                let is_installed = closed_folders(&inside).next().is_some();
+                let works_here = || self.is_in_scope() || !self.given(behind).0.is_empty();
+                let absolute = self.bounds.absolute(&inside);
+                if is_installed && !works_here() {
+                    return Work::Elsewhere(vec![absolute]);
+                }
+                let mut paths = vec![inside];
+                if self.bounds.exists(&absolute, "__main__.py") {
+                    paths.push(
+                        format!("{}/__main__.py", paths[0])
+                            .trim_start_matches('/')
+                            .to_owned(),
+                    );
+                }
+                Work::Here(paths)
+            }
+            Place::Outside(path) => Work::Elsewhere(vec![path]),
+            Place::Unknown(reason) => Work::Unknown(reason),
+        }
+    }
+
+    /// A module is the scope's if its file lies where the interpreter looks first, below the working directory. One
+    /// that does not is installed.
+    fn module(&self, module: &str) -> Work {
+        let is_name =
+            |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_');
+        if !module.split('.').all(is_name) {
+            return Work::Nothing;
+        }
+        let stem = module.replace('.', "/");
+        for file in [format!("{stem}.py"), format!("{stem}/__main__.py")] {
+            match self.locate(&file, true) {
+                Place::Inside(path) => return Work::Here(vec![path]),
+                Place::Outside(path) => return Work::Elsewhere(vec![path]),
+                Place::Unknown(UnknownReason::NotFound) => {}
+                Place::Unknown(reason) => return Work::Unknown(reason),
+            }
+        }
+        Work::Nothing
+    }
+
+    /// A runner works on the files and folders that it is given, or on its working directory.
+    fn given_to_runner(&self, behind: &[String]) -> Work {
+        let (inside, outside) = self.given(behind);
+        if !inside.is_empty() {
+            return Work::Here(with_folders(inside));
+        }
+        if !outside.is_empty() {
+            return Work::Elsewhere(with_folders(outside));
+        }
+        match self.locate(".", false) {
+            Place::Inside(path) => Work::Here(with_folders(vec![path])),
+            Place::Outside(path) => Work::Elsewhere(with_folders(vec![path])),
+            Place::Unknown(reason) => Work::Unknown(reason),
+        }
+    }
+
+    /// The arguments that are existing files or folders, in the scope and outside.
+    fn given(&self, arguments: &[String]) -> (Vec<String>, Vec<String>) {
+        let mut inside = Vec::new();
+        let mut outside = Vec::new();
+        for argument in arguments.iter().filter(|a| !a.starts_with('-')) {
+            let path = argument.split("::").next().unwrap_or(argument);
+            match self.locate(path, true) {
+                Place::Inside(path) => inside.push(path),
+                Place::Outside(path) => outside.push(path),
+                Place::Unknown(_) => {}
+            }
+        }
+        (inside, outside)
+    }
+
+    fn is_in_scope(&self) -> bool {
+        matches!(self.locate(".", false), Place::Inside(_))
+    }
+
+    fn locate(&self, path: &str, must_exist: bool) -> Place {
+        self.bounds
+            .locate(path, self.subject.directory(), must_exist)
+    }
+}
+
+/// Rules name scripts and not folders: of a folder, what a test runner loads first in it stands for the rest.
+fn with_folders(paths: Vec<String>) -> Vec<String> {
+    let loaded: Vec<String> = paths
+        .iter()
+        .map(|path| {
+            format!("{path}/conftest.py")
+                .trim_start_matches('/')
+                .to_owned()
+        })
+        .collect();
+    paths.into_iter().chain(loaded).collect()
+}
