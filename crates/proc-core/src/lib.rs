@@ -23,3 +23,5 @@ pub mod scope;
 pub mod ledger;
 
 pub mod classify;
+
+pub mod port;
