@@ -25,3 +25,13 @@ pub mod ledger;
 pub mod classify;
 
 pub mod port;
+
+pub mod contain;
+
+pub mod shutdown;
+
+pub mod spawn;
+
+mod protocol;
+
+pub mod guardian;

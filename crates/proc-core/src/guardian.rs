@@ -1,0 +1,346 @@
+//! The guardian of one run: it starts the run's members, and ends everything that they start.
+//!
+//! It lives in a session of its own and is no descendant of its launcher, so that whoever kills the launcher's tree
+//! does not reach it. It learns of the launcher's death by end of file on their link. It leaves when nothing of the
+//! run is left.
+//!
+//! One thread acts; the others only wait for one thing each and tell it. While nothing happens, nothing runs.
+
+mod end;
+mod members;
+mod tell;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::contain::Containment;
+use crate::identity::Identity;
+use crate::ledger::{Entry, Ledger, Member, Opened, VERSION as LEDGER_VERSION, take_lock};
+use crate::port::{self, Lease};
+use crate::protocol::{self, DOOR, Notice, Open, Refusal, Request};
+use crate::spawn::{self, Output};
+use crate::sys::{self, Link, Reaped, Streams};
+use crate::table::Process;
+use crate::wait::{Deadline, poll_until};
+
+use members::Members;
+use tell::{Audience, LAUNCHER};
+
+/// How long a guardian waits for its run's lock: a reader that asks whether the run lives holds it for an instant.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What happens to a guardian.
+enum Happening {
+    /// Somebody said something.
+    Said(u64, Box<Request>),
+    /// Somebody came in by the door.
+    Came(Link),
+    /// Somebody left, or said something that cannot be understood.
+    Left(u64),
+    /// A child has ended, or an orphan below this process.
+    ChildEnded,
+    /// The guardian itself was asked to end.
+    AskedToEnd,
+    /// The process that owns the run has ended.
+    OwnerEnded,
+}
+
+/// The whole of the guardian's program: `start` leaves a process behind that is the guardian, `guard` is it.
+pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
+    let result = match arguments.collect::<Vec<_>>().as_slice() {
+        [verb] if verb == spawn::START => spawn::start_second_guardian(),
+        [verb] if verb == spawn::GUARD => guard(),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "this program is started by a launcher, over a link of its own; see `cargo xtask launch`",
+        )),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn guard() -> io::Result<()> {
+    let link = sys::link_from_stdin()?;
+    let (streams, leases) = sys::receive_greeting(&link)?;
+    let leases = leases.into_iter().map(Lease::from).collect();
+    let mut receiver = protocol::Receiver::new(link.try_clone()?);
+    let Some(Request::Open(open)) = receiver.next()? else {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the launcher did not say what to guard",
+        ));
+    };
+    let (happenings, inbox) = mpsc::channel();
+    // Before the first child, so that no end is missed.
+    tell::listen_for_signals(happenings.clone())?;
+    let opened = Guardian::open(open, streams, leases, Audience::new(happenings));
+    match opened {
+        Ok(mut guardian) => {
+            guardian.audience.admit_launcher(link, receiver)?;
+            guardian.announce();
+            guardian.serve(&inbox);
+            Ok(())
+        }
+        Err(refusal) => protocol::send(&link, &Notice::Refused { refusal }),
+    }
+}
+
+/// A guardian at work.
+struct Guardian {
+    containment: Containment,
+    ledger: Ledger,
+    /// Held while the run is not over.
+    lock: Option<std::fs::File>,
+    leases: Vec<Lease>,
+    audience: Audience,
+    streams: Option<Streams>,
+    members: Members,
+    grace: Duration,
+    detached: bool,
+    own: Identity,
+    leaked: Vec<Identity>,
+}
+
+/// What the guardian does next.
+enum Next {
+    Serve,
+    End { reason: String, grace: Duration },
+}
+
+impl Guardian {
+    fn open(
+        open: Open,
+        streams: Option<Streams>,
+        mut leases: Vec<Lease>,
+        audience: Audience,
+    ) -> Result<Self, Refusal> {
+        fn unable<T>(
+            operation: &str,
+            result: Result<T, impl std::fmt::Display>,
+        ) -> Result<T, Refusal> {
+            result.map_err(|error| Refusal::Unable {
+                operation: operation.into(),
+                error: error.to_string(),
+            })
+        }
+        if open.version != protocol::VERSION {
+            return Err(Refusal::Version {
+                guardian: protocol::VERSION.into(),
+            });
+        }
+        let folder = PathBuf::from(&open.folder);
+        let lock = poll_until(Deadline::after(LOCK_TIMEOUT), || {
+            take_lock(&folder).transpose()
+        });
+        let lock = unable(
+            "lock the run's folder",
+            lock.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())),
+        )?;
+        for port in &open.ports {
+            if leases.iter().any(|lease| lease.port() == *port) {
+                continue;
+            }
+            match unable("lease a port", port::lease(*port))? {
+                Some(lease) => leases.push(lease),
+                None => return Err(Refusal::PortLeased { port: *port }),
+            }
+        }
+        let containment = unable("contain the run", Containment::begin())?;
+        let own = unable(
+            "look at itself",
+            Process::read(std::process::id()).ok_or("the process table does not show it"),
+        )?;
+        let opened = Opened {
+            version: LEDGER_VERSION,
+            run: open.run,
+            root: open.root,
+            time: jiff::Timestamp::now(),
+            boot: containment.boot(),
+            pid_namespace: unable("tell its PID namespace", sys::pid_namespace())?,
+            guardian: own.identity(),
+            launcher: open.launcher,
+            owner: open.owner,
+            mark: containment.mark(),
+            ports: open.ports,
+        };
+        let ledger = unable("write the ledger", Ledger::create(&folder, opened))?;
+        unable("listen for visitors", audience.open_door(&folder, DOOR))?;
+        if let Some(owner) = open.owner {
+            unable("watch the owner", audience.watch_owner(&owner))?;
+        }
+        Ok(Self {
+            containment,
+            ledger,
+            lock: Some(lock),
+            leases,
+            audience,
+            streams,
+            members: Members::default(),
+            grace: Duration::from_millis(open.grace_ms),
+            detached: false,
+            own: own.identity(),
+            leaked: Vec::new(),
+        })
+    }
+
+    fn announce(&mut self) {
+        let (mark, level) = (self.containment.mark(), self.containment.level());
+        self.audience.tell(&Notice::Opened {
+            guardian: self.own,
+            mark,
+            level,
+        });
+    }
+
+    /// Does what is asked until there is a reason to end the run, and ends it.
+    fn serve(&mut self, inbox: &mpsc::Receiver<Happening>) {
+        let (reason, grace) = loop {
+            // The audience keeps a sender, so the channel is never closed.
+            let Ok(happening) = inbox.recv() else {
+                break ("the guardian lost its inbox".into(), self.grace);
+            };
+            match self.handle(happening) {
+                Ok(Next::Serve) => {}
+                Ok(Next::End { reason, grace }) => break (reason, grace),
+                Err(error) => {
+                    self.audience.tell(&Notice::Failed {
+                        error: error.to_string(),
+                    });
+                    break (format!("the guardian failed: {error}"), self.grace);
+                }
+            }
+        };
+        self.end(&reason, grace, inbox);
+    }
+
+    fn handle(&mut self, happening: Happening) -> io::Result<Next> {
+        let grace = self.grace;
+        let end = |reason: &str| {
+            Ok(Next::End {
+                reason: reason.into(),
+                grace,
+            })
+        };
+        match happening {
+            Happening::Said(who, request) => return self.obey(who, *request),
+            Happening::Came(link) => self.audience.admit(link),
+            Happening::Left(who) => {
+                self.audience.dismiss(who);
+                if who == LAUNCHER && !self.detached {
+                    return end("the launcher is gone");
+                }
+            }
+            Happening::ChildEnded => {
+                let nothing_is_left = self.collect(false)?;
+                if nothing_is_left && self.detached {
+                    return end("everything has ended");
+                }
+            }
+            Happening::AskedToEnd => return end("the guardian was asked to end"),
+            Happening::OwnerEnded => return end("the owner of the run has ended"),
+        }
+        Ok(Next::Serve)
+    }
+
+    fn obey(&mut self, who: u64, request: Request) -> io::Result<Next> {
+        match request {
+            Request::Start {
+                member,
+                line,
+                log,
+                port,
+            } => {
+                self.start(member, &line, log.map(PathBuf::from).as_deref(), port)?;
+            }
+            Request::Ready { member, url } => self.record(&Entry::Ready { member, url })?,
+            Request::Detach => {
+                if !self.detached {
+                    self.record(&Entry::Detached)?;
+                    self.detached = true;
+                    // Lent streams would keep the launcher's terminal and pipes busy for ever.
+                    self.streams = None;
+                }
+                self.audience.tell(&Notice::Detached);
+                self.audience.dismiss(who);
+            }
+            Request::End { reason, grace_ms } => {
+                return Ok(Next::End {
+                    reason,
+                    grace: Duration::from_millis(grace_ms),
+                });
+            }
+            // Nothing is being waited for, or the run is open already.
+            Request::Hurry | Request::Open(_) => {}
+        }
+        Ok(Next::Serve)
+    }
+
+    fn start(
+        &mut self,
+        member: Member,
+        line: &spawn::CommandLine,
+        log: Option<&Path>,
+        port: Option<u16>,
+    ) -> io::Result<()> {
+        let program = line.program.to_string_lossy().into_owned();
+        self.record(&Entry::Starting {
+            member,
+            program,
+            port,
+        })?;
+        let output = match (log, &self.streams) {
+            (Some(log), _) => Output::Log(log),
+            (None, Some(streams)) => Output::Streams(streams),
+            (None, None) => Output::Nowhere,
+        };
+        let mark = self.containment.mark().map(|mark| (mark, member.number()));
+        match spawn::start_member(line, &output, mark, self.containment.boot()) {
+            Ok(identity) => {
+                self.members.add(member, identity);
+                self.record(&Entry::Started { member, identity })?;
+                self.audience.tell(&Notice::Started { member, identity });
+            }
+            Err(error) => self.audience.tell(&Notice::NotStarted {
+                member,
+                error: error.to_string(),
+            }),
+        }
+        Ok(())
+    }
+
+    /// Collects all children that have ended. `true`: none is left.
+    fn collect(&mut self, asked: bool) -> io::Result<bool> {
+        loop {
+            match sys::reap()? {
+                Reaped::NoChild => return Ok(true),
+                Reaped::NoneYet => return Ok(false),
+                Reaped::Exited(pid, status) => {
+                    let Some((member, identity, killed)) = self.members.ended(pid, status) else {
+                        continue;
+                    };
+                    // The status is for people; who cannot be told of it must not keep the run from ending.
+                    let _ = self.record(&Entry::Exited { member, status });
+                    self.audience.tell(&Notice::Exited {
+                        member,
+                        identity,
+                        status,
+                        asked,
+                        killed,
+                    });
+                }
+            }
+        }
+    }
+
+    fn record(&mut self, entry: &Entry) -> io::Result<()> {
+        self.ledger.append(entry).map_err(io::Error::other)
+    }
+}

@@ -1,0 +1,182 @@
+//! The end of a run: ask, wait for the grace, kill, look again, and say what came of it.
+
+use std::collections::BTreeSet;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use super::{Guardian, Happening};
+use crate::identity::Identity;
+use crate::ledger::{Entry, Member};
+use crate::protocol::{Notice, Request};
+use crate::shutdown::{self, Killed, Survivor};
+use crate::table::Process;
+use crate::wait::Deadline;
+
+/// How long what a test has started may take to end after the test itself, before it counts as a leak.
+const SETTLE_TIMEOUT: Duration = Duration::from_millis(250);
+
+impl Guardian {
+    /// Ends everything that the run has started: ask, wait for the grace, kill, look again.
+    ///
+    /// From here on no error stops the guardian before nothing is left: what it cannot write or see it tries to end
+    /// all the same.
+    pub(super) fn end(&mut self, reason: &str, grace: Duration, inbox: &mpsc::Receiver<Happening>) {
+        let _ = self.record(&Entry::Ending {
+            reason: reason.into(),
+        });
+        self.audience.tell(&Notice::Ending {
+            reason: reason.into(),
+            grace_ms: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
+        });
+        let in_a_hurry = self.settle(inbox);
+        let grace = if in_a_hurry { Duration::ZERO } else { grace };
+        let present = self.containment.members().unwrap_or_default();
+        self.report_leaks(&present);
+        shutdown::ask(&present);
+        let asked = present.into_iter().collect();
+        if self.wait_for_the_end(grace, asked, inbox) || self.kill() {
+            // Without this entry the next command looks for what may be left, and finds nothing.
+            let _ = self.record(&Entry::Closed);
+        }
+        // Whoever hears that the run is over may take its ports at once.
+        self.leases.clear();
+        self.lock = None;
+        self.audience.tell(&Notice::Finished);
+    }
+
+    /// Gives what a finished test has started a moment to end by itself. `true`: somebody is in a hurry.
+    fn settle(&mut self, inbox: &mpsc::Receiver<Happening>) -> bool {
+        let deadline = Deadline::after(SETTLE_TIMEOUT);
+        loop {
+            let nothing_left = self.collect(false).unwrap_or(false);
+            let unsettled = || {
+                let members = self.containment.members().unwrap_or_default();
+                members
+                    .iter()
+                    .any(|identity| self.left_by(identity).is_some())
+            };
+            if nothing_left
+                || !self.members.has_ended(Member::Test)
+                || deadline.has_passed()
+                || !unsettled()
+            {
+                return false;
+            }
+            match inbox.recv_timeout(deadline.remaining()) {
+                Ok(Happening::Came(link)) => self.audience.admit(link),
+                Ok(Happening::Left(who)) => self.audience.dismiss(who),
+                Ok(Happening::Said(_, request)) if matches!(*request, Request::Hurry) => {
+                    return true;
+                }
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Waits until nothing is left. `false`: the grace is over, or somebody is in a hurry.
+    fn wait_for_the_end(
+        &mut self,
+        grace: Duration,
+        mut asked: BTreeSet<Identity>,
+        inbox: &mpsc::Receiver<Happening>,
+    ) -> bool {
+        let deadline = Deadline::after(grace);
+        loop {
+            if self.collect(true).unwrap_or(false) {
+                return true;
+            }
+            self.ask_latecomers(&mut asked);
+            match inbox.recv_timeout(deadline.remaining()) {
+                Ok(Happening::Came(link)) => self.audience.admit(link),
+                Ok(Happening::Left(who)) => self.audience.dismiss(who),
+                Ok(Happening::Said(_, request)) if matches!(*request, Request::Hurry) => {
+                    return false;
+                }
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+    }
+
+    /// Asks what was started too late to be asked with the others, once what has started it is gone. Before that it
+    /// may be the way in which its parent ends.
+    fn ask_latecomers(&self, asked: &mut BTreeSet<Identity>) {
+        let mut latecomers = self.containment.own_children();
+        latecomers.retain(|identity| asked.insert(*identity));
+        shutdown::ask(&latecomers);
+    }
+
+    /// Kills what is left. `true`: a look has shown that nothing is.
+    fn kill(&mut self) -> bool {
+        let present = self.containment.members().unwrap_or_default();
+        self.report_leaks(&present);
+        let result = shutdown::kill_all(|| {
+            // A child that is collected makes room for its orphans to be seen as this process's own children.
+            self.collect(true)?;
+            let members = self.containment.members()?;
+            for identity in &members {
+                self.members.about_to_kill(identity);
+            }
+            Ok(members)
+        });
+        let _ = self.collect(true);
+        let Killed { killed, survivors } = match result {
+            Ok(killed) => killed,
+            Err(error) => {
+                let error = format!("cannot see what is left: {error}");
+                self.audience.tell(&Notice::Failed { error });
+                return false;
+            }
+        };
+        for identity in killed {
+            if !self.members.is_member(&identity) {
+                self.audience.tell(&Notice::Killed { identity });
+            }
+        }
+        for Survivor { identity, reason } in &survivors {
+            let (name, command) = describe(identity);
+            self.audience.tell(&Notice::Survived {
+                identity: *identity,
+                reason: *reason,
+                name,
+                command,
+            });
+        }
+        survivors.is_empty()
+    }
+
+    /// The member that started a process and has itself ended.
+    fn left_by(&self, identity: &Identity) -> Option<Member> {
+        let (mark, number) = Process::read(identity.pid)?.mark()?;
+        let member =
+            Member::from_number(number).filter(|_| Some(mark) == self.containment.mark())?;
+        (!self.members.is_member(identity) && self.members.has_ended(member)).then_some(member)
+    }
+
+    fn report_leaks(&mut self, present: &[Identity]) {
+        for identity in present {
+            let Some(member) = self.left_by(identity) else {
+                continue;
+            };
+            if self.leaked.contains(identity) {
+                continue;
+            }
+            self.leaked.push(*identity);
+            let (name, command) = describe(identity);
+            self.audience.tell(&Notice::Leaked {
+                identity: *identity,
+                member: Some(member),
+                name,
+                command,
+            });
+        }
+    }
+}
+
+fn describe(identity: &Identity) -> (String, String) {
+    match Process::read(identity.pid).filter(|process| process.identity() == *identity) {
+        Some(process) => (process.name(), process.command()),
+        None => (String::new(), String::new()),
+    }
+}

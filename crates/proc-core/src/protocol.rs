@@ -1,0 +1,156 @@
+//! What a launcher and a guardian say to each other: one JSON object a line, over a [`Link`].
+//!
+//! Both ends are built from the same sources, and the first message of each carries [`VERSION`], so the messages may
+//! change freely between versions.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, Write};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::contain::Level;
+use crate::identity::Identity;
+use crate::ledger::Member;
+use crate::mark::Mark;
+use crate::shutdown::SurvivalReason;
+use crate::spawn::CommandLine;
+use crate::status::ExitStatus;
+use crate::sys::Link;
+
+/// Of these messages. A guardian refuses a launcher of another version.
+pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
+
+/// The name of the socket in a run's folder at which a detached run's guardian listens.
+pub(crate) const DOOR: &str = "door";
+
+/// From a launcher, or from whoever ends a run.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub(crate) enum Request {
+    /// The first message of a launcher.
+    Open(Open),
+    /// Start a member.
+    Start {
+        member: Member,
+        line: CommandLine,
+        log: Option<OsString>,
+        port: Option<u16>,
+    },
+    /// A client has answered.
+    Ready { member: Member, url: String },
+    /// Go on when the launcher leaves.
+    Detach,
+    /// End the run.
+    End { reason: String, grace_ms: u64 },
+    /// Do not wait for the rest of the grace.
+    Hurry,
+}
+
+/// What a guardian has to know first.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Open {
+    pub(crate) version: String,
+    pub(crate) run: String,
+    pub(crate) root: String,
+    pub(crate) folder: OsString,
+    pub(crate) ports: Vec<u16>,
+    /// How long members may take to end by themselves when the launcher is gone.
+    pub(crate) grace_ms: u64,
+    pub(crate) launcher: Option<Identity>,
+    /// End the run when this process ends.
+    pub(crate) owner: Option<Identity>,
+}
+
+/// From a guardian.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "notice", rename_all = "snake_case")]
+pub(crate) enum Notice {
+    /// The run is open.
+    Opened {
+        guardian: Identity,
+        mark: Option<Mark>,
+        level: Level,
+    },
+    /// The run cannot be opened.
+    Refused { refusal: Refusal },
+    /// A member runs.
+    Started { member: Member, identity: Identity },
+    /// A member could not be started.
+    NotStarted { member: Member, error: String },
+    /// A member's own process has ended.
+    Exited {
+        member: Member,
+        identity: Identity,
+        status: ExitStatus,
+        asked: bool,
+        killed: bool,
+    },
+    /// The launcher may leave.
+    Detached,
+    /// A process is still there although the member that started it has ended.
+    Leaked {
+        identity: Identity,
+        member: Option<Member>,
+        name: String,
+        command: String,
+    },
+    /// The run is being ended.
+    Ending { reason: String, grace_ms: u64 },
+    /// A process that is no member's own was killed.
+    Killed { identity: Identity },
+    /// A process could not be ended.
+    Survived {
+        identity: Identity,
+        reason: SurvivalReason,
+        name: String,
+        command: String,
+    },
+    /// The run is over. The guardian leaves.
+    Finished,
+    /// The guardian cannot do its work.
+    Failed { error: String },
+}
+
+/// Why a run cannot be opened.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub(crate) enum Refusal {
+    /// The launcher is of another version.
+    Version { guardian: String },
+    /// Another launch has leased this port.
+    PortLeased { port: u16 },
+    /// Something that the guardian needs is not to be had.
+    Unable { operation: String, error: String },
+}
+
+/// Sends one message.
+pub(crate) fn send(link: &Link, message: &impl Serialize) -> io::Result<()> {
+    let mut json = serde_json::to_vec(message)?;
+    json.push(b'\n');
+    (&*link).write_all(&json)
+}
+
+/// Receives messages in order.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    lines: BufReader<Link>,
+}
+
+impl Receiver {
+    pub(crate) fn new(link: Link) -> Self {
+        Self {
+            lines: BufReader::new(link),
+        }
+    }
+
+    /// The next message. `None`: the other end is gone.
+    pub(crate) fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
+        let mut line = Vec::new();
+        // The other end may be killed in the middle of a line: what it left unfinished was never said.
+        if self.lines.read_until(b'\n', &mut line)? == 0 || line.last() != Some(&b'\n') {
+            return Ok(None);
+        }
+        serde_json::from_slice(&line).map(Some).map_err(Into::into)
+    }
+}

@@ -1,0 +1,219 @@
+//! Ending processes: ask, wait, then stop everything to a fixed point and kill it, then look again.
+//!
+//! A signal is sent only through a handle that was pinned to an identity, and no handle is kept: a run may have more
+//! processes than this one may open descriptors. "Ended" means that a fresh look no longer shows the process, not that
+//! a signal was sent.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::time::Duration;
+
+use crate::identity::Identity;
+use crate::sys::{self, Signal};
+use crate::wait::{Deadline, Pauses, pause, poll_until};
+
+/// How long it may take until at least one more of the killed processes is gone. Killing is immediate unless the kernel
+/// itself waits for something (state `D`), frees a great deal of memory, or is too busy to get around to it.
+const PROGRESS_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// How long killing may take in all, whatever progress there is.
+const KILL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How many looks in a row have to show nothing. A process that starts another and leaves may be missed by one look:
+/// gone when it would be looked at, while the other was not there yet when the list was made.
+const QUIET_LOOKS: u32 = 4;
+
+/// How many looks at the most find new processes to stop before what is found is killed anyway.
+const FREEZE_ROUNDS: usize = 64;
+
+/// Why a process survived.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum SurvivalReason {
+    /// It belongs to another user by now, and this one may not signal it.
+    AccessDenied,
+    /// It is in a wait of the kernel that nothing interrupts, or did not go away in time.
+    Uninterruptible,
+}
+
+impl std::fmt::Display for SurvivalReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::AccessDenied => "access denied",
+            Self::Uninterruptible => "uninterruptible",
+        })
+    }
+}
+
+/// A process that is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Survivor {
+    /// Which.
+    pub identity: Identity,
+    /// Why.
+    pub reason: SurvivalReason,
+}
+
+/// What killing has come to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Killed {
+    /// Those that were killed.
+    pub(crate) killed: BTreeSet<Identity>,
+    /// Those that are still there.
+    pub(crate) survivors: Vec<Survivor>,
+}
+
+/// Asks processes to end, and lets stopped ones go on so that they can.
+///
+/// One that cannot be asked is left to [`kill_all`], which names it.
+pub(crate) fn ask(targets: &[Identity]) {
+    for identity in targets {
+        if send(identity, Signal::Terminate).is_ok_and(|sent| sent) {
+            // Without this a stopped process would not even see the request.
+            let _ = send(identity, Signal::Continue);
+        }
+    }
+}
+
+/// Waits until all of these have ended. `false`: the deadline has passed before.
+pub(crate) fn wait_for_all(identities: &[Identity], deadline: Deadline) -> bool {
+    let mut open: Vec<&Identity> = identities.iter().collect();
+    poll_until(deadline, || {
+        open.retain(|identity| is_there(identity));
+        open.is_empty().then_some(())
+    })
+    .is_some()
+}
+
+/// Kills everything that `look` shows, until some looks in a row show nothing.
+///
+/// Each pass stops what it sees until a look shows nothing new, so that nobody is left who could start another, and
+/// kills all of it then. `look` must leave out what is to be spared, and zombies. An error of `look` is final only when
+/// it persists.
+pub(crate) fn kill_all(mut look: impl FnMut() -> io::Result<Vec<Identity>>) -> io::Result<Killed> {
+    let mut denied = BTreeSet::new();
+    let mut killed = BTreeSet::new();
+    let mut before = BTreeSet::new();
+    let mut progress = Deadline::after(PROGRESS_TIMEOUT);
+    let end = Deadline::after(KILL_TIMEOUT);
+    let mut pauses = Pauses::default();
+    let mut quiet_looks = 0;
+    loop {
+        let (frozen, seen) = freeze(&mut look, &mut denied);
+        // What is stopped is killed, whatever kept the look from showing the rest.
+        for identity in &frozen {
+            if send(identity, Signal::Kill).is_ok_and(|sent| sent) {
+                killed.insert(*identity);
+            }
+        }
+        if before.difference(&frozen).next().is_some() {
+            progress = Deadline::after(PROGRESS_TIMEOUT);
+        }
+        let is_quiet = seen.is_ok() && frozen.is_empty();
+        quiet_looks = if is_quiet { quiet_looks + 1 } else { 0 };
+        let is_over = progress.has_passed() || end.has_passed();
+        if quiet_looks == QUIET_LOOKS || is_over {
+            seen?;
+            let left = look()?;
+            // What nobody has tried to kill yet is no survivor.
+            if is_over || left.iter().all(|identity| denied.contains(identity)) {
+                return Ok(survey(left, killed, &denied));
+            }
+            quiet_looks = 0;
+        }
+        before = frozen;
+        pause(pauses.next().unwrap_or(PROGRESS_TIMEOUT));
+    }
+}
+
+/// Tells the killed from those that are still there.
+fn survey(
+    left: Vec<Identity>,
+    mut killed: BTreeSet<Identity>,
+    denied: &BTreeSet<Identity>,
+) -> Killed {
+    let survivors = left
+        .into_iter()
+        .map(|identity| {
+            killed.remove(&identity);
+            let reason = if denied.contains(&identity) {
+                SurvivalReason::AccessDenied
+            } else {
+                SurvivalReason::Uninterruptible
+            };
+            Survivor { identity, reason }
+        })
+        .collect();
+    Killed { killed, survivors }
+}
+
+/// Stops everything that `look` shows, until a look shows nothing that is not stopped already. Returns what is stopped
+/// also where looking failed.
+fn freeze(
+    look: &mut impl FnMut() -> io::Result<Vec<Identity>>,
+    denied: &mut BTreeSet<Identity>,
+) -> (BTreeSet<Identity>, io::Result<()>) {
+    let mut frozen = BTreeSet::new();
+    for _ in 0..FREEZE_ROUNDS {
+        let found = match look() {
+            Ok(found) => found,
+            Err(error) => return (frozen, Err(error)),
+        };
+        let mut found_new = false;
+        for identity in found {
+            if frozen.contains(&identity) || denied.contains(&identity) {
+                continue;
+            }
+            match send(&identity, Signal::Stop) {
+                Ok(true) => {
+                    frozen.insert(identity);
+                    found_new = true;
+                }
+                Ok(false) => {}
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    denied.insert(identity);
+                }
+                Err(error) => return (frozen, Err(error)),
+            }
+        }
+        if !found_new {
+            break;
+        }
+    }
+    (frozen, Ok(()))
+}
+
+/// Lets a process go on that was stopped; one that is not stopped does not notice.
+pub(crate) fn wake(identity: &Identity) {
+    let _ = send(identity, Signal::Continue);
+}
+
+/// Ends one process: asks it, and kills it when it has not ended by the deadline. `false`: it is still there.
+pub(crate) fn end_one(identity: &Identity, deadline: Deadline) -> bool {
+    ask(&[*identity]);
+    if wait_for_all(&[*identity], deadline) {
+        return true;
+    }
+    let _ = send(identity, Signal::Kill);
+    wait_for_all(&[*identity], Deadline::after(PROGRESS_TIMEOUT))
+}
+
+/// Stops a process at once, if it can be stopped.
+pub(crate) fn stop(identity: &Identity) {
+    let _ = send(identity, Signal::Stop);
+}
+
+/// Sends a signal to the process with this identity. `false`: it is gone.
+fn send(identity: &Identity, signal: Signal) -> io::Result<bool> {
+    match sys::pin(identity)? {
+        Some(handle) => sys::signal(&handle, signal),
+        None => Ok(false),
+    }
+}
+
+fn is_there(identity: &Identity) -> bool {
+    sys::stat(identity.pid, identity.boot)
+        .is_some_and(|stat| stat.identity == *identity && !stat.zombie)
+}

@@ -1,0 +1,201 @@
+//! Starting processes: the only place that does.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use wait_timeout::ChildExt;
+
+use crate::identity::{Boot, Identity};
+use crate::mark::{Mark, MemberNumber};
+use crate::sys::{self, Link, Streams};
+
+/// How long a guardian may take to be on its own.
+const GUARDIAN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The argument that makes the guardian's program start the guardian proper, and leave.
+pub(crate) const START: &str = "start";
+/// The argument that makes it be the guardian.
+pub(crate) const GUARD: &str = "guard";
+
+/// A program with everything that it needs to start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandLine {
+    /// The program: an absolute path.
+    pub program: OsString,
+    /// Its arguments, without its own name.
+    pub arguments: Vec<OsString>,
+    /// Variables to set on top of the guardian's own environment, which is its launcher's.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The working directory: an absolute path.
+    pub directory: OsString,
+}
+
+/// A program that cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// There is no such file.
+    #[error("the program {program:?} is not there: looked {places}")]
+    NotFound {
+        /// As it was given.
+        program: OsString,
+        /// Where it was looked for.
+        places: String,
+    },
+    /// It is a folder, or something else that is no file.
+    #[error("{} is not a file, so it cannot be run", path.display())]
+    NotAFile {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// This user may not execute it.
+    #[error("{path} may not be executed by this user; try `chmod +x {path}`", path = path.display())]
+    NotExecutable {
+        /// What is there.
+        path: PathBuf,
+    },
+}
+
+/// Finds a program the way a shell does: a name without a separator in `PATH`, anything else below `directory`.
+///
+/// `extra` is looked at before `PATH`.
+pub fn resolve(
+    program: &OsStr,
+    directory: &Path,
+    extra: &[PathBuf],
+) -> Result<PathBuf, ResolveError> {
+    let as_path = Path::new(program);
+    if as_path.components().count() > 1 || as_path.is_absolute() {
+        let path = directory.join(as_path);
+        return check(&path)?.ok_or_else(|| ResolveError::NotFound {
+            program: program.to_owned(),
+            places: format!("at {}", path.display()),
+        });
+    }
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    let mut refused = None;
+    for folder in extra.iter().cloned().chain(std::env::split_paths(&search)) {
+        match check(&folder.join(program)) {
+            Ok(Some(path)) => return Ok(path),
+            Ok(None) => {}
+            // A shell goes on looking, and complains only when nothing better turns up.
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    Err(refused.unwrap_or_else(|| ResolveError::NotFound {
+        program: program.to_owned(),
+        places: "in PATH".into(),
+    }))
+}
+
+fn check(path: &Path) -> Result<Option<PathBuf>, ResolveError> {
+    for path in sys::executable_names(path) {
+        if let Ok(metadata) = path.metadata() {
+            return if !metadata.is_file() {
+                Err(ResolveError::NotAFile { path })
+            } else if !sys::may_execute(&path) {
+                Err(ResolveError::NotExecutable { path })
+            } else {
+                Ok(Some(path))
+            };
+        }
+    }
+    Ok(None)
+}
+
+/// Where a member's output goes.
+pub(crate) enum Output<'a> {
+    /// To a file; there is no input.
+    Log(&'a Path),
+    /// To the launcher's own streams.
+    Streams(&'a Streams),
+    /// Nowhere.
+    Nowhere,
+}
+
+/// Starts a member of a run. Only a guardian may: the member ends when the calling thread does.
+pub(crate) fn start_member(
+    line: &CommandLine,
+    output: &Output<'_>,
+    mark: Option<(Mark, MemberNumber)>,
+    boot: Boot,
+) -> io::Result<Identity> {
+    let mut command = Command::new(&line.program);
+    command
+        .args(&line.arguments)
+        .envs(line.environment.iter().cloned())
+        .current_dir(&line.directory);
+    match output {
+        Output::Log(path) => {
+            let log = File::options().create(true).append(true).open(path)?;
+            command
+                .stdin(Stdio::null())
+                .stdout(log.try_clone()?)
+                .stderr(log);
+        }
+        Output::Streams(streams) => {
+            let [input, output, error] = streams.to_stdio()?;
+            command.stdin(input).stdout(output).stderr(error);
+        }
+        Output::Nowhere => {
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+        }
+    }
+    sys::contain_at_start(
+        &mut command,
+        mark.map(|(mark, member)| mark.for_member(member)),
+    );
+    #[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
+    let child = command.spawn()?;
+    // Not waited for here: the guardian collects all of its children itself, so this one is still there.
+    sys::stat(child.id(), boot)
+        .map(|stat| stat.identity)
+        .ok_or_else(|| io::Error::other("the process table does not show the new process"))
+}
+
+/// Starts a guardian that is no descendant of this process, and returns this process's end of the link to it.
+///
+/// The guardian's program is started twice: the first process starts the second and leaves, so that the second is
+/// adopted by init (or the nearest subreaper) before it owns anything.
+pub(crate) fn start_guardian(program: &Path, log: File) -> io::Result<Link> {
+    let (near, far) = sys::link()?;
+    let mut command = Command::new(program);
+    command
+        .arg(START)
+        .stdin(sys::link_to_stdio(far))
+        .stdout(Stdio::null())
+        .stderr(log);
+    #[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
+    let mut child = command.spawn()?;
+    match child.wait_timeout(GUARDIAN_TIMEOUT)? {
+        Some(status) if status.success() => Ok(near),
+        Some(status) => Err(io::Error::other(format!(
+            "{} ended with {status}",
+            program.display()
+        ))),
+        None => {
+            child.kill()?;
+            child.wait()?;
+            Err(io::Error::other(format!(
+                "{} took over {} s",
+                program.display(),
+                GUARDIAN_TIMEOUT.as_secs()
+            )))
+        }
+    }
+}
+
+/// The first of the two processes: starts the second, with the same streams, and leaves.
+pub(crate) fn start_second_guardian() -> io::Result<()> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(GUARD).current_dir("/");
+    #[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
+    command.spawn().map(drop)
+}
