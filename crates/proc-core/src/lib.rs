@@ -35,3 +35,9 @@ pub mod spawn;
 mod protocol;
 
 pub mod guardian;
+
+pub mod recover;
+
+pub mod visit;
+
+pub mod clean;

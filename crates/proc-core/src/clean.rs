@@ -1,0 +1,314 @@
+//! Cleaning a scope: a look, verdicts, ending what they select, and another look.
+//!
+//! Cleaning has succeeded only when a fresh look shows none of the targets, and their ports can be bound again.
+
+mod processes;
+mod runs;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::classify::{
+    Bounds, BoundsError, BoundsSpec, Caller, Classifier, ClassifyError, Count, Explanation,
+    Premises, Request, Rules, RunInfo, RunState as ClassifiedState, ScopeRef, Selection, on_disk,
+};
+use crate::identity::Identity;
+use crate::ledger::{KnownRun, RunState, Runs};
+use crate::port::PortError;
+use crate::recover::RecoveryError;
+use crate::scope::Scope;
+use crate::shutdown::SurvivalReason;
+use crate::sys;
+use crate::table::{Process, Table};
+
+pub use runs::{Kept, RunAction, RunChoice, RunProcess, RunReport};
+
+/// Cleaning cannot be done.
+#[derive(Debug, thiserror::Error)]
+pub enum CleanError {
+    /// The process table, the ledgers or a process cannot be reached.
+    #[error("cannot {operation}: {source}")]
+    System {
+        /// What was tried.
+        operation: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The scope's paths do not tell it from the rest of the machine.
+    #[error(transparent)]
+    Bounds(#[from] BoundsError),
+    /// No verdict can be reached.
+    #[error(transparent)]
+    Classify(#[from] ClassifyError),
+    /// A dead run cannot be finished.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    /// Ports cannot be looked at.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// What is to be cleaned, and how.
+#[derive(Clone, Debug)]
+pub struct Cleaner {
+    /// The scope.
+    pub scope: Scope,
+    /// The rules of its groups.
+    pub rules: Rules,
+    /// The `.uproject` files whose editors and games belong to the scope.
+    pub projects: Vec<PathBuf>,
+    /// Whether other users' processes are judged like one's own.
+    pub all_users: bool,
+    /// How long everything may take to end by itself.
+    pub grace: Duration,
+    /// Only look, and say what would be done.
+    pub dry_run: bool,
+}
+
+/// What is there: the result of one look.
+#[derive(Debug)]
+pub struct Survey {
+    /// How many processes each group has.
+    pub counts: Vec<Count>,
+    /// The runs of the scope.
+    pub runs: Runs,
+}
+
+/// One process and what was done with it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ProcessReport {
+    /// Which process.
+    pub identity: Identity,
+    /// The name of its program.
+    pub name: String,
+    /// Its command line.
+    pub command: String,
+    /// What it is to the scope, with the evidence; what a rule and the request make of it.
+    #[serde(flatten)]
+    pub selection: SelectionReport,
+    /// What was done with it.
+    pub action: Action,
+    /// Why, in words.
+    pub reason: String,
+    /// The ports on which it listened, if it is a target.
+    pub ports: Vec<u16>,
+}
+
+/// The verdict and the decision behind an action.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct SelectionReport {
+    /// The verdict.
+    pub judgement: crate::classify::Verdict,
+    /// The decision.
+    pub decision: crate::classify::Decision,
+}
+
+/// What was done with a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// It ended when it was asked to.
+    Ended,
+    /// It was killed.
+    Killed,
+    /// It would be ended; nothing was done, as asked.
+    WouldEnd,
+    /// It was left alone.
+    Spared,
+    /// It is still there, because this user may not end it.
+    AccessDenied,
+    /// It is still there, because the kernel does not let it go.
+    Uninterruptible,
+}
+
+impl From<SurvivalReason> for Action {
+    fn from(reason: SurvivalReason) -> Self {
+        match reason {
+            SurvivalReason::AccessDenied => Self::AccessDenied,
+            SurvivalReason::Uninterruptible => Self::Uninterruptible,
+        }
+    }
+}
+
+/// A port on which a target listened, and that cannot be had although the target is gone.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct BlockedPort {
+    /// The port.
+    pub port: u16,
+    /// Who has it, for people.
+    pub holder: String,
+}
+
+/// What cleaning has come to.
+#[derive(Clone, Debug, Default)]
+pub struct Cleaning {
+    /// The targets, and those that were spared though a rule names them.
+    pub processes: Vec<ProcessReport>,
+    /// Ports of targets that are still taken.
+    pub blocked_ports: Vec<BlockedPort>,
+}
+
+impl Cleaning {
+    /// Leaves out what runs will have ended by then: a dry run still sees it.
+    #[must_use]
+    pub fn without_ending(mut self, runs: &[RunReport]) -> Self {
+        let ending: BTreeSet<Identity> = runs
+            .iter()
+            .filter(|run| run.action == RunAction::WouldEnd)
+            .flat_map(|run| {
+                run.processes
+                    .iter()
+                    .map(|process| process.identity)
+                    .chain(run.guardian)
+            })
+            .collect();
+        self.processes
+            .retain(|process| !ending.contains(&process.identity));
+        self
+    }
+
+    /// The processes that are still there.
+    pub fn survivors(&self) -> usize {
+        let is_survivor = |report: &&ProcessReport| {
+            matches!(
+                report.action,
+                Action::AccessDenied | Action::Uninterruptible
+            )
+        };
+        self.processes.iter().filter(is_survivor).count()
+    }
+}
+
+impl Cleaner {
+    /// Counts, and touches nothing.
+    pub fn survey(&self) -> Result<Survey, CleanError> {
+        let runs = self.runs()?;
+        let counts = self.with_classifier(&runs, |classifier, _| Ok(classifier.counts()))?;
+        Ok(Survey { counts, runs })
+    }
+
+    /// What is known about a process, and what follows from it. `None`: there is no such process.
+    pub fn explain(&self, pid: u32) -> Result<Option<Explanation>, CleanError> {
+        let runs = self.runs()?;
+        self.with_classifier(&runs, |classifier, _| Ok(classifier.explain(pid)))
+    }
+
+    /// Reads the ledgers of the scope, and leaves everything as it is.
+    pub fn runs(&self) -> Result<Runs, CleanError> {
+        Runs::read(&self.scope).map_err(|source| CleanError::System {
+            operation: "read the ledgers",
+            source,
+        })
+    }
+
+    /// Takes a fresh look, and says what a request means for each process.
+    fn look(&self, runs: &Runs, request: &Request) -> Result<Vec<(Selection, Sight)>, CleanError> {
+        self.with_classifier(runs, |classifier, table| {
+            let selections = classifier.select(request);
+            Ok(selections
+                .into_iter()
+                .filter_map(|selection| {
+                    let process = table.find(&selection.identity)?;
+                    let is_named = classifier.is_named(&selection.identity);
+                    Some((selection, Sight::of(process, is_named)))
+                })
+                .collect())
+        })
+    }
+
+    fn with_classifier<T>(
+        &self,
+        runs: &Runs,
+        act: impl FnOnce(&Classifier<'_>, &Table) -> Result<T, CleanError>,
+    ) -> Result<T, CleanError> {
+        let elsewhere = Runs::read_elsewhere(&self.scope);
+        let spec = BoundsSpec {
+            root: self.scope.root().to_owned(),
+            projects: self.projects.clone(),
+            others: self.scope.other_roots(),
+        };
+        let bounds = Bounds::new(&spec, &on_disk)?;
+        let namespace = sys::pid_namespace().map_err(|source| CleanError::System {
+            operation: "tell its PID namespace",
+            source,
+        })?;
+        let info = |run, scope| info(run, scope, namespace);
+        let infos: Vec<RunInfo> = runs
+            .known
+            .iter()
+            .map(|run| info(run, ScopeRef::This))
+            .chain(elsewhere.known.iter().map(|run| info(run, ScopeRef::Other)))
+            .collect();
+        // The table comes last: a run that is not in the ledgers by now has not started anything yet.
+        let table = Table::read().map_err(|source| CleanError::System {
+            operation: "read the process table",
+            source,
+        })?;
+        let premises = Premises {
+            caller: Caller::this_process(),
+            bounds: &bounds,
+            rules: &self.rules,
+            runs: &infos,
+            all_users: self.all_users,
+        };
+        act(&Classifier::of_table(&table, premises)?, &table)
+    }
+}
+
+/// What a report says of a process beside the verdict. Read at once: later the process may be gone.
+#[derive(Clone, Debug)]
+struct Sight {
+    name: String,
+    command: String,
+    /// Whether a rule names the process.
+    is_named: bool,
+}
+
+impl Sight {
+    fn of(process: &Process, is_named: bool) -> Self {
+        Self {
+            name: process.name(),
+            command: process.command(),
+            is_named,
+        }
+    }
+}
+
+/// A run of the ledgers, as the verdicts take it.
+fn info(run: &KnownRun, scope: ScopeRef, namespace: u64) -> RunInfo {
+    let opened = &run.history.opened;
+    // In another namespace the same processes have other PIDs, and the same PIDs other processes.
+    let is_here = opened.pid_namespace == namespace;
+    let state = if run.state == RunState::Live {
+        ClassifiedState::Live
+    } else {
+        ClassifiedState::Dead
+    };
+    RunInfo {
+        guardian: Some(opened.guardian).filter(|_| is_here),
+        holders: opened
+            .launcher
+            .filter(|_| !run.history.detached)
+            .into_iter()
+            .chain(opened.owner)
+            .filter(|_| is_here)
+            .collect(),
+        members: run
+            .history
+            .members
+            .values()
+            .filter_map(|member| member.identity)
+            .filter(|_| is_here)
+            .collect(),
+        mark: opened.mark,
+        ..RunInfo::new(run.id.clone(), scope, state)
+    }
+}
+
+/// The targets of a cleaning so far, by identity.
+type Targets = BTreeMap<Identity, ProcessReport>;

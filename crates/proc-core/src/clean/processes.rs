@@ -1,0 +1,176 @@
+//! Ending the processes that a request selects.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use super::{
+    Action, BlockedPort, CleanError, Cleaner, Cleaning, ProcessReport, SelectionReport, Sight,
+    Targets,
+};
+use crate::classify::{Decision, ProtectedReason, Request, Selection, Verdict};
+use crate::identity::Identity;
+use crate::ledger::{RunState, Runs};
+use crate::port::{self, PortState};
+use crate::shutdown;
+use crate::wait::Deadline;
+
+impl Cleaner {
+    /// Ends what a request selects, and looks again.
+    pub fn clean(&self, request: &Request) -> Result<Cleaning, CleanError> {
+        let mut runs = self.runs()?;
+        if self.dry_run {
+            // What they would be by now.
+            for run in &mut runs.known {
+                if request.runs.contains(&run.id) {
+                    run.state = RunState::Closed;
+                }
+            }
+        }
+        let looked = self.look(&runs, request)?;
+        let chosen = looked
+            .iter()
+            .filter(|(selection, _)| selection.decision.is_target());
+        let mut listening =
+            port::listening_ports(chosen.map(|(selection, _)| selection.identity.pid))?;
+        let mut targets = Targets::new();
+        let mut spared = Vec::new();
+        for (selection, sight) in looked {
+            let ports = listening
+                .remove(&selection.identity.pid)
+                .unwrap_or_default();
+            if selection.decision.is_target() {
+                targets.insert(
+                    selection.identity,
+                    report(selection, sight, Action::WouldEnd, ports),
+                );
+            } else if sight.is_named || belongs_to_a_run(&selection.verdict) {
+                spared.push(report(selection, sight, Action::Spared, ports));
+            }
+        }
+        let mut blocked_ports = Vec::new();
+        if !self.dry_run && !targets.is_empty() {
+            self.end(&runs, request, &mut targets)?;
+            blocked_ports = blocked(&targets)?;
+        }
+        let processes = targets.into_values().chain(spared).collect();
+        Ok(Cleaning {
+            processes,
+            blocked_ports,
+        })
+    }
+
+    fn end(&self, runs: &Runs, request: &Request, targets: &mut Targets) -> Result<(), CleanError> {
+        let system = |source| CleanError::System {
+            operation: "end a process",
+            source,
+        };
+        let present: Vec<Identity> = targets.keys().copied().collect();
+        shutdown::ask(&present);
+        shutdown::wait_for_all(&present, Deadline::after(self.grace));
+        let mut failure = None;
+        let killed = shutdown::kill_all(|| match self.look_again(runs, request, targets) {
+            Ok(identities) => Ok(identities),
+            Err(error) => {
+                let text = error.to_string();
+                failure = Some(error);
+                Err(io::Error::other(text))
+            }
+        });
+        let killed = match (failure, killed) {
+            (Some(error), _) => return Err(error),
+            (None, killed) => killed.map_err(system)?,
+        };
+        for target in targets.values_mut() {
+            target.action = Action::Ended;
+        }
+        for identity in &killed.killed {
+            if let Some(target) = targets.get_mut(identity) {
+                target.action = Action::Killed;
+            }
+        }
+        for survivor in &killed.survivors {
+            if let Some(target) = targets.get_mut(&survivor.identity) {
+                target.action = survivor.reason.into();
+            }
+        }
+        Ok(())
+    }
+
+    /// The targets that are still there, and those that have come since. A target stays one when its parent is gone,
+    /// and with it whatever it has started in the meantime.
+    fn look_again(
+        &self,
+        runs: &Runs,
+        request: &Request,
+        targets: &mut Targets,
+    ) -> Result<Vec<Identity>, CleanError> {
+        let mut request = request.clone();
+        request.pursued = targets.keys().copied().collect();
+        let mut found = Vec::new();
+        for (selection, sight) in self.look(runs, &request)? {
+            if selection.decision.is_target() {
+                found.push(selection.identity);
+                targets
+                    .entry(selection.identity)
+                    .or_insert_with(|| report(selection, sight, Action::WouldEnd, Vec::new()));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Whether a process has to do with a run of this scope. Such processes, and those that a rule names, a person could
+/// take for targets; nothing else on the machine is of concern to a report.
+fn belongs_to_a_run(verdict: &Verdict) -> bool {
+    matches!(
+        verdict,
+        Verdict::Ours { .. }
+            | Verdict::Protected {
+                reason: ProtectedReason::Guardian { .. }
+            }
+    )
+}
+
+fn report(selection: Selection, sight: Sight, action: Action, ports: Vec<u16>) -> ProcessReport {
+    let reason = match &selection.decision {
+        Decision::Spare {
+            why: crate::classify::SpareReason::Verdict,
+        } => selection.verdict.to_string(),
+        decision => decision.to_string(),
+    };
+    ProcessReport {
+        identity: selection.identity,
+        name: sight.name,
+        command: sight.command,
+        selection: SelectionReport {
+            judgement: selection.verdict,
+            decision: selection.decision,
+        },
+        action,
+        reason,
+        ports,
+    }
+}
+
+fn blocked(targets: &Targets) -> Result<Vec<BlockedPort>, CleanError> {
+    let ports: BTreeSet<u16> = targets
+        .values()
+        .flat_map(|target| target.ports.iter().copied())
+        .collect();
+    let mut blocked = BTreeMap::new();
+    for port in ports {
+        let holder = match port::state(port, &[])? {
+            PortState::Free | PortState::Leased { .. } | PortState::Forbidden => continue,
+            PortState::Held { holders, .. } => holders
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", "),
+        };
+        blocked.insert(port, holder);
+    }
+    Ok(blocked
+        .into_iter()
+        .map(|(port, holder)| BlockedPort { port, holder })
+        .collect())
+}

@@ -1,0 +1,285 @@
+//! Finishing a run whose guardian was killed: from its ledger, its mark and its cookie.
+//!
+//! What a ledger says is a claim about the past. A process is ended on its word only when the identity still holds:
+//! the same boot, the same PID namespace, the same start time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::identity::Identity;
+use crate::ledger::{Entry, KnownRun, Ledger, LedgerError, take_lock};
+use crate::shutdown::{self, Survivor};
+use crate::sys;
+use crate::table::{Process, Table};
+use crate::wait::{Deadline, poll_until};
+
+/// How long another command may hold a run's lock: whoever asks whether the run lives holds it for an instant.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How much longer than the grace a guardian may take that was asked to end.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How a process of a dead run was recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Trace {
+    /// It descends from a process of the run.
+    Lineage,
+    /// It carries the run's mark.
+    Mark,
+    /// Its environment names the run.
+    Cookie,
+    /// The ledger records its identity.
+    #[serde(rename = "recorded_identity")]
+    Recorded,
+}
+
+/// A process of a dead run.
+#[derive(Clone, Debug)]
+pub struct Remnant {
+    /// Which.
+    pub identity: Identity,
+    /// How it was recognised.
+    pub trace: Trace,
+    /// Its name.
+    pub name: String,
+    /// Its command line.
+    pub command: String,
+}
+
+/// What finishing a run has come to.
+#[derive(Clone, Debug, Default)]
+pub struct Recovery {
+    /// What was left of it.
+    pub remnants: Vec<Remnant>,
+    /// Those of them that did not end when asked.
+    pub killed: Vec<Identity>,
+    /// Those that are still there.
+    pub survivors: Vec<Survivor>,
+    /// Why nothing was done, if nothing could be.
+    pub skipped: Option<Skipped>,
+}
+
+/// Why a dead run was left as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skipped {
+    /// Another command is finishing it at this moment.
+    Busy,
+    /// It ran in another PID namespace (a container), where its processes have other PIDs.
+    OtherNamespace,
+}
+
+/// A dead run cannot be finished.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// The process table cannot be read, or a signal cannot be sent.
+    #[error("cannot finish run {run}: {source}")]
+    System {
+        /// The run.
+        run: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its ledger cannot be closed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// Ends the guardian of a run, which does not do what it is asked, and does its work.
+///
+/// The guardian is asked once more, in the way in which every process is asked.
+pub fn take_over(run: &KnownRun, grace: Duration) -> Result<Recovery, RecoveryError> {
+    let guardian = &run.history.opened.guardian;
+    if obstacle(run).is_ok_and(|obstacle| obstacle.is_none()) {
+        shutdown::end_one(guardian, Deadline::after(grace.saturating_add(PATIENCE)));
+    }
+    finish(run, grace)
+}
+
+/// Why a dead run cannot be finished from here, if it cannot.
+pub fn obstacle(run: &KnownRun) -> io::Result<Option<Skipped>> {
+    let opened = &run.history.opened;
+    // Nothing outlives a boot, wherever it ran.
+    let is_here = sys::boot()? != opened.boot || sys::pid_namespace()? == opened.pid_namespace;
+    Ok((!is_here).then_some(Skipped::OtherNamespace))
+}
+
+/// Shows what is there of a run, and touches nothing.
+pub fn remnants(run: &KnownRun) -> io::Result<Vec<Remnant>> {
+    if sys::boot()? != run.history.opened.boot
+        || sys::pid_namespace()? != run.history.opened.pid_namespace
+    {
+        return Ok(Vec::new());
+    }
+    let table = Table::read()?;
+    Ok(traces(run, &table, &BTreeSet::new())
+        .into_iter()
+        .filter_map(|(pid, trace)| Some(remnant(table.get(pid)?, trace)))
+        .collect())
+}
+
+/// Ends what is left of a dead run, and closes its ledger.
+pub fn finish(run: &KnownRun, grace: Duration) -> Result<Recovery, RecoveryError> {
+    let system = |source| RecoveryError::System {
+        run: run.id.clone(),
+        source,
+    };
+    // Held until the end, so that two commands do not end the same run.
+    let lock = poll_until(Deadline::after(LOCK_TIMEOUT), || {
+        take_lock(&run.folder).transpose()
+    });
+    let Some(_lock) = lock.transpose().map_err(system)? else {
+        return Ok(Recovery {
+            skipped: Some(Skipped::Busy),
+            ..Recovery::default()
+        });
+    };
+    if let Some(skipped) = obstacle(run).map_err(system)? {
+        return Ok(Recovery {
+            skipped: Some(skipped),
+            ..Recovery::default()
+        });
+    }
+    let recovery = if sys::boot().map_err(system)? == run.history.opened.boot {
+        end(run, grace).map_err(system)?
+    } else {
+        Recovery::default()
+    };
+    if recovery.survivors.is_empty() {
+        Ledger::reopen(&run.folder)?.append(&Entry::Closed)?;
+    }
+    Ok(recovery)
+}
+
+fn end(run: &KnownRun, grace: Duration) -> io::Result<Recovery> {
+    let mut hunt = Hunt::begin(run)?;
+    let present = hunt.look(|_| {})?;
+    shutdown::ask(&present);
+    // What those leave behind that were asked was not there to be asked, and is not waited for.
+    shutdown::wait_for_all(&present, Deadline::after(grace));
+    let killed = shutdown::kill_all(|| hunt.look(shutdown::stop))?;
+    Ok(Recovery {
+        remnants: hunt.seen.into_values().collect(),
+        killed: killed.killed.into_iter().collect(),
+        survivors: killed.survivors,
+        skipped: None,
+    })
+}
+
+/// Looking for what is left of a run again and again.
+struct Hunt<'a> {
+    run: &'a KnownRun,
+    spared: BTreeSet<Identity>,
+    seen: BTreeMap<Identity, Remnant>,
+}
+
+impl<'a> Hunt<'a> {
+    fn begin(run: &'a KnownRun) -> io::Result<Self> {
+        let table = Table::read()?;
+        let own = std::process::id();
+        let spared = table.ancestors(own).into_iter().chain(table.get(own));
+        Ok(Self {
+            run,
+            spared: spared.map(Process::identity).collect(),
+            seen: BTreeMap::new(),
+        })
+    }
+
+    /// Everything that is there of the run. What carries its mark is shown at once: a process that starts another and
+    /// leaves, again and again, is gone when all others have been looked at.
+    fn look(&mut self, at_once: impl Fn(&Identity)) -> io::Result<Vec<Identity>> {
+        let table = Table::read_with(|process| {
+            if carries_mark(self.run, process) && !self.spared.contains(&process.identity()) {
+                at_once(&process.identity());
+            }
+        })?;
+        let known = self.seen.keys().copied().collect();
+        let mut identities = Vec::new();
+        for (pid, trace) in traces(self.run, &table, &known) {
+            let Some(process) = table.get(pid) else {
+                continue;
+            };
+            identities.push(process.identity());
+            self.seen
+                .entry(process.identity())
+                .or_insert_with(|| remnant(process, trace));
+        }
+        Ok(identities)
+    }
+}
+
+fn carries_mark(run: &KnownRun, process: &Process) -> bool {
+    let opened = &run.history.opened;
+    // Nothing of the run is older than its guardian.
+    process.identity().start >= opened.guardian.start
+        && !process.is_zombie()
+        && !process.is_kernel()
+        && opened.mark.is_some()
+        && process.mark().map(|(mark, _)| mark) == opened.mark
+}
+
+/// What belongs to the run, by PID. Never its guardian, nor this process or one of its ancestors.
+///
+/// What is known already stays known: a process that was recognised by its lineage alone may have lost its parent since.
+fn traces(run: &KnownRun, table: &Table, known: &BTreeSet<Identity>) -> BTreeMap<u32, Trace> {
+    let history = &run.history;
+    let own = std::process::id();
+    let mut spared: BTreeSet<u32> = table
+        .ancestors(own)
+        .iter()
+        .map(|process| process.identity().pid)
+        .collect();
+    spared.extend([own, 1]);
+    let recorded: BTreeSet<Identity> = history
+        .members
+        .values()
+        .filter_map(|member| member.identity)
+        .collect();
+    let mut found = BTreeMap::new();
+    for process in table
+        .iter()
+        .filter(|process| !process.is_zombie() && !process.is_kernel())
+    {
+        // Nothing of the run is older than its guardian.
+        if process.identity().start < history.opened.guardian.start {
+            continue;
+        }
+        let mark = process.mark().map(|(mark, _)| mark);
+        let trace = if carries_mark(run, process) {
+            Trace::Mark
+        } else if known.contains(&process.identity()) {
+            Trace::Lineage
+        } else if recorded.contains(&process.identity()) {
+            Trace::Recorded
+        } else if mark.is_none() && process.is_own() && process.cookie() == Some(&run.id) {
+            Trace::Cookie
+        } else {
+            continue;
+        };
+        found.insert(process.identity().pid, trace);
+    }
+    for pid in table.descendants(&found.keys().copied().collect()) {
+        let alive = table.get(pid).is_some_and(|process| !process.is_zombie());
+        if alive {
+            found.entry(pid).or_insert(Trace::Lineage);
+        }
+    }
+    found.retain(|pid, _| {
+        let guardian = table.find(&history.opened.guardian);
+        !spared.contains(pid) && guardian.is_none_or(|guardian| guardian.identity().pid != *pid)
+    });
+    found
+}
+
+fn remnant(process: &Process, trace: Trace) -> Remnant {
+    Remnant {
+        identity: process.identity(),
+        trace,
+        name: process.name(),
+        command: process.command(),
+    }
+}

@@ -1,0 +1,111 @@
+//! Ending a run that goes on, through its guardian.
+//!
+//! Only the guardian knows everything that its run has started, so whoever wants a live run to end asks it to.
+
+use std::io;
+use std::time::Duration;
+
+use crate::identity::Identity;
+use crate::ledger::KnownRun;
+use crate::protocol::{self, DOOR, Notice, Receiver, Request};
+use crate::shutdown::{self, SurvivalReason};
+use crate::sys;
+use crate::table::Table;
+use crate::wait::Deadline;
+
+/// How much longer than the grace a guardian may take.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// How long a guardian may take to leave when it has said that its run is over.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What a guardian says of the end of its run.
+#[derive(Clone, Debug, Default)]
+pub struct Ending {
+    /// Clients and test that have ended, and whether they had to be killed.
+    pub ended: Vec<(Identity, bool)>,
+    /// Other processes of the run that had to be killed.
+    pub killed: Vec<Identity>,
+    /// Processes that are still there.
+    pub survivors: Vec<(Identity, SurvivalReason)>,
+}
+
+/// A run could not be ended through its guardian.
+#[derive(Debug, thiserror::Error)]
+pub enum VisitError {
+    /// The guardian does not answer.
+    #[error("cannot reach the guardian of run {run}: {source}")]
+    Unreachable {
+        /// The run.
+        run: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The guardian died while it ended the run.
+    #[error("the guardian of run {run} died before it had ended everything")]
+    Died {
+        /// The run.
+        run: String,
+    },
+}
+
+/// Whether this process is part of a run, which it can therefore not wait for the end of.
+pub fn is_inside(run: &KnownRun) -> bool {
+    Table::read().is_ok_and(|table| {
+        let own = std::process::id();
+        let marked = table
+            .get(own)
+            .and_then(crate::table::Process::mark)
+            .map(|(mark, _)| mark);
+        (marked.is_some() && marked == run.history.opened.mark)
+            || table
+                .ancestors(own)
+                .iter()
+                .any(|ancestor| ancestor.identity() == run.history.opened.guardian)
+    })
+}
+
+/// Asks the guardian of a run to end it, and waits until it has.
+pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, VisitError> {
+    let unreachable = |source| VisitError::Unreachable {
+        run: run.id.clone(),
+        source,
+    };
+    // A guardian that was stopped hears nothing.
+    shutdown::wake(&run.history.opened.guardian);
+    let link = sys::knock(&run.folder, DOOR).map_err(unreachable)?;
+    sys::limit_patience(&link, grace.saturating_add(MARGIN)).map_err(unreachable)?;
+    let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+    protocol::send(
+        &link,
+        &Request::End {
+            reason: reason.into(),
+            grace_ms,
+        },
+    )
+    .map_err(unreachable)?;
+    let mut receiver = Receiver::new(link);
+    let mut ending = Ending::default();
+    loop {
+        match receiver.next() {
+            Ok(Some(Notice::Exited {
+                identity, killed, ..
+            })) => ending.ended.push((identity, killed)),
+            Ok(Some(Notice::Killed { identity })) => ending.killed.push(identity),
+            Ok(Some(Notice::Survived {
+                identity, reason, ..
+            })) => ending.survivors.push((identity, reason)),
+            Ok(Some(Notice::Finished)) => {
+                // The run holds its lock and its ports for as long as its guardian is there.
+                shutdown::wait_for_all(&[run.history.opened.guardian], Deadline::after(FAREWELL));
+                return Ok(ending);
+            }
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => {
+                return Err(VisitError::Died {
+                    run: run.id.clone(),
+                });
+            }
+        }
+    }
+}
