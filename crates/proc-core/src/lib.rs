@@ -41,3 +41,11 @@ pub mod recover;
 pub mod visit;
 
 pub mod clean;
+
+pub mod readiness;
+
+pub mod report;
+
+pub mod usage;
+
+pub mod run;

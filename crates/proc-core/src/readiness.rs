@@ -1,0 +1,221 @@
+//! Waiting until clients are ready: they listen, it is they who listen, and they answer as wanted.
+//!
+//! One thread watches any number of clients. It asks the kernel once a tick which sockets listen, and sends a request
+//! only to a port on which one does, from a short-lived thread of its own, so that a server that never answers keeps
+//! nobody waiting. While there is no client to watch, nothing runs.
+//!
+//! An answer proves nothing about who gave it: a server that an earlier run left behind answers too. So an answer
+//! counts only if every socket that could have given it belongs to the client's own processes, before the request
+//! *and* after the answer. What else listens there is reported as [`Outcome::Foreign`], by name.
+//!
+//! Linux does not show every process's sockets to everybody. Where none is seen to have a socket, the client is
+//! believed to have it only if one of its own processes hides what it has open and could have made that socket;
+//! otherwise a stranger has it ([`Holder::Unknown`]).
+
+mod ask;
+mod client;
+mod ownership;
+mod reach;
+mod watch;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::port::Holder;
+use watch::{Message, Watch};
+
+/// Which processes belong to which client.
+///
+/// A closure `|client: u32, pid: u32| -> bool` will do.
+pub trait Members: Send + Sync {
+    /// Whether the process belongs to the client *now*. It is asked of processes that were found listening; an answer
+    /// out of a list that is older than the process would make the client a stranger to itself.
+    fn is_member(&self, client: u32, pid: u32) -> bool;
+
+    /// Processes that probably belong to the client, to be looked at first. Without any, all processes are looked at
+    /// when a client begins to listen.
+    fn candidates(&self, client: u32) -> Vec<u32> {
+        let _ = client;
+        Vec::new()
+    }
+}
+
+impl<F: Fn(u32, u32) -> bool + Send + Sync> Members for F {
+    fn is_member(&self, client: u32, pid: u32) -> bool {
+        self(client, pid)
+    }
+}
+
+/// What is expected of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The client's number, by which outcomes name it.
+    pub client: u32,
+    /// The port on which it is to listen.
+    pub port: u16,
+    /// The host to ask: an address or a name. `None`: the loopback address that the client listens on.
+    pub host: Option<String>,
+    /// The path to ask for, such as `/status`.
+    pub path: String,
+    /// The status that says "ready". Redirects are not followed.
+    pub status: u16,
+    /// How long one request may wait for the connection, and then for its answer. A client that listens long before it
+    /// answers is noticed sooner with a longer one, since a request that it finds waiting is answered at once.
+    pub request_timeout: Duration,
+    /// How long the client may take in all, from [`Watcher::add`].
+    pub timeout: Duration,
+}
+
+/// How waiting for a client has ended. After its outcome a client is not watched any more.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It gave the answer that was waited for.
+    Ready {
+        /// The client.
+        client: u32,
+        /// Where it is reached, such as `http://127.0.0.1:8080`.
+        url: String,
+        /// How long that took.
+        waited: Duration,
+    },
+    /// A process that is none of the client's listens on its port. Two looks in a row said so.
+    Foreign {
+        /// The client.
+        client: u32,
+        /// Its port.
+        port: u16,
+        /// Who listens there.
+        holder: Holder,
+    },
+    /// It was not ready in time.
+    TimedOut {
+        /// The client.
+        client: u32,
+        /// Its port.
+        port: u16,
+        /// How long it was waited for.
+        waited: Duration,
+        /// How far it had come.
+        last_seen: LastSeen,
+    },
+    /// It cannot be watched.
+    Failed {
+        /// The client.
+        client: u32,
+        /// Why not.
+        error: ReadinessError,
+    },
+}
+
+/// How far a client had come when it was last looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LastSeen {
+    /// Nothing listens on its port.
+    NothingListens,
+    /// It listens, but a request brought no answer, for this reason.
+    NoAnswer(String),
+    /// It answered with this status, which is not the one waited for.
+    Status(u16),
+}
+
+/// Readiness cannot be found out.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadinessError {
+    /// The thread that watches could not be started.
+    #[error("cannot start the thread that watches clients")]
+    Thread(#[source] io::Error),
+    /// Neither netlink nor `/proc/net` gave the list of sockets.
+    #[error("cannot list the sockets of this machine")]
+    Sockets(#[source] Arc<io::Error>),
+    /// No request can be sent to this address.
+    #[error("cannot ask {url}: {reason}; check the host and the path of the readiness check")]
+    Address {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Watches clients until each is ready, or it is clear that it will not be.
+///
+/// Dropping it stops it.
+#[derive(Debug)]
+pub struct Watcher {
+    inbox: Sender<Message>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watcher {
+    /// Starts to watch. Outcomes are told from the watching thread, one at a time; what takes long does not belong
+    /// there.
+    pub fn start(
+        members: Arc<dyn Members>,
+        on_outcome: impl FnMut(Outcome) + Send + 'static,
+    ) -> Result<Self, ReadinessError> {
+        let (inbox, messages) = channel();
+        let watch = Watch::new(members, on_outcome, messages, inbox.clone());
+        let thread = thread::Builder::new()
+            .name("readiness".to_owned())
+            .spawn(move || watch.run())
+            .map_err(ReadinessError::Thread)?;
+        Ok(Self {
+            inbox,
+            thread: Some(thread),
+        })
+    }
+
+    /// Watches a client from now on, in place of one with the same number.
+    pub fn add(&self, target: Target) {
+        self.send(Message::Add(target, Instant::now()));
+    }
+
+    /// Forgets a client, such as one that has ended. An outcome that is being told at this moment may still arrive.
+    pub fn remove(&self, client: u32) {
+        self.send(Message::Remove(client));
+    }
+
+    /// Ends the watch, without outcomes for the clients that are left, and without waiting for servers.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.send(Message::Stop);
+        if let Some(thread) = self.thread.take()
+            // Whoever stops it from within an outcome cannot wait for himself.
+            && thread.thread().id() != thread::current().id()
+        {
+            // A panic in `on_outcome` was printed where it happened, and must not become one in a destructor.
+            let _ = thread.join();
+        }
+    }
+
+    fn send(&self, message: Message) {
+        // It fails only if `on_outcome` has panicked: then there is nobody left to be told anything.
+        let _ = self.inbox.send(message);
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl fmt::Display for LastSeen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NothingListens => write!(f, "nothing listens"),
+            Self::NoAnswer(reason) => write!(f, "it listens, but does not answer ({reason})"),
+            Self::Status(status) => write!(f, "it answers with status {status}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

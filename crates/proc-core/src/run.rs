@@ -1,0 +1,380 @@
+//! A run, from its launcher's side: clients started and ready, a test, and an end that leaves nothing.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use proc_core::run::{Client, Run};
+//! use proc_core::scope::Scope;
+//!
+//! let scope = Scope::open(Path::new("."))?;
+//! let mut run = Run::builder(&scope, Path::new("/opt/tools/proc-guardian"))?;
+//! run.client(Client::new("web", "/usr/bin/python3").args(["-m", "http.server", "8080"]).port(8080).ready_at("/"));
+//! let mut run = run.launch(&mut |event| println!("{event:?}"))?;
+//! println!("ready at {}", run.clients()[0].url());
+//! // Dropping the run ends everything that it has started; `finish` does the same and says how it went.
+//! run.finish("the work is done", &mut |_| {});
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod bring_up;
+mod builder;
+mod end;
+mod error;
+mod inbox;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::identity::Identity;
+use crate::interruption::Interruption;
+use crate::ledger::Member;
+use crate::protocol::{Notice, Request};
+use crate::report::{ClientEnd, Ended, Event, Exit};
+use crate::spawn::CommandLine;
+use crate::status::ExitStatus;
+
+pub use builder::{Builder, Client, Ready};
+pub use end::Summary;
+pub use error::RunError;
+pub use inbox::{Interrupter, interrupt_on_signals};
+
+use inbox::{Inbox, Message};
+
+/// How many lines of a log are shown of a client that has ended.
+const LOG_TAIL: usize = 20;
+
+/// A run whose clients are ready. Dropping it ends everything that it has started.
+#[derive(Debug)]
+pub struct Run {
+    id: String,
+    folder: PathBuf,
+    root: String,
+    inbox: Inbox,
+    clients: Vec<RunningClient>,
+    test: Option<Identity>,
+    started: Instant,
+    grace: Duration,
+    phase: Phase,
+    /// Whether the end of the link was seen: it is told once.
+    guardian: Identity,
+    guardian_gone: bool,
+    /// Why it is not known what is left.
+    unseen: Option<String>,
+    leaks: usize,
+    survivors: usize,
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    Ending,
+    Ended,
+    Detached,
+}
+
+/// A client of a run.
+#[derive(Debug)]
+pub struct RunningClient {
+    number: u16,
+    role: String,
+    port: u16,
+    url: Option<String>,
+    log: PathBuf,
+    ready_timeout: Duration,
+    identity: Option<Identity>,
+    started: Option<Instant>,
+    end: Option<ClientEnd>,
+}
+
+impl RunningClient {
+    /// Its number, from 1.
+    pub fn number(&self) -> u16 {
+        self.number
+    }
+
+    /// Its role.
+    pub fn role(&self) -> &str {
+        &self.role
+    }
+
+    /// The port that it serves.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> String {
+        self.url
+            .clone()
+            .unwrap_or_else(|| format!("http://127.0.0.1:{}", self.port))
+    }
+
+    /// Its own process, once started.
+    pub fn identity(&self) -> Option<Identity> {
+        self.identity
+    }
+
+    /// Where its output goes.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+}
+
+impl Run {
+    /// Begins a run in a scope, with the guardian's program at this path.
+    pub fn builder(scope: &crate::scope::Scope, guardian: &Path) -> Result<Builder, RunError> {
+        Builder::new(scope, guardian)
+    }
+
+    /// The run id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The folder with the ledger and the logs.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The clients, in order of their numbers.
+    pub fn clients(&self) -> &[RunningClient] {
+        &self.clients
+    }
+
+    /// Runs a test command with this process's own standard streams, and waits for it.
+    ///
+    /// It ends early when a client ends ([`RunError::ClientDied`]) or when this process is asked to end
+    /// ([`RunError::Interrupted`]); the test is then still running, and ends with the run.
+    pub fn test(
+        &mut self,
+        line: CommandLine,
+        on_event: &mut dyn FnMut(&Event),
+    ) -> Result<ExitStatus, RunError> {
+        let command = words(&line);
+        self.test = None;
+        self.inbox.say(&Request::Start {
+            member: Member::Test,
+            line,
+            log: None,
+            port: None,
+        })?;
+        loop {
+            // A test takes as long as it takes; to be started takes no time.
+            let message = match self.test {
+                Some(_) => self.inbox.next(None),
+                None => self.inbox.answer()?,
+            };
+            match message {
+                Message::Notice(Notice::Started {
+                    member: Member::Test,
+                    identity,
+                }) => {
+                    self.test = Some(identity);
+                    on_event(&Event::TestStarted {
+                        identity,
+                        command: command.clone(),
+                    });
+                }
+                Message::Notice(Notice::NotStarted {
+                    member: Member::Test,
+                    error,
+                }) => {
+                    return Err(RunError::NotStarted {
+                        what: "the test".into(),
+                        program: command[0].clone(),
+                        error,
+                    });
+                }
+                Message::Notice(Notice::Exited {
+                    member: Member::Test,
+                    identity,
+                    status,
+                    ..
+                }) => {
+                    on_event(&Event::TestExited { identity, status });
+                    return Ok(status);
+                }
+                message => self.attend(message, on_event)?,
+            }
+        }
+    }
+
+    /// Waits for as long as nothing happens. Returns why it no longer waits.
+    pub fn wait(&mut self, on_event: &mut dyn FnMut(&Event)) -> RunError {
+        loop {
+            let message = self.inbox.next(None);
+            if let Err(error) = self.attend(message, on_event) {
+                return error;
+            }
+        }
+    }
+
+    /// Leaves the run to its guardian: it goes on until someone ends it.
+    ///
+    /// On an error everything that was started has been ended when this returns.
+    pub fn detach(mut self, exit: Exit, on_event: &mut dyn FnMut(&Event)) -> Result<(), RunError> {
+        match self.hand_over(on_event) {
+            Ok(()) => {
+                self.phase = Phase::Detached;
+                on_event(&self.finished(exit, "the run goes on under its guardian"));
+                Ok(())
+            }
+            Err(error) => Err(self.give_up(error, on_event)),
+        }
+    }
+
+    fn hand_over(&mut self, on_event: &mut dyn FnMut(&Event)) -> Result<(), RunError> {
+        self.inbox.say(&Request::Detach)?;
+        // Only when the guardian has written that down may this end go.
+        loop {
+            match self.inbox.answer()? {
+                Message::Notice(Notice::Detached) => return Ok(()),
+                message => self.attend(message, on_event)?,
+            }
+        }
+    }
+
+    /// Ends the run because of an error, and reports its end.
+    fn give_up(&mut self, error: RunError, on_event: &mut dyn FnMut(&Event)) -> RunError {
+        let summary = self.finish(&error.to_string(), on_event);
+        let error = match (summary.unseen, summary.survivors) {
+            (Some(why), _) => RunError::Unseen {
+                why,
+                error: Box::new(error),
+            },
+            (None, 0) => error,
+            (None, count) => RunError::Survivors {
+                count,
+                error: Box::new(error),
+            },
+        };
+        on_event(&self.finished(error.exit(), &error.to_string()));
+        error
+    }
+
+    /// Deals with whatever may happen at any time while a run is open.
+    fn attend(
+        &mut self,
+        message: Message,
+        on_event: &mut dyn FnMut(&Event),
+    ) -> Result<(), RunError> {
+        match message {
+            Message::Notice(Notice::Exited {
+                member: Member::Client(number),
+                identity,
+                status,
+                ..
+            }) => {
+                let log_tail =
+                    self.client_ended(number, identity, status, Ended::AlreadyExited, on_event);
+                let role = self
+                    .client(number)
+                    .map_or_else(String::new, |client| client.role.clone());
+                Err(RunError::ClientDied {
+                    client: number,
+                    role,
+                    status,
+                    log_tail,
+                })
+            }
+            Message::Notice(Notice::Ending { reason, grace_ms }) => {
+                self.phase = Phase::Ending;
+                self.grace = Duration::from_millis(grace_ms);
+                on_event(&Event::Terminating {
+                    reason: reason.clone(),
+                });
+                Err(RunError::EndedElsewhere { reason })
+            }
+            Message::Notice(Notice::Failed { error }) => Err(RunError::Guardian { error }),
+            Message::GuardianGone => {
+                self.guardian_gone = true;
+                Err(RunError::Guardian {
+                    error: "it was killed".into(),
+                })
+            }
+            Message::Interrupted(interruption) => Err(RunError::Interrupted(interruption)),
+            Message::Notice(_) | Message::Readiness(_) => Ok(()),
+        }
+    }
+
+    fn client(&self, number: u16) -> Option<&RunningClient> {
+        self.clients.iter().find(|client| client.number == number)
+    }
+
+    fn client_mut(&mut self, number: u16) -> Option<&mut RunningClient> {
+        self.clients
+            .iter_mut()
+            .find(|client| client.number == number)
+    }
+
+    /// Notes and reports the end of a client. Returns the last lines of its log if it ended unasked.
+    fn client_ended(
+        &mut self,
+        number: u16,
+        identity: Identity,
+        status: ExitStatus,
+        ended: Ended,
+        on_event: &mut dyn FnMut(&Event),
+    ) -> Vec<String> {
+        let Some(client) = self.client_mut(number) else {
+            return Vec::new();
+        };
+        client.end = Some(ClientEnd { ended, status });
+        let log_tail = if ended == Ended::AlreadyExited {
+            tail(&client.log)
+        } else {
+            Vec::new()
+        };
+        on_event(&Event::ClientExited {
+            client: number,
+            identity,
+            status,
+            ended,
+            log_tail: log_tail.clone(),
+        });
+        log_tail
+    }
+}
+
+fn words(line: &CommandLine) -> Vec<String> {
+    std::iter::once(&line.program)
+        .chain(&line.arguments)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect()
+}
+
+/// The last lines of a log, as far as they stand in its last 64 KiB.
+fn tail(log: &Path) -> Vec<String> {
+    use std::io::{Read, Seek, SeekFrom};
+    const WINDOW: u64 = 64 * 1024;
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = std::fs::File::open(log)?;
+        let size = file.metadata()?.len();
+        file.seek(SeekFrom::Start(size.saturating_sub(WINDOW)))?;
+        let mut bytes = Vec::new();
+        file.take(WINDOW).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LOG_TAIL)..]
+        .iter()
+        .map(|line| (*line).to_owned())
+        .collect()
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if matches!(self.phase, Phase::Open | Phase::Ending) {
+            self.end("the run was dropped", &mut |_| {});
+        }
+    }
+}
+
+/// An interruption makes its way to the run from any thread, such as one that waits for signals.
+impl From<Interruption> for Message {
+    fn from(interruption: Interruption) -> Self {
+        Self::Interrupted(interruption)
+    }
+}

@@ -1,0 +1,238 @@
+//! Bringing the clients of a run up, role by role, until all of them are ready.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::builder::{Client, port_unavailable};
+use super::inbox::Message;
+use super::{Run, RunError, words};
+use crate::identity::Identity;
+use crate::ledger::Member;
+use crate::mark::Mark;
+use crate::protocol::{Notice, Request};
+use crate::readiness::{Members, Outcome, Target, Watcher};
+use crate::report::Event;
+use crate::table::{Process, Table};
+use crate::wait::Deadline;
+
+impl Run {
+    pub(super) fn bring_up(
+        &mut self,
+        clients: &[Client],
+        stagger: Duration,
+        mark: Option<Mark>,
+        on_event: &mut dyn FnMut(&Event),
+    ) -> Result<(), RunError> {
+        let roots = Arc::new(Roots {
+            mark,
+            clients: Mutex::default(),
+        });
+        let sender = self.inbox.sender();
+        let watcher = Watcher::start(Arc::clone(&roots) as _, move |outcome| {
+            let _ = sender.send(Message::Readiness(outcome));
+        })?;
+        let mut first = 0;
+        for role in clients.chunk_by(|a, b| a.role == b.role) {
+            let numbers: Vec<u16> = (1..).skip(first).take(role.len()).collect();
+            for (number, client) in numbers.iter().zip(role) {
+                if !(stagger.is_zero() || *number == numbers[0]) {
+                    self.wait_and_attend(stagger, on_event)?;
+                }
+                let identity = self.start(*number, client, on_event)?;
+                roots.add(*number, identity);
+                watcher.add(Target {
+                    client: u32::from(*number),
+                    port: client.port,
+                    host: client.ready.host.clone(),
+                    path: client.ready.path.clone(),
+                    status: client.ready.status,
+                    request_timeout: client.ready.request_timeout,
+                    timeout: client.ready.timeout,
+                });
+            }
+            self.await_role(&numbers, on_event)?;
+            first += role.len();
+        }
+        Ok(())
+    }
+
+    fn start(
+        &mut self,
+        number: u16,
+        client: &Client,
+        on_event: &mut dyn FnMut(&Event),
+    ) -> Result<Identity, RunError> {
+        let member = Member::Client(number);
+        let log = self.clients[usize::from(number) - 1].log.clone();
+        let mut line = client.line.clone();
+        line.environment
+            .push((crate::table::COOKIE.into(), self.id.clone().into()));
+        let command = words(&line);
+        self.inbox.say(&Request::Start {
+            member,
+            line,
+            log: Some(log.clone().into_os_string()),
+            port: Some(client.port),
+        })?;
+        loop {
+            match self.inbox.answer()? {
+                Message::Notice(Notice::Started {
+                    member: started,
+                    identity,
+                }) if started == member => {
+                    if let Some(client) = self.client_mut(number) {
+                        client.identity = Some(identity);
+                        client.started = Some(Instant::now());
+                    }
+                    on_event(&Event::ClientStarted {
+                        client: number,
+                        role: client.role.clone(),
+                        identity,
+                        port: client.port,
+                        command,
+                        log: log.display().to_string(),
+                    });
+                    return Ok(identity);
+                }
+                Message::Notice(Notice::NotStarted {
+                    member: failed,
+                    error,
+                }) if failed == member => {
+                    return Err(RunError::NotStarted {
+                        what: member.to_string(),
+                        program: command[0].clone(),
+                        error,
+                    });
+                }
+                message => self.attend_readiness(message, on_event)?,
+            }
+        }
+    }
+
+    fn wait_and_attend(
+        &mut self,
+        time: Duration,
+        on_event: &mut dyn FnMut(&Event),
+    ) -> Result<(), RunError> {
+        let deadline = Deadline::after(time);
+        while let Some(message) = self.inbox.try_next(Some(deadline.remaining())) {
+            self.attend_readiness(message, on_event)?;
+        }
+        Ok(())
+    }
+
+    fn await_role(
+        &mut self,
+        numbers: &[u16],
+        on_event: &mut dyn FnMut(&Event),
+    ) -> Result<(), RunError> {
+        while numbers.iter().any(|number| {
+            self.client(*number)
+                .is_some_and(|client| client.url.is_none())
+        }) {
+            let message = self.inbox.next(None);
+            self.attend_readiness(message, on_event)?;
+        }
+        Ok(())
+    }
+
+    fn attend_readiness(
+        &mut self,
+        message: Message,
+        on_event: &mut dyn FnMut(&Event),
+    ) -> Result<(), RunError> {
+        match message {
+            Message::Readiness(Outcome::Ready { client, url, .. }) => {
+                let number = u16::try_from(client).unwrap_or(0);
+                let Some(client) = self.client_mut(number) else {
+                    return Ok(());
+                };
+                client.url = Some(url.clone());
+                let after = client
+                    .started
+                    .map_or(Duration::ZERO, |started| started.elapsed());
+                let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+                on_event(&Event::ClientReady {
+                    client: number,
+                    url: url.clone(),
+                    after_ms,
+                });
+                self.inbox.say(&Request::Ready {
+                    member: Member::Client(number),
+                    url,
+                })
+            }
+            Message::Readiness(Outcome::Foreign { port, holder, .. }) => {
+                Err(port_unavailable(port, &[holder]))
+            }
+            Message::Readiness(Outcome::TimedOut {
+                client, last_seen, ..
+            }) => {
+                let number = u16::try_from(client).unwrap_or(0);
+                let Some(client) = self.client(number) else {
+                    return Ok(());
+                };
+                Err(RunError::NotReady {
+                    client: number,
+                    role: client.role.clone(),
+                    port: client.port,
+                    timeout: client.ready_timeout,
+                    last_seen: last_seen.to_string(),
+                    log: client.log.clone(),
+                })
+            }
+            Message::Readiness(Outcome::Failed { error, .. }) => Err(error.into()),
+            message => self.attend(message, on_event),
+        }
+    }
+}
+
+/// Which client a process belongs to: told by the mark that everything carries that the client has started, or by
+/// descent where there is no mark.
+struct Roots {
+    mark: Option<Mark>,
+    clients: Mutex<BTreeMap<u32, Identity>>,
+}
+
+impl Roots {
+    fn add(&self, client: u16, identity: Identity) {
+        self.clients
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(u32::from(client), identity);
+    }
+
+    fn of(&self, client: u32) -> Option<Identity> {
+        self.clients
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&client)
+            .copied()
+    }
+}
+
+impl Members for Roots {
+    fn is_member(&self, client: u32, pid: u32) -> bool {
+        let Some(process) = Process::read(pid) else {
+            return false;
+        };
+        if let (Some(mark), Some((carried, member))) = (self.mark, process.mark()) {
+            return carried == mark && u32::from(member) == client;
+        }
+        let Some(root) = self.of(client) else {
+            return false;
+        };
+        process.identity() == root
+            || Table::read().is_ok_and(|table| {
+                table
+                    .ancestors(pid)
+                    .iter()
+                    .any(|process| process.identity() == root)
+            })
+    }
+
+    fn candidates(&self, client: u32) -> Vec<u32> {
+        self.of(client).map(|root| root.pid).into_iter().collect()
+    }
+}

@@ -1,0 +1,395 @@
+//! Putting a run together, and bringing its clients up.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::inbox::{Inbox, Interrupter, Message};
+use super::{Phase, Run, RunError, RunningClient};
+use crate::contain::Level;
+use crate::identity::Identity;
+use crate::ledger::{MAX_CLIENTS, Runs};
+use crate::lending::Lending;
+use crate::mark::Mark;
+use crate::port::{self, Holder, Lease, PortState};
+use crate::protocol::{self, Notice, Open, Refusal, Request};
+use crate::report::Event;
+use crate::scope::{Scope, new_run_id};
+use crate::spawn::{self, CommandLine};
+use crate::sys;
+use crate::table::Process;
+
+/// How many runs that are over keep their folders, with ledger and logs.
+const RUNS_KEPT: usize = 50;
+
+/// A run that is being put together.
+#[derive(Debug)]
+pub struct Builder {
+    scope: Scope,
+    guardian: PathBuf,
+    id: String,
+    folder: PathBuf,
+    clients: Vec<Client>,
+    grace: Duration,
+    stagger: Duration,
+    owner: Option<Identity>,
+    lending: Lending,
+    leases: Vec<Lease>,
+    inbox: Inbox,
+}
+
+/// A client that is to be started.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub(super) role: String,
+    pub(super) line: CommandLine,
+    pub(super) port: u16,
+    pub(super) ready: Ready,
+}
+
+/// What makes a client ready.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// The path of the URL, from the slash.
+    pub path: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// How long the client may take.
+    pub timeout: Duration,
+    /// How long one answer may take.
+    pub request_timeout: Duration,
+    /// The host to ask. `None`: whichever loopback address the client listens at.
+    pub host: Option<String>,
+}
+
+impl Default for Ready {
+    fn default() -> Self {
+        Self {
+            path: "/status".into(),
+            status: 200,
+            timeout: Duration::from_mins(3),
+            request_timeout: Duration::from_secs(2),
+            host: None,
+        }
+    }
+}
+
+impl Client {
+    /// A client of this role that runs this program, an absolute path.
+    pub fn new(role: impl Into<String>, program: impl Into<OsString>) -> Self {
+        let directory = std::env::current_dir()
+            .unwrap_or_else(|_| PathBuf::from("/"))
+            .into_os_string();
+        let line = CommandLine {
+            program: program.into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            directory,
+        };
+        Self {
+            role: role.into(),
+            line,
+            port: 0,
+            ready: Ready::default(),
+        }
+    }
+
+    /// The arguments.
+    #[must_use]
+    pub fn args(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.line
+            .arguments
+            .extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// A variable on top of this process's own environment.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.line.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// The working directory, an absolute path.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<OsString>) -> Self {
+        self.line.directory = directory.into();
+        self
+    }
+
+    /// The port that it serves.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// The path at which it answers with 200 when it is ready.
+    #[must_use]
+    pub fn ready_at(mut self, path: impl Into<String>) -> Self {
+        self.ready.path = path.into();
+        self
+    }
+
+    /// What makes it ready.
+    #[must_use]
+    pub fn ready(mut self, ready: Ready) -> Self {
+        self.ready = ready;
+        self
+    }
+}
+
+impl Builder {
+    pub(super) fn new(scope: &Scope, guardian: &Path) -> Result<Self, RunError> {
+        let id = new_run_id().map_err(|source| RunError::System {
+            operation: "draw a run id".into(),
+            source,
+        })?;
+        let folder = scope.make_run_folder(&id)?;
+        Ok(Self {
+            scope: scope.clone(),
+            guardian: guardian.to_owned(),
+            id,
+            folder,
+            clients: Vec::new(),
+            grace: Duration::from_secs(10),
+            stagger: Duration::ZERO,
+            owner: None,
+            lending: Lending::default(),
+            leases: Vec::new(),
+            inbox: Inbox::new(),
+        })
+    }
+
+    /// The run id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The folder with the ledger and the logs.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Adds a client. Clients are numbered from 1 in this order; those of one role are awaited before the next role's
+    /// are started.
+    pub fn client(&mut self, client: Client) -> &mut Self {
+        self.clients.push(client);
+        self
+    }
+
+    /// How long everything may take to end by itself (10 s unless said otherwise).
+    pub fn grace(&mut self, grace: Duration) -> &mut Self {
+        self.grace = grace;
+        self
+    }
+
+    /// How long to wait between two starts (not at all unless said otherwise).
+    pub fn stagger(&mut self, stagger: Duration) -> &mut Self {
+        self.stagger = stagger;
+        self
+    }
+
+    /// Ports of clients that are leased already. The guardian takes the leases over, so that nobody can come between.
+    pub fn leases(&mut self, leases: impl IntoIterator<Item = Lease>) -> &mut Self {
+        self.leases.extend(leases);
+        self
+    }
+
+    /// Ends the run when this process ends.
+    pub fn owner(&mut self, owner: Identity) -> &mut Self {
+        self.owner = Some(owner);
+        self
+    }
+
+    /// Which of this process's standard streams the test command gets (all unless said otherwise).
+    pub fn lend(&mut self, lending: Lending) -> &mut Self {
+        self.lending = lending;
+        self
+    }
+
+    /// A handle for other threads to end the run with, from before its first process on.
+    pub fn interrupter(&self) -> Interrupter {
+        self.inbox.interrupter()
+    }
+
+    /// Starts all clients and waits until all of them are ready.
+    ///
+    /// On an error everything that was started has been ended when this returns.
+    pub fn launch(self, on_event: &mut dyn FnMut(&Event)) -> Result<Run, RunError> {
+        if self.clients.is_empty() || self.clients.len() > usize::from(MAX_CLIENTS) {
+            let text = format!(
+                "a run has between 1 and {MAX_CLIENTS} clients, not {}",
+                self.clients.len()
+            );
+            return Err(RunError::Invalid(text));
+        }
+        let clients = self.clients.clone();
+        let stagger = self.stagger;
+        let (mut run, guardian) = self.open()?;
+        on_event(&Event::RunStarted {
+            run: run.id.clone(),
+            root: run.root.clone(),
+            folder: run.folder.display().to_string(),
+            guardian: guardian.identity,
+            level: guardian.level,
+            clients: clients.len(),
+        });
+        match run.bring_up(&clients, stagger, guardian.mark, on_event) {
+            Ok(()) => Ok(run),
+            Err(error) => Err(run.give_up(error, on_event)),
+        }
+    }
+
+    /// Claims the ports and sets up the guardian. Nothing else runs yet.
+    fn open(mut self) -> Result<(Run, Guardian), RunError> {
+        let system = |operation: &str| {
+            let operation = operation.to_owned();
+            move |source| RunError::System { operation, source }
+        };
+        let lock = self.scope.lock()?;
+        let ports: Vec<u16> = self.clients.iter().map(|client| client.port).collect();
+        let runs = Runs::read(&self.scope).map_err(system("read the ledgers of this project"))?;
+        runs.prune(&self.scope, RUNS_KEPT);
+        for port in &ports {
+            if let Some(run) = runs
+                .live()
+                .find(|run| run.history.opened.ports.contains(port))
+            {
+                return Err(RunError::Busy {
+                    port: *port,
+                    run: run.id.clone(),
+                });
+            }
+            let leased = self.leases.iter().any(|lease| lease.port() == *port);
+            check_port(*port, leased)?;
+        }
+        let log = File::create(self.folder.join("guardian.log"))
+            .map_err(system("write in the run's folder"))?;
+        let guardian_error = |error: std::io::Error| RunError::Guardian {
+            error: error.to_string(),
+        };
+        let link = spawn::start_guardian(&self.guardian, log).map_err(guardian_error)?;
+        let leases: Vec<_> = self.leases.drain(..).map(Lease::into_inner).collect();
+        sys::greet(&link, self.lending, &leases).map_err(guardian_error)?;
+        drop(leases);
+        let open = Open {
+            version: protocol::VERSION.into(),
+            run: self.id.clone(),
+            root: self.scope.root().display().to_string(),
+            folder: self.folder.clone().into_os_string(),
+            ports,
+            grace_ms: u64::try_from(self.grace.as_millis()).unwrap_or(u64::MAX),
+            launcher: Process::read(std::process::id()).map(|process| process.identity()),
+            owner: self.owner,
+        };
+        protocol::send(&link, &Request::Open(open)).map_err(guardian_error)?;
+        self.inbox.listen(link).map_err(guardian_error)?;
+        let guardian = self.hear_from_guardian()?;
+        drop(lock);
+        let clients = self
+            .clients
+            .iter()
+            .zip(1..)
+            .map(|(client, number)| RunningClient {
+                number,
+                role: client.role.clone(),
+                port: client.port,
+                url: None,
+                log: self.folder.join(format!("{}-{number}.log", client.role)),
+                ready_timeout: client.ready.timeout,
+                identity: None,
+                started: None,
+                end: None,
+            });
+        let run = Run {
+            clients: clients.collect(),
+            root: self.scope.root().display().to_string(),
+            id: self.id,
+            folder: self.folder,
+            inbox: self.inbox,
+            test: None,
+            started: Instant::now(),
+            grace: self.grace,
+            phase: Phase::Open,
+            guardian_gone: false,
+            guardian: guardian.identity,
+            unseen: None,
+            leaks: 0,
+            survivors: 0,
+        };
+        Ok((run, guardian))
+    }
+
+    fn hear_from_guardian(&self) -> Result<Guardian, RunError> {
+        let error = |error: String| Err(RunError::Guardian { error });
+        loop {
+            match self.inbox.answer()? {
+                Message::Notice(Notice::Opened {
+                    guardian,
+                    mark,
+                    level,
+                }) => {
+                    return Ok(Guardian {
+                        identity: guardian,
+                        mark,
+                        level,
+                    });
+                }
+                Message::Notice(Notice::Refused { refusal }) => {
+                    return match refusal {
+                        Refusal::PortLeased { port } => {
+                            Err(port_unavailable(port, port::lease_holder(port)?.as_slice()))
+                        }
+                        Refusal::Version { guardian } => error(format!(
+                            "{} is of another version ({guardian}); build it anew",
+                            self.guardian.display()
+                        )),
+                        Refusal::Unable {
+                            operation,
+                            error: why,
+                        } => error(format!("it cannot {operation}: {why}")),
+                    };
+                }
+                Message::GuardianGone => {
+                    let log = std::fs::read_to_string(self.folder.join("guardian.log"))
+                        .unwrap_or_default();
+                    return error(format!("it ended at once: {}", log.trim()));
+                }
+                // Nothing has been started, so the guardian has nothing to end but itself.
+                Message::Interrupted(interruption) => {
+                    return Err(RunError::Interrupted(interruption));
+                }
+                Message::Notice(_) | Message::Readiness(_) => {}
+            }
+        }
+    }
+}
+
+/// What a guardian has said of itself.
+struct Guardian {
+    identity: Identity,
+    mark: Option<Mark>,
+    level: Level,
+}
+
+fn check_port(port: u16, leased_by_us: bool) -> Result<(), RunError> {
+    match port::state(port, &[])? {
+        PortState::Free => Ok(()),
+        PortState::Leased { .. } if leased_by_us => Ok(()),
+        PortState::Leased { holder } => Err(port_unavailable(port, &[holder])),
+        PortState::Held { holders, .. } => Err(port_unavailable(port, &holders)),
+        PortState::Forbidden => Err(RunError::PortForbidden { port }),
+    }
+}
+
+pub(super) fn port_unavailable(port: u16, holders: &[Holder]) -> RunError {
+    let names: Vec<String> = holders.iter().map(ToString::to_string).collect();
+    let holder = if names.is_empty() {
+        "something that cannot be seen".into()
+    } else {
+        names.join(", ")
+    };
+    RunError::PortUnavailable { port, holder }
+}

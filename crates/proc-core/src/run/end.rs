@@ -1,0 +1,218 @@
+//! The end of a run: one path for every reason.
+
+use std::time::Duration;
+
+use super::{Message, Phase, Run};
+use crate::ledger::{Member, Runs};
+use crate::protocol::{Notice, Request};
+use crate::recover::{self, Recovery, Remnant, Skipped};
+use crate::report::{ClientSummary, Ended, Event, Exit, ProcessNote};
+use crate::shutdown;
+
+/// How much longer than the grace a guardian may take, until its launcher takes it for dead.
+const GUARDIAN_MARGIN: Duration = Duration::from_secs(5);
+
+/// What a run has come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Processes that clients or test had left behind; they were ended.
+    pub leaks: usize,
+    /// Processes that could not be ended.
+    pub survivors: usize,
+    /// Whether the guardian was gone or did not answer, so that the launcher had to end the run itself.
+    pub guardian_lost: bool,
+    /// Why it is not known what is left. `None`: a look has shown what is, and that is nothing but the survivors.
+    pub unseen: Option<String>,
+}
+
+impl Run {
+    /// Ends everything that the run has started, and waits until it is gone.
+    ///
+    /// Whoever interrupts now no longer waits for the clients to end by themselves.
+    pub fn finish(&mut self, reason: &str, on_event: &mut dyn FnMut(&Event)) -> Summary {
+        self.end(reason, on_event)
+    }
+
+    /// The last event of the run.
+    pub fn finished(&self, exit: Exit, message: &str) -> Event {
+        let clients = self.clients.iter().map(|client| ClientSummary {
+            client: client.number,
+            role: client.role.clone(),
+            port: client.port,
+            identity: client.identity,
+            end: client.end,
+        });
+        Event::RunFinished {
+            run: Some(self.id.clone()),
+            exit: exit.into(),
+            message: message.into(),
+            detached: self.phase == Phase::Detached,
+            duration_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            clients: clients.collect(),
+            leaks: self.leaks,
+            survivors: self.survivors,
+        }
+    }
+
+    pub(super) fn end(&mut self, reason: &str, on_event: &mut dyn FnMut(&Event)) -> Summary {
+        let mut guardian_lost = false;
+        if self.phase != Phase::Ended {
+            let grace_ms = u64::try_from(self.grace.as_millis()).unwrap_or(u64::MAX);
+            // A guardian that was stopped hears nothing; one that cannot be told is found to be gone below.
+            shutdown::wake(&self.guardian);
+            let _ = self.inbox.say(&Request::End {
+                reason: reason.into(),
+                grace_ms,
+            });
+            guardian_lost = self.guardian_gone || !self.follow_the_end(on_event);
+            if guardian_lost {
+                self.end_without_guardian(on_event);
+            }
+            self.phase = Phase::Ended;
+        }
+        Summary {
+            leaks: self.leaks,
+            survivors: self.survivors,
+            guardian_lost,
+            unseen: self.unseen.clone(),
+        }
+    }
+
+    /// Reports what the guardian does. `false`: it died before it was done, or does not answer.
+    fn follow_the_end(&mut self, on_event: &mut dyn FnMut(&Event)) -> bool {
+        loop {
+            // Whoever asked first has set the grace, and each word of the guardian shows that it is at work.
+            let patience = self.grace.saturating_add(GUARDIAN_MARGIN);
+            let Some(message) = self.inbox.try_next(Some(patience)) else {
+                return false;
+            };
+            match message {
+                Message::Notice(Notice::Finished) => return true,
+                Message::GuardianGone => return false,
+                Message::Interrupted(_) => {
+                    let _ = self.inbox.say(&Request::Hurry);
+                }
+                Message::Notice(notice) => self.report(notice, on_event),
+                Message::Readiness(_) => {}
+            }
+        }
+    }
+
+    fn report(&mut self, notice: Notice, on_event: &mut dyn FnMut(&Event)) {
+        match notice {
+            Notice::Ending { reason, grace_ms } => {
+                self.grace = Duration::from_millis(grace_ms);
+                if self.phase != Phase::Ending {
+                    self.phase = Phase::Ending;
+                    on_event(&Event::Terminating { reason });
+                }
+            }
+            Notice::Failed { error } => self.unseen = Some(error),
+            Notice::Exited {
+                member,
+                identity,
+                status,
+                asked,
+                killed,
+            } => match member {
+                Member::Client(number) => {
+                    let ended = match (asked, killed) {
+                        (_, true) => Ended::Killed,
+                        (true, false) => Ended::Graceful,
+                        (false, false) => Ended::AlreadyExited,
+                    };
+                    self.client_ended(number, identity, status, ended, on_event);
+                }
+                Member::Test => on_event(&Event::TestExited { identity, status }),
+            },
+            Notice::Leaked {
+                identity,
+                member,
+                name,
+                command,
+            } => {
+                self.leaks += 1;
+                let started_by =
+                    member.map_or_else(|| "unknown".into(), |member| member.to_string());
+                on_event(&Event::Leak {
+                    process: ProcessNote {
+                        identity,
+                        name,
+                        command,
+                    },
+                    started_by,
+                });
+            }
+            Notice::Killed { identity } => on_event(&Event::Killed { identity }),
+            Notice::Survived {
+                identity,
+                reason,
+                name,
+                command,
+            } => {
+                self.survivors += 1;
+                on_event(&Event::Survivor {
+                    process: ProcessNote {
+                        identity,
+                        name,
+                        command,
+                    },
+                    reason,
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// Does the guardian's work from its ledger, as the next command would.
+    fn end_without_guardian(&mut self, on_event: &mut dyn FnMut(&Event)) {
+        let reason = if self.guardian_gone {
+            "the guardian is gone"
+        } else {
+            "the guardian does not answer"
+        };
+        on_event(&Event::Terminating {
+            reason: reason.into(),
+        });
+        match self.take_over() {
+            Ok(recovery) => self.report_recovery(recovery, on_event),
+            Err(why) => self.unseen = Some(why),
+        }
+    }
+
+    fn take_over(&self) -> Result<Recovery, String> {
+        let run = Runs::read_one(&self.folder).map_err(|error| error.to_string())?;
+        let run = run.ok_or("the ledger of the run is gone")?;
+        let recovery = recover::take_over(&run, self.grace).map_err(|error| error.to_string())?;
+        match recovery.skipped {
+            None => Ok(recovery),
+            Some(Skipped::Busy) => Err("another process holds the run's lock".into()),
+            Some(Skipped::OtherNamespace) => Err("the run is in another PID namespace".into()),
+        }
+    }
+
+    fn report_recovery(&mut self, recovery: Recovery, on_event: &mut dyn FnMut(&Event)) {
+        for identity in recovery.killed {
+            on_event(&Event::Killed { identity });
+        }
+        for survivor in recovery.survivors {
+            self.survivors += 1;
+            let is_survivor = |remnant: &&Remnant| remnant.identity == survivor.identity;
+            let (name, command) = recovery
+                .remnants
+                .iter()
+                .find(is_survivor)
+                .map_or_else(Default::default, |remnant| {
+                    (remnant.name.clone(), remnant.command.clone())
+                });
+            on_event(&Event::Survivor {
+                process: ProcessNote {
+                    identity: survivor.identity,
+                    name,
+                    command,
+                },
+                reason: survivor.reason,
+            });
+        }
+    }
+}
