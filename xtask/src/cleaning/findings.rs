@@ -1,0 +1,123 @@
+//! What a cleaning has found that is not as asked, and the exit that follows: the same for every command that cleans.
+
+use proc_core::clean::{BlockedPort, Cleaning, RunReport};
+use proc_core::ledger::Runs;
+use proc_core::report::Exit;
+
+use super::{DamageReport, damage, live_ids};
+use crate::context::{complain, processes};
+
+/// What says most about the state of the machine comes first.
+const GRAVEST_FIRST: [Exit; 6] = [
+    Exit::Survivors,
+    Exit::Ledger,
+    Exit::Config,
+    Exit::Dirty,
+    Exit::Busy,
+    Exit::PortUnavailable,
+];
+
+/// The problems so far.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    problems: Vec<(Exit, String)>,
+}
+
+impl Findings {
+    /// What every cleaning is held against: whatever was to end has ended, and every ledger could be read.
+    pub(crate) fn of(
+        before: &Runs,
+        reports: &[RunReport],
+        cleaning: &Cleaning,
+        after: &Runs,
+    ) -> (Self, Vec<DamageReport>) {
+        let mut findings = Self::default();
+        let survivors =
+            cleaning.survivors() + reports.iter().map(|run| run.survivors).sum::<usize>();
+        if survivors > 0 {
+            let text = format!("not clean: could not end {}", processes(survivors));
+            findings.add(Exit::Survivors, text);
+        }
+        // Whoever else was ending a run may be done with it by now.
+        let open = live_ids(after);
+        for run in reports.iter().filter(|run| run.is_unended()) {
+            if open.contains(&run.run.as_str()) {
+                let text = format!("not clean: could not end run {}: {}", run.run, run.reason);
+                findings.add(Exit::Survivors, text);
+            }
+        }
+        let damaged = damage(before, after);
+        for damage in &damaged {
+            findings.add(Exit::Ledger, damage.describe());
+        }
+        (findings, damaged)
+    }
+
+    /// Ports of ended processes that somebody else has by now.
+    pub(crate) fn add_ports(&mut self, blocked: &[BlockedPort]) {
+        for BlockedPort { port, holder } in blocked {
+            let text = format!("port {port} is still held by {holder}");
+            self.add(Exit::PortUnavailable, text);
+        }
+    }
+
+    pub(crate) fn add(&mut self, exit: Exit, problem: String) {
+        self.problems.push((exit, problem));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Whether something of the scope could not be ended.
+    pub(crate) fn has_survivors(&self) -> bool {
+        self.exit() == Exit::Survivors
+    }
+
+    /// The exit of the gravest.
+    pub(crate) fn exit(&self) -> Exit {
+        let of = |wanted: &Exit| self.problems.iter().any(|(exit, _)| exit == wanted);
+        let other = || self.problems.first().map(|(exit, _)| *exit);
+        GRAVEST_FIRST
+            .into_iter()
+            .find(of)
+            .or_else(other)
+            .unwrap_or(Exit::Ok)
+    }
+
+    /// All of them in words.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        self.problems.iter().map(|(_, text)| text.clone()).collect()
+    }
+
+    /// Says all of them.
+    pub(crate) fn show(&self) {
+        for (exit, problem) in &self.problems {
+            match exit {
+                Exit::Ledger => complain(&format!("{problem}; see docs/troubleshooting.md")),
+                _ => complain(problem),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gravest_decides_whatever_the_order() {
+        let mut findings = Findings::default();
+        assert_eq!(findings.exit(), Exit::Ok);
+        for (exit, decides) in [
+            (Exit::PortUnavailable, Exit::PortUnavailable),
+            (Exit::Dirty, Exit::Dirty),
+            (Exit::Busy, Exit::Dirty),
+            (Exit::Survivors, Exit::Survivors),
+            (Exit::Ledger, Exit::Survivors),
+        ] {
+            findings.add(exit, String::new());
+            assert_eq!(findings.exit(), decides);
+        }
+    }
+}

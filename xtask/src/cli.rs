@@ -1,0 +1,120 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use proc_core::report::Exit;
+
+use crate::command::{cleanup, init, launch, postflight, preflight, schema, status};
+use crate::context::Context;
+use crate::failure::Failure;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "xtask",
+    bin_name = "cargo xtask",
+    version,
+    about = "Starts clients, runs a test against them, and leaves nothing behind",
+    max_term_width = 100,
+    after_help = "Exit codes and JSON: docs/exit-codes.md, docs/json.md"
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// How to print what comes out
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The configuration, instead of the nearest xtask.toml upward
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print errors only
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Print more about what is looked at and why
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For scripts: one document, or for `launch` one object a line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Preflight(preflight::Preflight),
+    Launch(Box<launch::Launch>),
+    Cleanup(cleanup::Cleanup),
+    Postflight(postflight::Postflight),
+    Status(status::Status),
+    Init(init::Init),
+    Schema(schema::Schema),
+}
+
+pub(crate) fn run() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output and are no failure. A reader that has left is none either.
+            let _ = error.print();
+            if !error.use_stderr() {
+                return Exit::Ok;
+            }
+            say_usage_to_scripts(&error);
+            return Exit::Usage;
+        }
+    };
+    let context = Context::new(cli.global);
+    let outcome = match cli.command {
+        Command::Preflight(command) => command.run(&context),
+        Command::Launch(command) => command.run(&context),
+        Command::Cleanup(command) => command.run(&context),
+        Command::Postflight(command) => command.run(&context),
+        Command::Status(command) => command.run(&context),
+        Command::Init(command) => command.run(&context),
+        Command::Schema(command) => command.run(&context),
+    };
+    let exit = outcome.unwrap_or_else(|failure| failure.print(&context));
+    // Whoever reads an exit of 0 relies on what was printed.
+    if exit == Exit::Ok && context.output_is_lost() {
+        return Exit::Config;
+    }
+    exit
+}
+
+/// Prints the error of a command line in the form that was asked for, as far as that can be told from a command line
+/// that makes no sense.
+fn say_usage_to_scripts(error: &clap::Error) {
+    let words: Vec<String> = std::env::args_os()
+        .skip(1)
+        .take_while(|word| word != "--")
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let pair = |words: &[String]| words[0] == "--format" && words[1] == "json";
+    if !words.iter().any(|word| word == "--format=json") && !words.windows(2).any(pair) {
+        return;
+    }
+    let text = error.to_string();
+    let message = text.lines().next().unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let mut failure = Failure::message(Exit::Usage, message);
+    if words.iter().any(|word| word == "launch") {
+        failure = failure.for_stream();
+    }
+    failure.print(&Context::new(Global {
+        format: Format::Json,
+        config: None,
+        quiet: false,
+        verbose: false,
+    }));
+}

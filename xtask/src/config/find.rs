@@ -1,0 +1,125 @@
+//! Where the configuration and the root of the scope are found.
+//!
+//! The way up follows the path as it was given, and only the root that comes of it is made canonical: a folder reached
+//! through a link or a mapped drive is the same scope, but the paths that a client is given stay as the user knows them.
+
+use std::path::{Path, PathBuf};
+
+use super::FILE_NAME;
+use super::unreal::uprojects;
+
+/// What marks the root of a working copy.
+const VERSION_CONTROL: [&str; 5] = [".git", ".hg", ".svn", ".jj", ".p4config"];
+
+/// The nearest configuration file from `cwd` upward.
+///
+/// A dangling link counts, so that reading it fails loudly instead of the defaults being taken quietly.
+pub(super) fn file(cwd: &Path) -> Option<PathBuf> {
+    absolute(cwd)
+        .ancestors()
+        .map(|folder| folder.join(FILE_NAME))
+        .find(|file| {
+            file.symlink_metadata()
+                .is_ok_and(|metadata| !metadata.is_dir())
+        })
+}
+
+/// The root without a file: the nearest folder upward with a `.uproject`, else with a version-control root, else `cwd`.
+pub(super) fn root(cwd: &Path) -> PathBuf {
+    let cwd = absolute(cwd);
+    let nearest = |is_root: fn(&Path) -> bool| cwd.ancestors().find(|folder| is_root(folder));
+    nearest(|folder| !uprojects(folder).is_empty())
+        .or_else(|| nearest(is_working_copy))
+        .unwrap_or(&cwd)
+        .to_path_buf()
+}
+
+/// An absolute path, without looking at links.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// The canonical path if there is one, else the absolute one.
+pub(super) fn canonical(path: &Path) -> PathBuf {
+    match path.canonicalize() {
+        Ok(path) => without_verbatim_prefix(path),
+        Err(_) => absolute(path),
+    }
+}
+
+fn is_working_copy(folder: &Path) -> bool {
+    VERSION_CONTROL
+        .iter()
+        .any(|marker| folder.join(marker).exists())
+}
+
+/// Windows gives canonical paths as `\\?\C:\…`, which many programs cannot take. Paths that need the prefix keep it.
+fn without_verbatim_prefix(path: PathBuf) -> PathBuf {
+    const LONGEST_PLAIN: usize = 259;
+    let plain = path
+        .to_str()
+        .and_then(|text| text.strip_prefix(r"\\?\"))
+        .and_then(|text| match text.strip_prefix(r"UNC\") {
+            Some(share) => Some(format!(r"\\{share}")),
+            None if text.as_bytes().get(1) == Some(&b':') => Some(text.to_owned()),
+            None => None,
+        });
+    match plain {
+        Some(plain) if plain.len() <= LONGEST_PLAIN => PathBuf::from(plain),
+        _ => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_nearest_file_upward_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("a/b/c");
+        fs::create_dir_all(&inner).unwrap();
+        assert_eq!(file(&inner), None);
+        fs::write(dir.path().join(FILE_NAME), "").unwrap();
+        assert_eq!(file(&inner), Some(dir.path().join(FILE_NAME)));
+        fs::write(dir.path().join("a/b").join(FILE_NAME), "").unwrap();
+        assert_eq!(file(&inner), Some(dir.path().join("a/b").join(FILE_NAME)));
+    }
+
+    #[test]
+    fn a_folder_of_that_name_is_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join(FILE_NAME)).unwrap();
+        assert_eq!(file(dir.path()), None);
+    }
+
+    #[test]
+    fn a_project_is_the_root_before_a_working_copy_and_that_before_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("Game/Plugins/Own/Source");
+        fs::create_dir_all(&inner).unwrap();
+        assert_eq!(root(&inner), inner);
+        for marker in VERSION_CONTROL {
+            let marker = inner.parent().unwrap().join(marker);
+            fs::write(&marker, "").unwrap();
+            assert_eq!(root(&inner), dir.path().join("Game/Plugins/Own"));
+            fs::remove_file(marker).unwrap();
+        }
+        fs::create_dir(dir.path().join("Game/Plugins/Own/.git")).unwrap();
+        fs::write(dir.path().join("Game/Game.uproject"), "{}").unwrap();
+        assert_eq!(root(&inner), dir.path().join("Game"));
+    }
+
+    #[test]
+    fn canonical_paths_are_fit_for_other_programs() {
+        let plain = |text: &str| without_verbatim_prefix(PathBuf::from(text));
+        assert_eq!(plain(r"\\?\C:\Game"), Path::new(r"C:\Game"));
+        assert_eq!(plain(r"\\?\UNC\host\share\x"), Path::new(r"\\host\share\x"));
+        assert_eq!(plain(r"\\?\Volume{1}\x"), Path::new(r"\\?\Volume{1}\x"));
+        assert_eq!(plain("/home/game"), Path::new("/home/game"));
+        let long = format!(r"\\?\C:\{}", "x".repeat(300));
+        assert_eq!(plain(&long), Path::new(&long));
+    }
+}

@@ -1,0 +1,7 @@
+//! `cargo xtask`: see [`xtask::main`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    xtask::main()
+}
