@@ -1,0 +1,274 @@
+//! Processes that look guilty and are not: every command that cleans has to leave them alone.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tests::namespace::alone;
+use tests::{Bench, PATIENCE, Running, wait_for};
+
+use crate::support::{
+    SCRIPT, assert_alive, assert_gone, here, outside, pretend, program, python, report, script,
+    xtask,
+};
+
+/// Starts a program that says nothing, and waits until it has begun.
+fn silent(bench: &Bench, mut command: Command, name: &str) -> Running {
+    let running = bench.start({
+        command.stdin(Stdio::piped());
+        command
+    });
+    let comm = format!("/proc/{}/comm", running.pid());
+    wait_for(PATIENCE, name, || {
+        std::fs::read_to_string(&comm).is_ok_and(|text| text.trim() == name)
+    });
+    running
+}
+
+/// Runs every command that cleans, while there is something to clean, and checks that it did.
+fn clean_in_every_way(bench: &Bench) {
+    for arguments in [
+        &["cleanup", "--all", "--grace", "1s"][..],
+        &[
+            "cleanup", "--python", "--unreal", "--group", "monitor", "--grace", "1s",
+        ],
+        &["preflight", "--strict", "--base-port", "auto"],
+        &["preflight", "--base-port", "auto"],
+        &["postflight", "--grace", "1s"],
+    ] {
+        let guilty = ["one.py", "two.py", "sub/three.py"].map(|name| script(bench, name, SCRIPT));
+        let document = xtask(bench, 0, arguments);
+        assert_eq!(here(&document, "python"), 0);
+        for guilty in &guilty {
+            assert_gone(&[("the guilty", guilty)]);
+        }
+    }
+}
+
+#[test]
+fn those_that_only_mention_a_script_are_left_alone() {
+    alone(|| {
+        let bench = Bench::new();
+        for name in ["test_monitor.py", "orchestrator.py"] {
+            bench.write(name, SCRIPT);
+        }
+        let outside = outside();
+        let at = |name: &str| outside.path().join(name);
+        let in_scope = bench.root().join("test_monitor.py");
+        let tools = ["vim", "code", "claude", "pythonista"].map(|name| {
+            let path = at("bin").join(name);
+            program(&path);
+            path
+        });
+
+        let editor = pretend(&bench, &tools[0], ["test_monitor.py"]);
+        let ide = pretend(&bench, &tools[1], [bench.root().as_os_str()]);
+        let prompt = "run `python3 test_monitor.py`, then pkill -f orchestrator.py UnrealEditor";
+        let agent = pretend(&bench, &tools[2], ["--prompt", prompt]);
+        let namesake = pretend(&bench, &tools[3], ["test_monitor.py"]);
+
+        let mut command = bench.command("tail");
+        command.args(["-f", "orchestrator.py"]);
+        let tail = silent(&bench, command, "tail");
+        let mut command = bench.command("grep");
+        command.arg("monitor.py");
+        let grep = silent(&bench, command, "grep");
+
+        std::fs::write(at("agent"), SCRIPT).unwrap();
+        std::fs::write(at("format.py"), SCRIPT).unwrap();
+        let python_agent = python(&bench, [at("agent").as_os_str(), prompt.as_ref()]);
+        let formatter = python(&bench, [at("format.py").as_os_str(), in_scope.as_os_str()]);
+        let code = "import time; print('up', flush=True); time.sleep(80) # test_monitor.py";
+        let inline = python(&bench, ["-c", code, "orchestrator.py"]);
+
+        let all = [
+            ("an editor", &editor),
+            ("an IDE", &ide),
+            ("an agent", &agent),
+            ("a namesake of Python", &namesake),
+            ("tail", &tail),
+            ("grep", &grep),
+            ("an agent in Python", &python_agent),
+            ("a formatter", &formatter),
+            ("code on the command line", &inline),
+        ];
+        clean_in_every_way(&bench);
+        assert_alive(&all);
+    });
+}
+
+#[test]
+fn installed_tools_that_work_in_the_project_are_left_alone() {
+    alone(|| {
+        let bench = Bench::new();
+        let site = outside();
+        std::fs::write(site.path().join("pylsp.py"), SCRIPT).unwrap();
+        bench.write(".venv/bin/pylsp", SCRIPT);
+        bench.write(".venv/lib/python3/site-packages/pylsp/main.py", SCRIPT);
+        bench.write("test_a.py", SCRIPT);
+
+        let mut command = bench.command("python3");
+        command
+            .args(["-m", "pylsp", "--check", "test_a.py"])
+            .env("PYTHONPATH", site.path());
+        let module = crate::support::start(&bench, command);
+        let in_venv = python(&bench, [".venv/bin/pylsp"]);
+        let in_packages = python(&bench, [".venv/lib/python3/site-packages/pylsp/main.py"]);
+        clean_in_every_way(&bench);
+        assert_alive(&[
+            ("a language server", &module),
+            ("one in .venv", &in_venv),
+            ("one in site-packages", &in_packages),
+        ]);
+    });
+}
+
+#[test]
+fn links_neither_widen_nor_narrow_the_scope() {
+    alone(|| {
+        let bench = Bench::new();
+        let outside = outside();
+        let link = |target: &Path, link: &Path| std::os::unix::fs::symlink(target, link).unwrap();
+        std::fs::write(outside.path().join("daemon.py"), SCRIPT).unwrap();
+        bench.write("mine.py", SCRIPT);
+        // Out of the project: by a link to a file, and by one to a folder.
+        link(
+            &outside.path().join("daemon.py"),
+            &bench.root().join("link.py"),
+        );
+        link(outside.path(), &bench.root().join("shared"));
+        // Into the project.
+        link(&bench.root(), &outside.path().join("into"));
+
+        let file = python(&bench, ["link.py"]);
+        let folder = python(&bench, ["shared/daemon.py"]);
+        let mine = python(&bench, [outside.path().join("into/mine.py")]);
+        let mut command = bench.xtask(["cleanup", "--all", "--format", "json"]);
+        // The project may be reached through a link as well.
+        command.current_dir(outside.path().join("into"));
+        let cleaned = crate::support::document(&bench.finish(command).expect(0));
+        assert_eq!(report(&cleaned, mine.pid()).unwrap()["action"], "ended");
+        assert_gone(&[("a script of the project", &mine)]);
+        clean_in_every_way(&bench);
+        assert_alive(&[
+            ("through a link", &file),
+            ("through a linked folder", &folder),
+        ]);
+    });
+}
+
+#[test]
+fn a_root_that_holds_everything_is_refused() {
+    alone(|| {
+        let bench = Bench::new();
+        let home = outside();
+        let project = home.path().join("other-project");
+        std::fs::create_dir(&project).unwrap();
+        std::fs::write(project.join("server.py"), SCRIPT).unwrap();
+        let server = python(&bench, [project.join("server.py")]);
+        let inside = home.path().join("documents");
+        std::fs::create_dir(&inside).unwrap();
+
+        let above = home.path().parent().unwrap().to_owned();
+        for folder in [Path::new("/"), home.path(), &above] {
+            for arguments in [
+                &["cleanup", "--all"][..],
+                &["preflight", "--strict"],
+                &["postflight"],
+            ] {
+                let mut command = bench.xtask(arguments);
+                command.current_dir(folder).env("HOME", home.path());
+                let refused = bench.finish(command).expect(106);
+                assert!(
+                    refused.stderr.contains("too much for one scope"),
+                    "{}",
+                    refused.stderr
+                );
+            }
+        }
+        // A home folder under version control is not the project of everything in it either.
+        std::fs::create_dir(home.path().join(".git")).unwrap();
+        let mut command = bench.xtask(["cleanup", "--all"]);
+        command.current_dir(&inside).env("HOME", home.path());
+        bench.finish(command).expect(106);
+        assert_alive(&[("a server of another project", &server)]);
+        // Whoever means it says so.
+        std::fs::write(home.path().join("xtask.toml"), "").unwrap();
+        let mut command = bench.xtask(["cleanup", "--all"]);
+        command.current_dir(&inside).env("HOME", home.path());
+        bench.finish(command).expect(0);
+        assert_gone(&[("a server of another project", &server)]);
+    });
+}
+
+#[test]
+fn editors_of_others_and_of_a_person_are_left_alone() {
+    alone(|| {
+        let bench = Bench::new();
+        let project = bench.write("Game.uproject", "{}");
+        let outside = outside();
+        let other = outside.path().join("Other.uproject");
+        std::fs::write(&other, "{}").unwrap();
+        let engine = |name: &str| {
+            let path = outside.path().join("Engine/Binaries/Linux").join(name);
+            program(&path);
+            path
+        };
+        let editor = engine("UnrealEditor");
+        let (project, other) = (project.as_os_str(), other.as_os_str());
+
+        let own = pretend(&bench, &editor, [project]);
+        let own_with_log = pretend(
+            &bench,
+            &editor,
+            [project, "-log".as_ref(), "-windowed".as_ref()],
+        );
+        let elsewhere = pretend(&bench, &editor, [other, "-game".as_ref()]);
+        let daemon = pretend(&bench, &engine("zenserver"), ["--owner", "1"]);
+        let trace = pretend(&bench, &engine("UnrealTraceServer"), ["fork"]);
+        let game = pretend(&bench, &editor, [project, "-game".as_ref()]);
+        let headless = engine("UnrealEditor-Cmd");
+        let cook = pretend(&bench, &headless, [project, "-run=Cook".as_ref()]);
+
+        let cleaned = xtask(&bench, 0, &["cleanup", "--all"]);
+        assert_gone(&[("a game", &game), ("a commandlet", &cook)]);
+        for own in [&own, &own_with_log] {
+            assert_eq!(
+                report(&cleaned, own.pid()).unwrap()["decision"]["why"]["kind"],
+                "own_editor"
+            );
+        }
+        clean_in_every_way_but_strict(&bench);
+        assert_alive(&[
+            ("a person's editor", &own),
+            ("one with -log", &own_with_log),
+            ("a game of another project", &elsewhere),
+            ("zenserver", &daemon),
+            ("the trace server", &trace),
+        ]);
+        xtask(&bench, 0, &["cleanup", "--unreal", "--editors"]);
+        assert_gone(&[
+            ("a person's editor", &own),
+            ("one with -log", &own_with_log),
+        ]);
+        assert_alive(&[
+            ("a game of another project", &elsewhere),
+            ("zenserver", &daemon),
+            ("the trace server", &trace),
+        ]);
+    });
+}
+
+/// A person's editor is one too many for `preflight --strict`, which leaves it and says so.
+fn clean_in_every_way_but_strict(bench: &Bench) {
+    xtask(bench, 0, &["postflight"]);
+    xtask(bench, 0, &["preflight", "--base-port", "auto"]);
+    let strict = xtask(
+        bench,
+        108,
+        &["preflight", "--strict", "--base-port", "auto"],
+    );
+    assert_eq!(
+        strict["problems"][0],
+        "group unreal has 2 left, and --strict allows none"
+    );
+}

@@ -1,0 +1,21 @@
+//! The commands that clean, and the ledgers that they clean by. Each test runs in a PID namespace of its own.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test tells a failure")]
+
+mod support;
+
+mod loop_iteration;
+mod session;
+
+mod cleanup;
+mod postflight;
+mod preflight;
+mod status;
+
+mod ledger;
+mod recovery;
+mod runs;
+
+mod bystanders;
+mod scopes;
+mod sizes;

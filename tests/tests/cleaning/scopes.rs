@@ -1,0 +1,129 @@
+//! Two projects at the same time: neither touches what belongs to the other.
+
+use std::path::Path;
+
+use tests::Bench;
+use tests::namespace::{alone, others};
+
+use crate::support::{
+    CLIENT, SCRIPT, SCRIPT_PROFILE, assert_alive, assert_gone, here, kill, outside, pid_of, python,
+    xtask,
+};
+
+/// Runs `xtask` in another folder, with the state of the bench.
+fn at(bench: &Bench, folder: &Path, arguments: &[&str]) -> tests::Finished {
+    let mut command = bench.xtask(arguments);
+    command.current_dir(folder);
+    bench.finish(command)
+}
+
+fn neither_touches(other: &Path, bench: &Bench) {
+    std::fs::create_dir_all(other).unwrap();
+    // Its clients are scripts, which the rules of this project name as well.
+    std::fs::write(other.join("xtask.toml"), SCRIPT_PROFILE).unwrap();
+    std::fs::write(other.join("client.py"), CLIENT).unwrap();
+    std::fs::write(other.join("test_other.py"), SCRIPT).unwrap();
+    let theirs = python(bench, [other.join("test_other.py")]);
+    let launch = [
+        "launch",
+        "--clients",
+        "2",
+        "--base-port",
+        "auto",
+        "--detach",
+    ];
+    at(
+        bench,
+        other,
+        &[&launch[..], &["--profile", "script"]].concat(),
+    )
+    .expect(0);
+    bench.run(launch).expect(0);
+    let live = |folder: &Path| {
+        let status = at(bench, folder, &["status", "--format", "json"]).expect(0);
+        let status = status.json();
+        let clients = status["runs"][0]["clients"].as_array().cloned();
+        clients
+            .unwrap_or_default()
+            .iter()
+            .filter(|client| client["alive"] == true)
+            .count()
+    };
+    assert_eq!((live(&bench.root()), live(other)), (2, 2));
+
+    for arguments in [
+        &["preflight", "--strict", "--base-port", "auto"][..],
+        &["cleanup", "--python"],
+        &["cleanup", "--python", "--all-users", "--group", "unreal"],
+        &["cleanup", "--all"],
+        &["postflight"],
+    ] {
+        bench.write("test_mine.py", SCRIPT);
+        let mine = python(bench, ["test_mine.py"]);
+        let document = xtask(bench, 0, arguments);
+        assert_gone(&[("a script of this project", &mine)]);
+        assert_eq!(here(&document, "python"), 0);
+        assert_alive(&[("a script of the other project", &theirs)]);
+        assert_eq!(live(other), 2, "after {arguments:?}");
+    }
+    assert_eq!(live(&bench.root()), 0);
+    // Not even who asks for the whole machine gets another project's run.
+    xtask(bench, 0, &["cleanup", "--all", "--machine"]);
+    assert_eq!(live(other), 2);
+    at(bench, other, &["postflight"]).expect(0);
+    assert_eq!(live(other), 0);
+}
+
+#[test]
+fn a_project_beside_this_one_is_never_touched() {
+    alone(|| {
+        let bench = Bench::new();
+        let folder = outside();
+        let other = folder.path().join("other");
+        neither_touches(&other, &bench);
+    });
+}
+
+#[test]
+fn a_worktree_below_this_one_is_never_touched() {
+    alone(|| {
+        let bench = Bench::with_config("");
+        let other = bench.root().join("worktrees/feature");
+        neither_touches(&other, &bench);
+    });
+}
+
+#[test]
+fn a_dead_run_is_its_own_projects_to_finish() {
+    alone(|| {
+        let bench = Bench::new();
+        let folder = outside();
+        let leaving = "[profile.leaving]\nprogram = \"sh\"\nargs = [\"-c\", \"setsid sleep 80 & \
+                       exec demo-client serve --port {port} --life 60s\"]\n";
+        std::fs::write(folder.path().join("xtask.toml"), leaving).unwrap();
+        let launch = [
+            "launch",
+            "--profile",
+            "leaving",
+            "--clients",
+            "1",
+            "--base-port",
+            "auto",
+        ];
+        let detach = ["--detach", "--format", "json"];
+        let launched = at(&bench, folder.path(), &[&launch[..], &detach].concat()).expect(0);
+        kill(pid_of(&launched.event("run_started")["guardian"]));
+        let one_is_left = || others().len() == 1;
+        tests::wait_for(tests::PATIENCE, "the client to be gone", one_is_left);
+        for arguments in [
+            &["preflight", "--base-port", "auto"][..],
+            &["cleanup", "--all", "--machine"],
+            &["postflight"],
+        ] {
+            xtask(&bench, 0, arguments);
+            assert!(one_is_left());
+        }
+        at(&bench, folder.path(), &["postflight"]).expect(0);
+        assert_eq!(others(), []);
+    });
+}

@@ -1,0 +1,21 @@
+//! End-to-end tests: each drives the real binaries in a project of its own, and ends by counting what is left.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test tells a failure")]
+
+mod launch;
+
+mod clients;
+mod readiness;
+mod roles;
+
+mod shutdown;
+mod sudden_death;
+
+mod leaks;
+mod staying;
+
+mod side_by_side;
+mod sizes;
+mod streams;
+
+mod mistakes;

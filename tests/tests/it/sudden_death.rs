@@ -1,0 +1,176 @@
+//! Launchers and guardians that are killed, so that they cannot do anything about it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use proc_core::ledger::{RunState, Runs};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tests::{Bench, HOLD, PATIENCE, Running, is_alive, wait_for};
+
+/// What leaves every tree and every session, writes down its PID, and goes on for a minute.
+const DAEMON: &str = "setsid sh -c 'echo $$ > daemon; exec sleep 60' < /dev/null > /dev/null 2>&1 & \
+                      while [ ! -s daemon ]; do sleep 0.01; done; ";
+
+fn pid_of(identity: &Value) -> u32 {
+    identity["pid"]
+        .as_u64()
+        .and_then(|pid| u32::try_from(pid).ok())
+        .expect("a PID")
+}
+
+/// Sends a signal to the guardian of a run, which the run's first event names.
+fn signal_guardian(running: &mut Running, signal: Signal) {
+    let guardian = pid_of(&running.wait_for_event("run_started")["guardian"]);
+    tests::signal(guardian, signal);
+}
+
+fn kill_guardian(running: &mut Running) {
+    signal_guardian(running, Signal::KILL);
+}
+
+fn daemon_of(bench: &Bench) -> u32 {
+    let read = || {
+        std::fs::read_to_string(bench.root().join("daemon"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
+    };
+    tests::poll(PATIENCE, read).expect("the daemon writes its PID")
+}
+
+fn hold_with_daemon() -> String {
+    format!("{DAEMON}{}", HOLD[2])
+}
+
+#[test]
+fn everything_goes_when_the_launcher_is_killed() {
+    let bench = Bench::with_demo(&["--ignore-term"]);
+    let test = hold_with_daemon();
+    let launch = ["--clients", "2", "--grace", "1s", "--", "sh", "-c", &test];
+    let mut running = bench.start(bench.launch(launch));
+    running.wait_for_event("test_started");
+    let daemon = daemon_of(&bench);
+    assert!(is_alive(daemon));
+    running.child.kill().unwrap();
+    running.child.wait().unwrap();
+    assert!(bench.has_survivors());
+    // The grace, and the two seconds that the guardian has to be done.
+    bench.assert_nothing_left_within(Duration::from_secs(3));
+    assert!(!is_alive(daemon));
+    assert_eq!(state_of_the_run(&bench), RunState::Closed);
+}
+
+#[test]
+fn everything_goes_when_the_launcher_is_killed_while_it_waits_for_clients() {
+    let bench = Bench::with_demo(&["--ready-after", "60s"]);
+    let mut running = bench.start(bench.launch(["--clients", "2", "--grace", "1s", "--", "true"]));
+    running.wait_for_event("client_started");
+    running.child.kill().unwrap();
+    running.child.wait().unwrap();
+    bench.assert_nothing_left_within(Duration::from_secs(3));
+}
+
+#[test]
+fn a_guardian_that_was_stopped_is_woken_to_end_its_run() {
+    let bench = Bench::with_demo(&[]);
+    let mut running = bench.start(bench.launch(["--clients", "2"]));
+    running.wait_for_event("client_ready");
+    signal_guardian(&mut running, Signal::STOP);
+    running.signal(Signal::TERM);
+    let finished = running.finish().expect(143);
+    bench.assert_nothing_left();
+    assert!(
+        finished.ends().iter().all(|end| *end == "graceful"),
+        "{}",
+        finished.stdout
+    );
+}
+
+/// The grace is far longer than the patience of a test: a guardian that is gone is not waited for.
+#[test]
+fn the_launcher_ends_what_a_killed_guardian_has_left() {
+    let bench = Bench::with_demo(&[]);
+    let test = hold_with_daemon();
+    let launch = ["--clients", "2", "--grace", "10m", "--", "sh", "-c", &test];
+    let mut running = bench.start(bench.launch(launch));
+    running.wait_for_event("test_started");
+    let daemon = daemon_of(&bench);
+    kill_guardian(&mut running);
+    let finished = running.finish().expect(110);
+    bench.assert_nothing_left();
+    assert!(!is_alive(daemon));
+    let exit = finished.event("run_finished")["exit"].clone();
+    assert_eq!(exit, json!({"code": 110, "name": "guardian"}));
+    assert_eq!(state_of_the_run(&bench), RunState::Closed);
+}
+
+#[test]
+fn a_guardian_that_is_killed_while_clients_are_waited_for_fails_the_launch() {
+    let bench = Bench::with_demo(&["--ready-after", "60s"]);
+    let mut running = bench.start(bench.launch(["--clients", "2", "--grace", "10m", "--", "true"]));
+    running.wait_for_event("client_started");
+    kill_guardian(&mut running);
+    running.finish().expect(110);
+    bench.assert_nothing_left();
+}
+
+/// What the next command ends then is tested with that command.
+#[test]
+fn when_both_are_killed_the_ledger_leads_to_what_is_left() {
+    let bench = Bench::with_demo(&["--ignore-term"]);
+    let test = hold_with_daemon();
+    let launch = ["--clients", "2", "--grace", "1s", "--", "sh", "-c", &test];
+    let mut running = bench.start(bench.launch(launch));
+    running.wait_for_event("test_started");
+    let daemon = daemon_of(&bench);
+    // The launcher first: one that lives would do the guardian's work.
+    running.signal(Signal::STOP);
+    kill_guardian(&mut running);
+    running.child.kill().unwrap();
+    running.child.wait().unwrap();
+    // Clients and test go with their guardian; what has left them stays.
+    let events = running.events();
+    let started = ["client_started", "test_started"];
+    let members = events
+        .iter()
+        .filter(|event| started.contains(&event["event"].as_str().unwrap()));
+    let members: Vec<u32> = members.map(|event| pid_of(&event["identity"])).collect();
+    assert_eq!(members.len(), 3);
+    let gone = || !members.iter().any(|pid| is_alive(*pid));
+    wait_for(PATIENCE, "clients and test to be gone", gone);
+    assert!(is_alive(daemon));
+    let folder = only_run(&bench);
+    // The lock goes with the guardian's last thread.
+    let dead = || state_of(&folder) == RunState::Dead;
+    wait_for(PATIENCE, "the run to be dead", dead);
+    let run = Runs::read_one(&folder).unwrap().unwrap();
+    let recovery = proc_core::recover::finish(&run, Duration::from_secs(1)).unwrap();
+    bench.assert_nothing_left();
+    assert!(
+        recovery
+            .remnants
+            .iter()
+            .any(|remnant| remnant.identity.pid == daemon),
+        "{recovery:?}"
+    );
+    assert_eq!(state_of(&folder), RunState::Closed);
+}
+
+fn only_run(bench: &Bench) -> std::path::PathBuf {
+    let runs = bench.runs();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    runs.into_iter().next().expect("there is one")
+}
+
+fn state_of(folder: &Path) -> RunState {
+    Runs::read_one(folder)
+        .expect("the ledger can be read")
+        .expect("there is a ledger")
+        .state
+}
+
+fn state_of_the_run(bench: &Bench) -> RunState {
+    state_of(&only_run(bench))
+}

@@ -1,0 +1,162 @@
+//! How a run ends.
+
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tests::{PATIENCE, Running, poll};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Ending {
+    /// The test passes.
+    Normal,
+    /// The test fails.
+    Fails,
+    Interrupt,
+    InterruptTwice,
+    Terminate,
+    HangUp,
+    TerminateGuardian,
+    KillLauncher,
+    KillGroup,
+    KillSession,
+    /// A launcher that stands still is killed.
+    KillStopped,
+    KillGuardian,
+    /// Launcher and guardian are killed, and `preflight` follows.
+    KillBothPreflight,
+    /// Launcher and guardian are killed, and `cleanup --all` follows.
+    KillBothCleanup,
+    /// Launcher and guardian are killed, and `postflight` follows.
+    KillBothPostflight,
+}
+
+impl Ending {
+    /// Endings in which somebody can still do something.
+    pub(crate) const SOFT: [Self; 7] = [
+        Self::Normal,
+        Self::Fails,
+        Self::Interrupt,
+        Self::InterruptTwice,
+        Self::Terminate,
+        Self::HangUp,
+        Self::TerminateGuardian,
+    ];
+
+    /// Endings by SIGKILL.
+    pub(crate) const HARD: [Self; 8] = [
+        Self::KillLauncher,
+        Self::KillGuardian,
+        Self::KillBothCleanup,
+        Self::KillGroup,
+        Self::KillSession,
+        Self::KillStopped,
+        Self::KillBothPreflight,
+        Self::KillBothPostflight,
+    ];
+
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Self::SOFT.into_iter().chain(Self::HARD)
+    }
+
+    /// Whether the test command ends the run.
+    pub(crate) fn is_by_test(self) -> bool {
+        matches!(self, Self::Normal | Self::Fails)
+    }
+
+    /// Whether the launcher is killed, so that it says nothing any more.
+    pub(crate) fn is_silent(self) -> bool {
+        matches!(
+            self,
+            Self::KillLauncher
+                | Self::KillGroup
+                | Self::KillSession
+                | Self::KillStopped
+                | Self::KillBothPreflight
+                | Self::KillBothCleanup
+                | Self::KillBothPostflight
+        )
+    }
+
+    /// The command that ends what is left when guardian and launcher are both gone.
+    pub(crate) fn later_command(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::KillBothPreflight => Some(&["preflight"]),
+            Self::KillBothCleanup => Some(&["cleanup", "--all", "--grace", "500ms"]),
+            Self::KillBothPostflight => Some(&["postflight", "--grace", "500ms"]),
+            _ => None,
+        }
+    }
+
+    /// The launcher's exit code, of a species that lives until it is ended.
+    pub(crate) fn code(self) -> Option<i32> {
+        match self {
+            Self::Normal => Some(0),
+            Self::Fails => Some(1),
+            Self::Interrupt | Self::InterruptTwice => Some(130),
+            Self::Terminate => Some(143),
+            Self::HangUp => Some(129),
+            Self::KillGuardian => Some(110),
+            _ => None,
+        }
+    }
+
+    /// Brings it about.
+    pub(crate) fn act(self, running: &mut Running, guardian: u32) {
+        let launcher = running.pid();
+        match self {
+            Self::Normal | Self::Fails => {}
+            Self::Interrupt => send(launcher, Signal::INT),
+            Self::InterruptTwice => {
+                send(launcher, Signal::INT);
+                // The second one counts only when the first was seen; it may be over by then.
+                poll(PATIENCE, || {
+                    let is_ending = running.stdout().contains("\"terminating\"");
+                    (is_ending || running.child.try_wait().unwrap().is_some()).then_some(())
+                });
+                send(launcher, Signal::INT);
+            }
+            Self::Terminate => send(launcher, Signal::TERM),
+            Self::HangUp => send(launcher, Signal::HUP),
+            Self::TerminateGuardian => send(guardian, Signal::TERM),
+            Self::KillLauncher => send(launcher, Signal::KILL),
+            Self::KillGroup => {
+                let group = Pid::from_raw(launcher.cast_signed()).unwrap();
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+            Self::KillSession => {
+                for pid in session(launcher) {
+                    send(pid, Signal::KILL);
+                }
+            }
+            Self::KillStopped => {
+                send(launcher, Signal::STOP);
+                send(launcher, Signal::KILL);
+            }
+            Self::KillGuardian => send(guardian, Signal::KILL),
+            Self::KillBothPreflight | Self::KillBothCleanup | Self::KillBothPostflight => {
+                // A launcher that lives would do the guardian's work.
+                send(launcher, Signal::STOP);
+                send(guardian, Signal::KILL);
+                send(launcher, Signal::KILL);
+            }
+        }
+    }
+}
+
+/// Signals a process that this test has started, or that one of those has.
+fn send(pid: u32, signal: Signal) {
+    // It may have ended by itself: some species end their run.
+    let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal);
+}
+
+/// The processes of a session that this test has started.
+fn session(leader: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        fields.split_ascii_whitespace().nth(3) == Some(&leader.to_string())
+    })
+    .collect()
+}

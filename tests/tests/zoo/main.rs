@@ -1,0 +1,54 @@
+//! The zoo against every ending: whatever a client or a test does, and whoever is killed, nothing is left.
+//!
+//! A case is a species (see the crate `zoo`), an ending, a place (client or test command) and a user. It counts who
+//! holds the witness afterwards, which each process of the zoo opens itself, and binds the ports again. What is counted
+//! is only whether everything goes; how long it took is printed beside it and is no verdict.
+//!
+//! By default a fixed sample runs: each species with one hard and one soft ending, so that each ending meets several
+//! species. With `XTASK_SOAK=N` all species meet all endings, as client and as test, as root and as an ordinary user,
+//! and N hundred launches are killed at a random moment:
+//!
+//! ```sh
+//! XTASK_SOAK=1 cargo test --package tests --test zoo -- --nocapture
+//! ```
+//!
+//! `XTASK_ZOO=daemon` lets one species meet all endings.
+//!
+//! Everything runs in a PID namespace of its own, because `preflight` looks for more than it has started itself.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a panic is how a test tells a failure")]
+#![expect(
+    clippy::print_stdout,
+    reason = "the table, and why cases are left out, are printed"
+)]
+
+mod case;
+mod ending;
+mod plan;
+mod random;
+mod table;
+
+use std::time::Duration;
+
+use tests::namespace::alone_within;
+
+/// The sample takes half a minute; soaking takes an hour.
+const LIFE: Duration = Duration::from_hours(2);
+
+#[test]
+fn nothing_is_left_of_any_species_after_any_ending() {
+    alone_within(LIFE, || {
+        let outcomes = case::run_all(&plan::cases());
+        println!("{}", table::render(&outcomes));
+        let faults: Vec<String> = outcomes.iter().filter_map(case::Outcome::fault).collect();
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+    });
+}
+
+#[test]
+fn nothing_is_left_of_a_launcher_that_is_killed_at_any_moment() {
+    alone_within(LIFE, || {
+        random::run();
+    });
+}
