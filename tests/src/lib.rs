@@ -19,6 +19,7 @@ mod witness;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -502,9 +503,10 @@ pub fn free_ports(count: usize) -> Vec<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     const FIRST: u16 = 10_000;
     const ROOM: u16 = 10_000;
-    // Two test programs at the same time begin in different places.
-    let start = std::process::id() % u32::from(ROOM);
-    let start = u16::try_from(start).expect("it is less than the room");
+    // Two test programs at the same time begin in different places, also with the same PID in two PID namespaces.
+    let namespace = fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino());
+    let seed = u64::from(std::process::id()).wrapping_add(namespace.wrapping_mul(997));
+    let start = u16::try_from(seed % u64::from(ROOM)).expect("it is less than the room");
     let mut ports = Vec::new();
     while ports.len() < count {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
