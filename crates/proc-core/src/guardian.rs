@@ -22,12 +22,12 @@ use crate::ledger::{Entry, Ledger, Member, Opened, VERSION as LEDGER_VERSION, ta
 use crate::port::{self, Lease};
 use crate::protocol::{self, DOOR, Notice, Open, Refusal, Request};
 use crate::spawn::{self, Output};
-use crate::sys::{self, Link, Reaped, Streams};
+use crate::sys::{self, Reaped, Streams};
 use crate::table::Process;
 use crate::wait::{Deadline, poll_until};
 
 use members::Members;
-use tell::{Audience, LAUNCHER};
+use tell::{Audience, LAUNCHER, Visitor};
 
 /// How long a guardian waits for its run's lock: a reader that asks whether the run lives holds it for an instant.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ enum Happening {
     /// Somebody said something.
     Said(u64, Box<Request>),
     /// Somebody came in by the door.
-    Came(Link),
+    Came(Visitor),
     /// Somebody left, or said something that cannot be understood.
     Left(u64),
     /// A child has ended, or an orphan below this process.
@@ -231,7 +231,7 @@ impl Guardian {
         };
         match happening {
             Happening::Said(who, request) => return self.obey(who, *request),
-            Happening::Came(link) => self.audience.admit(link),
+            Happening::Came(visitor) => self.audience.admit(visitor),
             Happening::Left(who) => {
                 self.audience.dismiss(who);
                 if who == LAUNCHER && !self.detached {

@@ -4,7 +4,7 @@
 //! change freely between versions.
 
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -135,20 +135,39 @@ pub(crate) fn send(link: &Link, message: &impl Serialize) -> io::Result<()> {
 #[derive(Debug)]
 pub(crate) struct Receiver {
     lines: BufReader<Link>,
+    longest: u64,
 }
+
+/// The longest message between launcher and guardian: a command line that is as long as the kernel allows takes about
+/// 4 bytes for each of its own.
+const LONGEST: u64 = 64 << 20;
+
+/// The longest message of a visitor, who has little to say.
+const LONGEST_OF_VISITOR: u64 = 64 << 10;
 
 impl Receiver {
     pub(crate) fn new(link: Link) -> Self {
         Self {
             lines: BufReader::new(link),
+            longest: LONGEST,
+        }
+    }
+
+    /// For a link to somebody who may be anybody of this user.
+    pub(crate) fn of_visitor(link: Link) -> Self {
+        Self {
+            longest: LONGEST_OF_VISITOR,
+            ..Self::new(link)
         }
     }
 
     /// The next message. `None`: the other end is gone.
     pub(crate) fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
         let mut line = Vec::new();
-        // The other end may be killed in the middle of a line: what it left unfinished was never said.
-        if self.lines.read_until(b'\n', &mut line)? == 0 || line.last() != Some(&b'\n') {
+        let mut lines = self.lines.by_ref().take(self.longest);
+        // The other end may be killed in the middle of a line: what it left unfinished was never said. Who does not
+        // come to an end is not listened to.
+        if lines.read_until(b'\n', &mut line)? == 0 || line.last() != Some(&b'\n') {
             return Ok(None);
         }
         serde_json::from_slice(&line).map(Some).map_err(Into::into)

@@ -4,6 +4,7 @@
 //! wait for anything more.
 
 mod answers;
+mod assaults;
 mod crowds;
 mod escapes;
 mod waits;
@@ -102,6 +103,12 @@ pub(crate) enum Species {
     /// A PID namespace with processes of its own
     OwnPidNamespace,
 
+    // What turns against its guardian. For the place of the test, which is told where the door is.
+    /// Knocks at the guardian's door several hundred times, and stays
+    Besieger,
+    /// Says something to the guardian that does not end
+    Chatterbox,
+
     // What other species execute.
     #[value(hide = true)]
     Rest,
@@ -153,6 +160,8 @@ impl Species {
             Self::Unstoppable => waits::unstoppable(listener.as_ref()),
             Self::Subreaper => waits::subreaper(listener.as_ref()),
             Self::OwnPidNamespace => waits::own_pid_namespace(listener.as_ref()),
+            Self::Besieger => assaults::besieger(listener.as_ref()),
+            Self::Chatterbox => assaults::chatterbox(listener.as_ref()),
             Self::Rest => life::rest(),
             Self::RestIgnoringTerm => {
                 ignore_requests();

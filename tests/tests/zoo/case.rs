@@ -1,6 +1,7 @@
 //! One case: a run with one species, ended in one way, and what is left of it.
 
 use std::collections::VecDeque;
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -260,8 +261,15 @@ fn pid(identity: &serde_json::Value) -> u32 {
     u32::try_from(identity["pid"].as_u64().unwrap()).unwrap()
 }
 
-fn answers(port: u16) -> bool {
-    TcpStream::connect(("127.0.0.1", port)).is_ok()
+/// Whether a species answers: it takes its port before it is set up, and serves afterwards.
+pub(crate) fn answers(port: u16) -> bool {
+    let ask = || -> io::Result<usize> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"GET /status HTTP/1.1\r\n\r\n")?;
+        stream.read(&mut [0; 16])
+    };
+    ask().is_ok_and(|length| length > 0)
 }
 
 fn is_free(port: u16) -> bool {

@@ -27,6 +27,7 @@ mod case;
 mod ending;
 mod plan;
 mod random;
+mod siege;
 mod table;
 
 use std::time::Duration;
@@ -51,4 +52,14 @@ fn nothing_is_left_of_a_launcher_that_is_killed_at_any_moment() {
     alone_within(LIFE, || {
         random::run();
     });
+}
+
+#[test]
+fn a_guardian_withstands_visitors_who_stay() {
+    alone_within(LIFE, || siege::withstand("besieger"));
+}
+
+#[test]
+fn a_guardian_withstands_visitors_who_do_not_stop_talking() {
+    alone_within(LIFE, || siege::withstand("chatterbox"));
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
@@ -19,11 +20,25 @@ pub(super) const LAUNCHER: u64 = 0;
 /// How long somebody may take to make room for what is said to them.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// How many visitors there may be at a time. A guardian's descriptors and threads are there to see its run with, so
+/// nobody may use them up by knocking; whoever is turned away can still send it SIGTERM.
+const SEATS: usize = 8;
+
 /// Everybody who hears what the guardian has to say.
 pub(super) struct Audience {
     happenings: Sender<Happening>,
-    links: BTreeMap<u64, Link>,
+    links: BTreeMap<u64, (Link, Option<Seat>)>,
     next: u64,
+    seats: Seat,
+}
+
+/// Counted while it is held.
+type Seat = Arc<()>;
+
+/// Somebody who has come in by the door.
+pub(super) struct Visitor {
+    link: Link,
+    seat: Seat,
 }
 
 impl Audience {
@@ -32,38 +47,39 @@ impl Audience {
             happenings,
             links: BTreeMap::new(),
             next: LAUNCHER + 1,
+            seats: Seat::default(),
         }
     }
 
     pub(super) fn admit_launcher(&mut self, link: Link, receiver: Receiver) -> io::Result<()> {
         link.set_write_timeout(Some(PATIENCE))?;
-        self.links.insert(LAUNCHER, link);
+        self.links.insert(LAUNCHER, (link, None));
         self.listen(LAUNCHER, receiver)
     }
 
     /// Lets a visitor in. One for whom there is no thread or no descriptor is turned away, and no harm done.
-    pub(super) fn admit(&mut self, link: Link) {
+    pub(super) fn admit(&mut self, Visitor { link, seat }: Visitor) {
         let who = self.next;
         self.next += 1;
         let listen = || {
             link.set_write_timeout(Some(PATIENCE))?;
-            self.listen(who, Receiver::new(link.try_clone()?))
+            self.listen(who, Receiver::of_visitor(link.try_clone()?))
         };
         if listen().is_ok() {
-            self.links.insert(who, link);
+            self.links.insert(who, (link, Some(seat)));
         }
     }
 
     /// Says no more to this one, and lets it know by closing the link.
     pub(super) fn dismiss(&mut self, who: u64) {
-        if let Some(link) = self.links.remove(&who) {
+        if let Some((link, _)) = self.links.remove(&who) {
             sys::hang_up(&link);
         }
     }
 
     /// Says something to everybody. Who does not take it in time has left or stands still, and is told nothing more.
     pub(super) fn tell(&mut self, notice: &Notice) {
-        self.links.retain(|_, link| {
+        self.links.retain(|_, (link, _)| {
             let heard = protocol::send(link, notice).is_ok();
             if !heard {
                 sys::hang_up(link);
@@ -76,11 +92,16 @@ impl Audience {
     pub(super) fn open_door(&self, folder: &Path, name: &str) -> io::Result<()> {
         let door = sys::open_door(folder, name)?;
         let happenings = self.happenings.clone();
+        let seats = Seat::clone(&self.seats);
         spawn_thread("door", move || {
             loop {
                 match sys::admit(&door) {
+                    // The audience and this thread hold one each.
+                    Ok(_) if Seat::strong_count(&seats) >= SEATS + 2 => {}
                     Ok(link) => {
-                        if happenings.send(Happening::Came(link)).is_err() {
+                        let seat = Seat::clone(&seats);
+                        let came = Happening::Came(Visitor { link, seat });
+                        if happenings.send(came).is_err() {
                             break;
                         }
                     }
