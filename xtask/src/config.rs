@@ -13,6 +13,7 @@ mod duration;
 mod error;
 mod file;
 mod find;
+mod guarantee;
 mod init;
 pub(crate) mod nearest;
 mod placeholder;
@@ -25,8 +26,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use proc_core::guarantee::{Choice, Level};
+
 pub use duration::{DurationError, parse_duration, show_duration};
 pub use error::{ConfigError, Invalid, Problem};
+pub use guarantee::{CONTAIN, REQUIRE, one_of};
 pub use init::render_init;
 pub use placeholder::{PlaceholderError, Values, expand};
 pub use ports::{BasePort, PortList, Ports, PortsError, assign};
@@ -67,6 +71,10 @@ pub struct Launch {
     pub stagger: Duration,
     /// What a leak does to the exit code.
     pub leaks: Leaks,
+    /// How what is started is contained.
+    pub contain: Choice,
+    /// The weakest promise with which a launch may begin.
+    pub require: Option<Level>,
 }
 
 /// What some clients of a run are.
@@ -240,6 +248,8 @@ impl Default for Launch {
             roles: Vec::new(),
             stagger: Duration::ZERO,
             leaks: Leaks::Warn,
+            contain: Choice::Auto,
+            require: None,
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::classify::{
 use crate::identity::Identity;
 use crate::ledger::{KnownRun, RunState, Runs};
 use crate::port::PortError;
-use crate::recover::RecoveryError;
+use crate::recover::{self, RecoveryError};
 use crate::scope::Scope;
 use crate::shutdown::SurvivalReason;
 use crate::sys;
@@ -290,6 +290,11 @@ fn info(run: &KnownRun, scope: ScopeRef, namespace: u64) -> RunInfo {
         ClassifiedState::Dead
     };
     RunInfo {
+        // A cgroup that cannot be read leaves the other evidence.
+        contained: recover::contained(run)
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
         guardian: Some(opened.guardian).filter(|_| is_here),
         holders: opened
             .launcher

@@ -1,43 +1,35 @@
 //! Containment: knowing everything that a run has started, whatever it does to hide.
 //!
-//! The guardian is child subreaper: an orphan below it becomes its child instead of init's, so everything that a run
-//! ever starts stays below its guardian for as long as the guardian lives. No child left means nothing left.
+//! The guardian is child subreaper in any case: an orphan below it becomes its child instead of init's, so everything
+//! that a run ever starts stays below its guardian for as long as the guardian lives. No child left means nothing left.
+//! What a stronger mechanism adds outlives the guardian.
 
 use std::collections::BTreeSet;
 use std::io;
+use std::path::Path;
+use std::time::Duration;
 
+use crate::guarantee::Mechanism;
 use crate::identity::{Boot, Identity};
+use crate::ledger::Member;
 use crate::mark::Mark;
-use crate::sys;
+use crate::sys::{self, Cgroup};
 use crate::table::Table;
+use crate::wait::{Deadline, poll_until};
 
 /// How often at the most one look reads the list of the guardian's own children.
 const WALKS: usize = 64;
 
-/// How a run is contained.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Level {
-    /// Everything ends when the launcher dies, whatever the cause; if the guardian is killed too, the next command
-    /// ends what is left.
-    WholeTree,
-}
-
-impl std::fmt::Display for Level {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::WholeTree => "whole-tree",
-        })
-    }
-}
+/// How long a cgroup may go on to hold its last member, which no list shows any more.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The tree below this process, which is the guardian of a run.
 #[derive(Debug)]
 pub(crate) struct Containment {
     boot: Boot,
     mark: Option<Mark>,
+    mechanism: Mechanism,
+    cgroup: Option<Cgroup>,
 }
 
 impl Containment {
@@ -51,16 +43,59 @@ impl Containment {
         Ok(Self {
             boot,
             mark: Some(mark),
+            mechanism: Mechanism::Subreaper,
+            cgroup: None,
         })
     }
 
-    /// What is promised.
-    #[expect(
-        clippy::unused_self,
-        reason = "a containment of another kind will promise something else"
-    )]
-    pub(crate) fn level(&self) -> Level {
-        Level::WholeTree
+    /// Puts everything that is started from now on into a cgroup of the run, in the nearest place that takes one.
+    /// `intend` is told of each folder before it is made.
+    pub(crate) fn make_cgroup(
+        &mut self,
+        run: &str,
+        mut intend: impl FnMut(&Path) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut refusal = io::Error::from(io::ErrorKind::NotFound);
+        for place in sys::cgroup_places()? {
+            let folder = place.join(cgroup_name(run));
+            intend(&folder)?;
+            match Cgroup::make(&folder) {
+                Ok(cgroup) => {
+                    self.cgroup = Some(cgroup);
+                    self.mechanism = Mechanism::Cgroup;
+                    return Ok(());
+                }
+                Err(error) => {
+                    refusal =
+                        io::Error::new(error.kind(), format!("{}: {error}", folder.display()));
+                }
+            }
+        }
+        Err(refusal)
+    }
+
+    /// How the run is contained.
+    pub(crate) fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
+    /// What a member gets before its first instruction.
+    pub(crate) fn for_member(&self, member: Member) -> sys::AtStart<'_> {
+        sys::AtStart {
+            real_time_limit: self.mark.map(|mark| mark.for_member(member.number())),
+            cgroup: self.cgroup.as_ref(),
+        }
+    }
+
+    /// Ends everything at once where the kernel can do that. Where it can, it misses nothing, but what has left on its
+    /// own is for another look.
+    pub(crate) fn strike(&self) -> io::Result<()> {
+        self.cgroup.as_ref().map_or(Ok(()), Cgroup::kill)
+    }
+
+    /// Gives back what the kernel has kept for the run, of which nothing is left.
+    pub(crate) fn dissolve(&self) -> io::Result<()> {
+        self.cgroup.as_ref().map_or(Ok(()), remove)
     }
 
     /// The boot in which this process runs.
@@ -76,17 +111,27 @@ impl Containment {
     /// Everything that lives in the tree.
     pub(crate) fn members(&self) -> io::Result<Vec<Identity>> {
         let own = std::process::id();
-        if let Some(members) = self.walk(own) {
-            Ok(members)
+        let mut members = if let Some(members) = self.walk(own) {
+            members
         } else {
             let table = Table::read()?;
             let pids = table.descendants(&BTreeSet::from([own]));
             let processes = pids.iter().filter_map(|pid| table.get(*pid));
-            Ok(processes
+            processes
                 .filter(|process| !process.is_zombie())
                 .map(super::table::Process::identity)
-                .collect())
+                .collect()
+        };
+        if let Some(cgroup) = &self.cgroup {
+            let known: BTreeSet<u32> = members.iter().map(|identity| identity.pid).collect();
+            let contained = contained(cgroup, self.boot)?;
+            members.extend(
+                contained
+                    .into_iter()
+                    .filter(|identity| !known.contains(&identity.pid)),
+            );
         }
+        Ok(members)
     }
 
     /// What in the tree has no other parent than this process: what it has started itself, and every orphan. None where
@@ -123,5 +168,65 @@ impl Containment {
             }
         }
         Some(members)
+    }
+}
+
+/// The cgroup of a run whose guardian is not this process.
+#[derive(Debug)]
+pub(crate) struct Remains(Cgroup);
+
+impl Remains {
+    /// What is there of a cgroup that a run's ledger names. `None`: nothing.
+    pub(crate) fn find(run: &str, folder: &Path) -> io::Result<Option<Self>> {
+        // The name is the run's own: nothing else that a ledger may name is ever looked at, much less killed.
+        if folder.file_name() != Some(cgroup_name(run).as_ref()) {
+            return Ok(None);
+        }
+        Ok(Cgroup::find(folder)?.map(Self))
+    }
+
+    /// Everything that lives in it.
+    pub(crate) fn members(&self, boot: Boot) -> io::Result<Vec<Identity>> {
+        contained(&self.0, boot)
+    }
+
+    /// Kills everything in it.
+    pub(crate) fn strike(&self) -> io::Result<()> {
+        self.0.kill()
+    }
+
+    /// Removes it.
+    pub(crate) fn dissolve(&self) -> io::Result<()> {
+        remove(&self.0)
+    }
+}
+
+fn cgroup_name(run: &str) -> String {
+    format!("clean-slate-{run}")
+}
+
+fn contained(cgroup: &Cgroup, boot: Boot) -> io::Result<Vec<Identity>> {
+    let stats = cgroup
+        .pids()?
+        .into_iter()
+        .filter_map(|pid| sys::stat(pid, boot));
+    Ok(stats
+        .filter(|stat| !stat.zombie)
+        .map(|stat| stat.identity)
+        .collect())
+}
+
+fn remove(cgroup: &Cgroup) -> io::Result<()> {
+    let mut refusal = None;
+    let removed = poll_until(Deadline::after(REMOVAL_TIMEOUT), || match cgroup.remove() {
+        Ok(()) => Some(()),
+        Err(error) => {
+            refusal = Some(error);
+            None
+        }
+    });
+    match (removed, refusal) {
+        (None, Some(error)) => Err(error),
+        _ => Ok(()),
     }
 }

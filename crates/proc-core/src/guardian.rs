@@ -8,6 +8,7 @@
 
 mod end;
 mod members;
+mod obtain;
 mod tell;
 
 use std::io;
@@ -17,6 +18,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::contain::Containment;
+use crate::guarantee::Unavailable;
 use crate::identity::Identity;
 use crate::ledger::{Entry, Ledger, Member, Opened, VERSION as LEDGER_VERSION, take_lock};
 use crate::port::{self, Lease};
@@ -27,6 +29,7 @@ use crate::table::Process;
 use crate::wait::{Deadline, poll_until};
 
 use members::Members;
+use obtain::contain;
 use tell::{Audience, LAUNCHER, Visitor};
 
 /// How long a guardian waits for its run's lock: a reader that asks whether the run lives holds it for an instant.
@@ -81,7 +84,7 @@ fn guard() -> io::Result<()> {
     let (happenings, inbox) = mpsc::channel();
     // Before the first child, so that no end is missed.
     tell::listen_for_signals(happenings.clone())?;
-    let opened = Guardian::open(open, streams, leases, Audience::new(happenings));
+    let opened = Guardian::open(&open, streams, leases, Audience::new(happenings));
     match opened {
         Ok(mut guardian) => {
             guardian.audience.admit_launcher(link, receiver)?;
@@ -106,6 +109,8 @@ struct Guardian {
     grace: Duration,
     detached: bool,
     own: Identity,
+    /// Mechanisms of containment that were tried in vain.
+    unavailable: Vec<Unavailable>,
     leaked: Vec<Identity>,
 }
 
@@ -117,7 +122,7 @@ enum Next {
 
 impl Guardian {
     fn open(
-        open: Open,
+        open: &Open,
         streams: Option<Streams>,
         mut leases: Vec<Lease>,
         audience: Audience,
@@ -153,15 +158,15 @@ impl Guardian {
                 None => return Err(Refusal::PortLeased { port: *port }),
             }
         }
-        let containment = unable("contain the run", Containment::begin())?;
+        let mut containment = unable("contain the run", Containment::begin())?;
         let own = unable(
             "look at itself",
             Process::read(std::process::id()).ok_or("the process table does not show it"),
         )?;
         let opened = Opened {
             version: LEDGER_VERSION,
-            run: open.run,
-            root: open.root,
+            run: open.run.clone(),
+            root: open.root.clone(),
             time: jiff::Timestamp::now(),
             boot: containment.boot(),
             pid_namespace: unable("tell its PID namespace", sys::pid_namespace())?,
@@ -169,9 +174,10 @@ impl Guardian {
             launcher: open.launcher,
             owner: open.owner,
             mark: containment.mark(),
-            ports: open.ports,
+            ports: open.ports.clone(),
         };
-        let ledger = unable("write the ledger", Ledger::create(&folder, opened))?;
+        let mut ledger = unable("write the ledger", Ledger::create(&folder, opened))?;
+        let unavailable = contain(&mut containment, open, &mut ledger)?;
         unable("listen for visitors", audience.open_door(&folder, DOOR))?;
         if let Some(owner) = open.owner {
             unable("watch the owner", audience.watch_owner(&owner))?;
@@ -187,16 +193,17 @@ impl Guardian {
             grace: Duration::from_millis(open.grace_ms),
             detached: false,
             own: own.identity(),
+            unavailable,
             leaked: Vec::new(),
         })
     }
 
     fn announce(&mut self) {
-        let (mark, level) = (self.containment.mark(), self.containment.level());
         self.audience.tell(&Notice::Opened {
             guardian: self.own,
-            mark,
-            level,
+            mark: self.containment.mark(),
+            mechanism: self.containment.mechanism(),
+            unavailable: self.unavailable.clone(),
         });
     }
 
@@ -301,8 +308,7 @@ impl Guardian {
             (None, Some(streams)) => Output::Streams(streams),
             (None, None) => Output::Nowhere,
         };
-        let mark = self.containment.mark().map(|mark| (mark, member.number()));
-        match spawn::start_member(line, &output, mark, self.containment.boot()) {
+        match spawn::start_member(line, &output, member, &self.containment) {
             Ok(identity) => {
                 self.members.add(member, identity);
                 self.record(&Entry::Started { member, identity })?;

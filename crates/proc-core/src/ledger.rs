@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::guarantee::Mechanism;
 use crate::identity::{Boot, Identity};
 use crate::mark::{MAX_MEMBER, Mark, MemberNumber};
 use crate::status::ExitStatus;
@@ -55,6 +56,16 @@ pub const MAX_CLIENTS: MemberNumber = MAX_MEMBER - 1;
 pub enum Entry {
     /// The run exists. Always the first entry.
     Opened(Opened),
+    /// A cgroup for everything that the run starts is about to be made in this folder.
+    Containing {
+        /// Which.
+        cgroup: PathBuf,
+    },
+    /// Everything that the run starts is contained.
+    Contained {
+        /// How.
+        mechanism: Mechanism,
+    },
     /// A member is about to be started.
     Starting {
         /// Which.

@@ -7,6 +7,7 @@
 
 #![warn(missing_docs)]
 
+pub mod guarantee;
 pub mod identity;
 pub mod interruption;
 pub mod lending;

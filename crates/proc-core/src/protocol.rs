@@ -9,7 +9,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::contain::Level;
+use crate::guarantee::{Choice, Level, Mechanism, Unavailable};
 use crate::identity::Identity;
 use crate::ledger::Member;
 use crate::mark::Mark;
@@ -60,6 +60,9 @@ pub(crate) struct Open {
     pub(crate) launcher: Option<Identity>,
     /// End the run when this process ends.
     pub(crate) owner: Option<Identity>,
+    pub(crate) contain: Choice,
+    /// The weakest promise with which the run may begin.
+    pub(crate) require: Option<Level>,
 }
 
 /// From a guardian.
@@ -70,7 +73,9 @@ pub(crate) enum Notice {
     Opened {
         guardian: Identity,
         mark: Option<Mark>,
-        level: Level,
+        mechanism: Mechanism,
+        /// What was tried before.
+        unavailable: Vec<Unavailable>,
     },
     /// The run cannot be opened.
     Refused { refusal: Refusal },
@@ -120,6 +125,8 @@ pub(crate) enum Refusal {
     Version { guardian: String },
     /// Another launch has leased this port.
     PortLeased { port: u16 },
+    /// No containment that was asked for is to be had, or none that promises enough.
+    Guarantee { unavailable: Vec<Unavailable> },
     /// Something that the guardian needs is not to be had.
     Unable { operation: String, error: String },
 }

@@ -1,4 +1,4 @@
-//! Finishing a run whose guardian was killed: from its ledger, its mark and its cookie.
+//! Finishing a run whose guardian was killed: from its ledger, its cgroup, its mark and its cookie.
 //!
 //! What a ledger says is a claim about the past. A process is ended on its word only when the identity still holds:
 //! the same boot, the same PID namespace, the same start time.
@@ -10,8 +10,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::identity::Identity;
-use crate::ledger::{Entry, KnownRun, Ledger, LedgerError, take_lock};
+use crate::contain::Remains;
+use crate::identity::{Boot, Identity};
+use crate::ledger::{Entry, KnownRun, Ledger, LedgerError, RunState, take_lock};
 use crate::shutdown::{self, Survivor};
 use crate::sys;
 use crate::table::{Process, Table};
@@ -27,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Trace {
+    /// It is in the run's cgroup.
+    Container,
     /// It descends from a process of the run.
     Lineage,
     /// It carries the run's mark.
@@ -110,16 +113,43 @@ pub fn obstacle(run: &KnownRun) -> io::Result<Option<Skipped>> {
 
 /// Shows what is there of a run, and touches nothing.
 pub fn remnants(run: &KnownRun) -> io::Result<Vec<Remnant>> {
-    if sys::boot()? != run.history.opened.boot
-        || sys::pid_namespace()? != run.history.opened.pid_namespace
-    {
+    if elsewhere(run)? {
         return Ok(Vec::new());
     }
+    let contained = contained(run)?;
     let table = Table::read()?;
-    Ok(traces(run, &table, &BTreeSet::new())
+    Ok(traces(run, &table, &contained, &BTreeSet::new())
         .into_iter()
         .filter_map(|(pid, trace)| Some(remnant(table.get(pid)?, trace)))
         .collect())
+}
+
+/// Everything that is in the cgroup of a run.
+pub fn contained(run: &KnownRun) -> io::Result<BTreeSet<Identity>> {
+    if run.state == RunState::Closed || elsewhere(run)? {
+        return Ok(BTreeSet::new());
+    }
+    members_of(&remains(run)?, run.history.opened.boot)
+}
+
+fn elsewhere(run: &KnownRun) -> io::Result<bool> {
+    let opened = &run.history.opened;
+    Ok(sys::boot()? != opened.boot || sys::pid_namespace()? != opened.pid_namespace)
+}
+
+fn remains(run: &KnownRun) -> io::Result<Vec<Remains>> {
+    let folders = run.history.cgroups.iter();
+    folders
+        .filter_map(|folder| Remains::find(&run.id, folder).transpose())
+        .collect()
+}
+
+fn members_of(remains: &[Remains], boot: Boot) -> io::Result<BTreeSet<Identity>> {
+    let mut members = BTreeSet::new();
+    for cgroup in remains {
+        members.extend(cgroup.members(boot)?);
+    }
+    Ok(members)
 }
 
 /// Ends what is left of a dead run, and closes its ledger.
@@ -149,10 +179,19 @@ pub fn finish(run: &KnownRun, grace: Duration) -> Result<Recovery, RecoveryError
     } else {
         Recovery::default()
     };
-    if recovery.survivors.is_empty() {
+    if recovery.survivors.is_empty() && dissolve(run).map_err(system)? {
         Ledger::reopen(&run.folder)?.append(&Entry::Closed)?;
     }
     Ok(recovery)
+}
+
+/// Removes the cgroup of a run of which nothing is left. `false`: somebody is in it who is not to be ended, such as an
+/// ancestor of this process, so that a later command has to look again.
+fn dissolve(run: &KnownRun) -> io::Result<bool> {
+    if elsewhere(run)? {
+        return Ok(true);
+    }
+    Ok(remains(run)?.iter().all(|cgroup| cgroup.dissolve().is_ok()))
 }
 
 fn end(run: &KnownRun, grace: Duration) -> io::Result<Recovery> {
@@ -161,6 +200,7 @@ fn end(run: &KnownRun, grace: Duration) -> io::Result<Recovery> {
     shutdown::ask(&present);
     // What those leave behind that were asked was not there to be asked, and is not waited for.
     shutdown::wait_for_all(&present, Deadline::after(grace));
+    hunt.strike()?;
     let killed = shutdown::kill_all(|| hunt.look(shutdown::stop))?;
     Ok(Recovery {
         remnants: hunt.seen.into_values().collect(),
@@ -173,6 +213,7 @@ fn end(run: &KnownRun, grace: Duration) -> io::Result<Recovery> {
 /// Looking for what is left of a run again and again.
 struct Hunt<'a> {
     run: &'a KnownRun,
+    remains: Vec<Remains>,
     spared: BTreeSet<Identity>,
     seen: BTreeMap<Identity, Remnant>,
 }
@@ -184,6 +225,7 @@ impl<'a> Hunt<'a> {
         let spared = table.ancestors(own).into_iter().chain(table.get(own));
         Ok(Self {
             run,
+            remains: remains(run)?,
             spared: spared.map(Process::identity).collect(),
             seen: BTreeMap::new(),
         })
@@ -197,9 +239,10 @@ impl<'a> Hunt<'a> {
                 at_once(&process.identity());
             }
         })?;
+        let contained = members_of(&self.remains, self.run.history.opened.boot)?;
         let known = self.seen.keys().copied().collect();
         let mut identities = Vec::new();
-        for (pid, trace) in traces(self.run, &table, &known) {
+        for (pid, trace) in traces(self.run, &table, &contained, &known) {
             let Some(process) = table.get(pid) else {
                 continue;
             };
@@ -208,7 +251,31 @@ impl<'a> Hunt<'a> {
                 .entry(process.identity())
                 .or_insert_with(|| remnant(process, trace));
         }
+        for identity in contained {
+            let is_new = table.find(&identity).is_none() && !self.spared.contains(&identity);
+            let Some(process) = Process::read(identity.pid).filter(|_| is_new) else {
+                continue;
+            };
+            if process.identity() == identity && !process.is_zombie() {
+                identities.push(identity);
+                self.seen
+                    .entry(identity)
+                    .or_insert_with(|| remnant(&process, Trace::Container));
+            }
+        }
         Ok(identities)
+    }
+
+    /// Kills the run's cgroup as one, unless somebody is in it who is to be spared.
+    fn strike(&self) -> io::Result<()> {
+        let boot = self.run.history.opened.boot;
+        for cgroup in &self.remains {
+            let members = cgroup.members(boot)?;
+            if members.iter().all(|member| !self.spared.contains(member)) {
+                cgroup.strike()?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -225,7 +292,12 @@ fn carries_mark(run: &KnownRun, process: &Process) -> bool {
 /// What belongs to the run, by PID. Never its guardian, nor this process or one of its ancestors.
 ///
 /// What is known already stays known: a process that was recognised by its lineage alone may have lost its parent since.
-fn traces(run: &KnownRun, table: &Table, known: &BTreeSet<Identity>) -> BTreeMap<u32, Trace> {
+fn traces(
+    run: &KnownRun,
+    table: &Table,
+    contained: &BTreeSet<Identity>,
+    known: &BTreeSet<Identity>,
+) -> BTreeMap<u32, Trace> {
     let history = &run.history;
     let own = std::process::id();
     let mut spared: BTreeSet<u32> = table
@@ -249,7 +321,9 @@ fn traces(run: &KnownRun, table: &Table, known: &BTreeSet<Identity>) -> BTreeMap
             continue;
         }
         let mark = process.mark().map(|(mark, _)| mark);
-        let trace = if carries_mark(run, process) {
+        let trace = if contained.contains(&process.identity()) {
+            Trace::Container
+        } else if carries_mark(run, process) {
             Trace::Mark
         } else if known.contains(&process.identity()) {
             Trace::Lineage

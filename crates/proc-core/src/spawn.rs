@@ -10,8 +10,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wait_timeout::ChildExt;
 
-use crate::identity::{Boot, Identity};
-use crate::mark::{Mark, MemberNumber};
+use crate::contain::Containment;
+use crate::identity::Identity;
+use crate::ledger::Member;
 use crate::sys::{self, Link, Streams};
 
 /// How long a guardian may take to be on its own.
@@ -121,8 +122,8 @@ pub(crate) enum Output<'a> {
 pub(crate) fn start_member(
     line: &CommandLine,
     output: &Output<'_>,
-    mark: Option<(Mark, MemberNumber)>,
-    boot: Boot,
+    member: Member,
+    containment: &Containment,
 ) -> io::Result<Identity> {
     let mut command = Command::new(&line.program);
     command
@@ -148,14 +149,11 @@ pub(crate) fn start_member(
                 .stderr(Stdio::null());
         }
     }
-    sys::contain_at_start(
-        &mut command,
-        mark.map(|(mark, member)| mark.for_member(member)),
-    );
+    sys::contain_at_start(&mut command, containment.for_member(member))?;
     #[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
     let child = command.spawn()?;
     // Not waited for here: the guardian collects all of its children itself, so this one is still there.
-    sys::stat(child.id(), boot)
+    sys::stat(child.id(), containment.boot())
         .map(|stat| stat.identity)
         .ok_or_else(|| io::Error::other("the process table does not show the new process"))
 }

@@ -20,7 +20,7 @@ fn the_consensus_of_three_clients_is_the_first_thing_that_works() {
     let said: Vec<&str> = finished.stderr.lines().collect();
     let count = |part: &str| said.iter().filter(|line| line.contains(part)).count();
     assert!(
-        said[0].starts_with("run ") && said[0].contains("(whole-tree), logs in "),
+        said[0].starts_with("run ") && said[0].contains("(whole-tree by "),
         "{said:?}"
     );
     assert_eq!(count("  ready after "), 3, "{said:?}");

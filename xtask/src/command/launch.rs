@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
+use proc_core::guarantee::{Choice, Level};
 use proc_core::identity::Identity;
 use proc_core::ledger::Runs;
 use proc_core::lending::Lending;
@@ -20,7 +21,7 @@ use proc_core::table::{COOKIE, Process};
 
 use crate::Outcome;
 use crate::cli::Format;
-use crate::config::{BasePort, Leaks, PortList, parse_duration};
+use crate::config::{BasePort, CONTAIN, Leaks, PortList, REQUIRE, one_of, parse_duration};
 use crate::context::{Context, directory, processes};
 use crate::failure::Failure;
 use crate::programs::Programs;
@@ -57,6 +58,12 @@ pub(crate) struct Launch {
     /// Fail (103) when the test passes but leaves processes behind
     #[arg(long, requires = "test")]
     deny_leaks: bool,
+    /// How to contain what is started: `auto` takes the strongest way that changes nothing for the clients
+    #[arg(long, value_name = "WAY", value_parser = one_of(&CONTAIN))]
+    contain: Option<Choice>,
+    /// Do not launch (105) where less than this is guaranteed
+    #[arg(long, value_name = "LEVEL", value_parser = one_of(&REQUIRE))]
+    require: Option<Level>,
     /// The test command and its arguments
     #[arg(last = true, value_name = "TEST")]
     test: Vec<OsString>,
@@ -106,6 +113,10 @@ impl Launch {
             .grace(self.grace.unwrap_or(plan.grace))
             .stagger(self.stagger.unwrap_or(config.launch.stagger))
             .lend(self.lending(context));
+        builder.contain(self.contain.unwrap_or(config.launch.contain));
+        if let Some(level) = self.require.or(config.launch.require) {
+            builder.require(level);
+        }
         if let Some(owner) = owner {
             builder.owner(owner);
         }

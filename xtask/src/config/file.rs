@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::error::{Fault, Invalid};
+use super::guarantee::{CONTAIN, REQUIRE};
 use super::nearest::hint;
 use super::ports::DEFAULT_BASE;
 use super::section::{Node, Read, Section};
@@ -67,6 +68,10 @@ fn launch(section: &mut Section<'_, '_>, profiles: &Profiles) -> Launch {
     section.set("leaks", &mut launch.leaks, |node| {
         value::choice(node, &[("warn", Leaks::Warn), ("deny", Leaks::Deny)])
     });
+    section.set("contain", &mut launch.contain, |node| {
+        value::choice(node, &CONTAIN)
+    });
+    launch.require = section.take("require", |node| value::choice(node, &REQUIRE));
     if let Some(roles) = roles(section, profiles) {
         launch.roles = roles;
         for key in ["profile", "clients", "base_port", "ports"] {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
+use super::tell::complain;
 use super::{Guardian, Happening};
 use crate::identity::Identity;
 use crate::ledger::{Entry, Member};
@@ -35,13 +36,23 @@ impl Guardian {
         shutdown::ask(&present);
         let asked = present.into_iter().collect();
         if self.wait_for_the_end(grace, asked, inbox) || self.kill() {
-            // Without this entry the next command looks for what may be left, and finds nothing.
-            let _ = self.record(&Entry::Closed);
+            self.close();
         }
         // Whoever hears that the run is over may take its ports at once.
         self.leases.clear();
         self.lock = None;
         self.audience.tell(&Notice::Finished);
+    }
+
+    /// Puts away what the run has used up. Without the last entry the next command looks for what may be left: it finds
+    /// nothing, and puts away what this one could not.
+    fn close(&mut self) {
+        match self.containment.dissolve() {
+            Ok(()) => {
+                let _ = self.record(&Entry::Closed);
+            }
+            Err(error) => complain(&error),
+        }
     }
 
     /// Gives what a finished test has started a moment to end by itself. `true`: somebody is in a hurry.
@@ -111,6 +122,11 @@ impl Guardian {
     fn kill(&mut self) -> bool {
         let present = self.containment.members().unwrap_or_default();
         self.report_leaks(&present);
+        for identity in &present {
+            self.members.about_to_kill(identity);
+        }
+        // What it does not reach is found by the looks that follow; what cannot be struck is killed one by one.
+        let _ = self.containment.strike();
         let result = shutdown::kill_all(|| {
             // A child that is collected makes room for its orphans to be seen as this process's own children.
             self.collect(true)?;
@@ -121,7 +137,10 @@ impl Guardian {
             Ok(members)
         });
         let _ = self.collect(true);
-        let Killed { killed, survivors } = match result {
+        let Killed {
+            mut killed,
+            survivors,
+        } = match result {
             Ok(killed) => killed,
             Err(error) => {
                 let error = format!("cannot see what is left: {error}");
@@ -129,6 +148,10 @@ impl Guardian {
                 return false;
             }
         };
+        killed.extend(present);
+        for survivor in &survivors {
+            killed.remove(&survivor.identity);
+        }
         for identity in killed {
             if !self.members.is_member(&identity) {
                 self.audience.tell(&Notice::Killed { identity });

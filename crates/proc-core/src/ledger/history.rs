@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::{Entry, FILE, LedgerError, Member, Opened, VERSION};
+use crate::guarantee::Mechanism;
 use crate::identity::Identity;
 use crate::status::ExitStatus;
 
@@ -15,6 +16,10 @@ use crate::status::ExitStatus;
 pub struct History {
     /// How it began.
     pub opened: Opened,
+    /// How everything that it starts is contained. `None`: it has not come that far.
+    pub mechanism: Option<Mechanism>,
+    /// The folders in which its cgroup was to be made.
+    pub cgroups: Vec<PathBuf>,
     /// Its clients and its test.
     pub members: BTreeMap<Member, MemberHistory>,
     /// Whether it goes on without its launcher.
@@ -98,6 +103,8 @@ impl History {
         match serde_json::from_slice(json) {
             Ok(Entry::Opened(opened)) => Ok(Self {
                 opened,
+                mechanism: None,
+                cgroups: Vec::new(),
                 members: BTreeMap::new(),
                 detached: false,
                 ending: None,
@@ -109,6 +116,8 @@ impl History {
 
     fn add(&mut self, entry: Entry) {
         match entry {
+            Entry::Containing { cgroup } => self.cgroups.push(cgroup),
+            Entry::Contained { mechanism } => self.mechanism = Some(mechanism),
             Entry::Starting {
                 member,
                 program,

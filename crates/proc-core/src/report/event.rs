@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::ExitNote;
-use crate::contain::Level;
+use crate::guarantee::{Level, Mechanism, Unavailable};
 use crate::identity::Identity;
 use crate::shutdown::SurvivalReason;
 use crate::status::ExitStatus;
@@ -25,6 +25,10 @@ pub enum Event {
         guardian: Identity,
         /// What is promised.
         level: Level,
+        /// By which mechanism.
+        mechanism: Mechanism,
+        /// Stronger ones that are not to be had here.
+        unavailable: Vec<Unavailable>,
         /// How many clients there will be.
         clients: usize,
     },

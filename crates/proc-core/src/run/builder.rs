@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::inbox::{Inbox, Interrupter, Message};
 use super::{Phase, Run, RunError, RunningClient};
-use crate::contain::Level;
+use crate::guarantee::{Choice, Level, Mechanism, Unavailable};
 use crate::identity::Identity;
 use crate::ledger::{MAX_CLIENTS, Runs};
 use crate::lending::Lending;
@@ -35,6 +35,8 @@ pub struct Builder {
     stagger: Duration,
     owner: Option<Identity>,
     lending: Lending,
+    contain: Choice,
+    require: Option<Level>,
     leases: Vec<Lease>,
     inbox: Inbox,
 }
@@ -157,6 +159,8 @@ impl Builder {
             stagger: Duration::ZERO,
             owner: None,
             lending: Lending::default(),
+            contain: Choice::default(),
+            require: None,
             leases: Vec::new(),
             inbox: Inbox::new(),
         })
@@ -209,6 +213,18 @@ impl Builder {
         self
     }
 
+    /// How everything is contained (in the strongest way that changes nothing for the members, unless said otherwise).
+    pub fn contain(&mut self, choice: Choice) -> &mut Self {
+        self.contain = choice;
+        self
+    }
+
+    /// Refuses to launch where less than this is promised.
+    pub fn require(&mut self, level: Level) -> &mut Self {
+        self.require = Some(level);
+        self
+    }
+
     /// A handle for other threads to end the run with, from before its first process on.
     pub fn interrupter(&self) -> Interrupter {
         self.inbox.interrupter()
@@ -233,7 +249,9 @@ impl Builder {
             root: run.root.clone(),
             folder: run.folder.display().to_string(),
             guardian: guardian.identity,
-            level: guardian.level,
+            level: guardian.mechanism.level(),
+            mechanism: guardian.mechanism,
+            unavailable: guardian.unavailable,
             clients: clients.len(),
         });
         match run.bring_up(&clients, stagger, guardian.mark, on_event) {
@@ -283,6 +301,8 @@ impl Builder {
             grace_ms: u64::try_from(self.grace.as_millis()).unwrap_or(u64::MAX),
             launcher: Process::read(std::process::id()).map(|process| process.identity()),
             owner: self.owner,
+            contain: self.contain,
+            require: self.require,
         };
         protocol::send(&link, &Request::Open(open)).map_err(guardian_error)?;
         self.inbox.listen(link).map_err(guardian_error)?;
@@ -329,12 +349,14 @@ impl Builder {
                 Message::Notice(Notice::Opened {
                     guardian,
                     mark,
-                    level,
+                    mechanism,
+                    unavailable,
                 }) => {
                     return Ok(Guardian {
                         identity: guardian,
                         mark,
-                        level,
+                        mechanism,
+                        unavailable,
                     });
                 }
                 Message::Notice(Notice::Refused { refusal }) => {
@@ -346,6 +368,11 @@ impl Builder {
                             "{} is of another version ({guardian}); build it anew",
                             self.guardian.display()
                         )),
+                        Refusal::Guarantee { unavailable } => Err(RunError::Guarantee {
+                            contain: self.contain,
+                            require: self.require,
+                            unavailable,
+                        }),
                         Refusal::Unable {
                             operation,
                             error: why,
@@ -371,7 +398,8 @@ impl Builder {
 struct Guardian {
     identity: Identity,
     mark: Option<Mark>,
-    level: Level,
+    mechanism: Mechanism,
+    unavailable: Vec<Unavailable>,
 }
 
 fn check_port(port: u16, leased_by_us: bool) -> Result<(), RunError> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::guarantee::{Choice, Level, Unavailable};
 use crate::interruption::Interruption;
 use crate::ledger::LedgerError;
 use crate::port::PortError;
@@ -126,6 +127,16 @@ pub enum RunError {
         /// Why the run failed.
         error: Box<RunError>,
     },
+    /// The containment that was asked for is not to be had here.
+    #[error("{}", describe_guarantee(*contain, *require, unavailable))]
+    Guarantee {
+        /// Which mechanism was asked for.
+        contain: Choice,
+        /// The weakest promise that was to do.
+        require: Option<Level>,
+        /// What was tried.
+        unavailable: Vec<Unavailable>,
+    },
     /// The guardian could not start, or is gone.
     #[error("the guardian failed: {error}")]
     Guardian {
@@ -149,7 +160,35 @@ impl RunError {
             Self::Interrupted(interruption) => Exit::Interrupted(*interruption),
             Self::EndedElsewhere { .. } => Exit::Interrupted(Interruption::Terminate),
             Self::Survivors { .. } | Self::Unseen { .. } => Exit::Survivors,
+            Self::Guarantee { .. } => Exit::Guarantee,
             Self::System { .. } | Self::Guardian { .. } => Exit::Guardian,
         }
     }
+}
+
+fn describe_guarantee(
+    contain: Choice,
+    require: Option<Level>,
+    unavailable: &[Unavailable],
+) -> String {
+    let wanted = match (contain, require) {
+        (Choice::Only(mechanism), None) => format!("containment by {mechanism}"),
+        (Choice::Only(mechanism), Some(level)) => {
+            format!("the level {level} by {mechanism}")
+        }
+        (Choice::Auto, Some(level)) => {
+            format!("the level {level} without changing anything for the clients")
+        }
+        (Choice::Auto, None) => "any containment".into(),
+    };
+    let reasons: Vec<String> = unavailable.iter().map(ToString::to_string).collect();
+    let hint = if contain == Choice::Auto && require == Some(Level::Kernel) {
+        "try `--contain pidns`, with which clients see other PIDs"
+    } else {
+        "`cargo xtask doctor` shows what is"
+    };
+    format!(
+        "{wanted} is not to be had here ({}); {hint}",
+        reasons.join("; ")
+    )
 }

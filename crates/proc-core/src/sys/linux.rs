@@ -1,5 +1,6 @@
 //! Linux: `/proc`, pidfds, resource limits, `sock_diag`.
 
+mod cgroup;
 mod control;
 mod launch;
 mod peer;
@@ -7,6 +8,7 @@ mod procfs;
 mod signal;
 mod socket;
 
+pub(crate) use cgroup::*;
 pub(crate) use control::*;
 pub(crate) use launch::*;
 pub(crate) use procfs::*;

@@ -59,13 +59,19 @@ impl<'a> Display<'a> {
                 folder,
                 clients,
                 level,
+                mechanism,
+                unavailable,
                 ..
             } => {
                 self.clients = *clients;
                 self.say(&format!(
-                    "run {run} ({level}), logs in {}",
+                    "run {run} ({level} by {mechanism}), logs in {}",
                     show_path(folder.as_ref())
                 ));
+                for unavailable in unavailable {
+                    self.context
+                        .verbose(|| format!("not to be had here: {unavailable}"));
+                }
                 self.progress.enable_steady_tick(TICK);
                 self.say_progress();
             }

@@ -12,19 +12,38 @@ use std::process::Command;
 use rustix::fs::Access;
 use rustix::process::{Resource, Rlimit, Signal};
 
-/// Lets a command start in a process group of its own, with the given `RLIMIT_RTTIME` (µs) and so that it is killed
-/// when the calling thread ends.
+use super::cgroup::Cgroup;
+
+/// What a new process gets before its first instruction, beside a process group of its own and a death signal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AtStart<'a> {
+    /// The soft and hard `RLIMIT_RTTIME`, in µs: its mark.
+    pub(crate) real_time_limit: Option<u64>,
+    /// The cgroup that it starts in.
+    pub(crate) cgroup: Option<&'a Cgroup>,
+}
+
+/// Lets a command start with all this, in a process group of its own, and so that it is killed when the calling thread
+/// ends.
 ///
 /// The death signal is a belt only: it reaches direct children, and a setuid program sheds it.
 #[expect(
     unsafe_code,
-    reason = "only between fork and exec can a limit be set for the child alone"
+    reason = "only between fork and exec can this be set for the child alone"
 )]
-pub(crate) fn contain_at_start(command: &mut Command, real_time_limit: Option<u64>) {
+pub(crate) fn contain_at_start(command: &mut Command, at_start: AtStart<'_>) -> io::Result<()> {
     let parent = rustix::process::getpid();
+    let entrance = at_start
+        .cgroup
+        .map(|cgroup| cgroup.entrance().try_clone_to_owned())
+        .transpose()?;
     command.process_group(0);
     let before_exec = move || {
-        if let Some(limit) = real_time_limit {
+        if let Some(entrance) = &entrance {
+            // "0" is whoever writes it.
+            rustix::io::write(entrance, b"0")?;
+        }
+        if let Some(limit) = at_start.real_time_limit {
             let limit = Rlimit {
                 current: Some(limit),
                 maximum: Some(limit),
@@ -42,6 +61,7 @@ pub(crate) fn contain_at_start(command: &mut Command, real_time_limit: Option<u6
     };
     // SAFETY: the closure makes system calls only; it neither allocates nor takes a lock.
     unsafe { command.pre_exec(before_exec) };
+    Ok(())
 }
 
 /// The hard `RLIMIT_RTTIME` of this process, in µs. `None`: unlimited.

@@ -1,0 +1,231 @@
+//! Control groups of version 2: folders of processes that the kernel keeps, and can kill as one.
+//!
+//! A process is in the cgroup of its parent from its first instruction on, and nothing that it may do without write
+//! access to another cgroup takes it out.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Access;
+use rustix::io::Errno;
+
+/// A cgroup whose members this process may name, kill and put in.
+#[derive(Debug)]
+pub(crate) struct Cgroup {
+    folder: PathBuf,
+    /// `cgroup.procs`, for a process to write itself in.
+    entrance: File,
+}
+
+/// The folders in which this process may make a cgroup and put its children in: its own cgroup first, then those
+/// around it, as far as this process can see.
+///
+/// A process can be moved from one cgroup to another by whoever may write to `cgroup.procs` of both, and of the
+/// nearest one around them (cgroups(7), "Delegation containment rules"); the latter is the folder itself here.
+pub(crate) fn cgroup_places() -> io::Result<Vec<PathBuf>> {
+    let own = fs::read_to_string("/proc/self/cgroup")?;
+    let own = own
+        .lines()
+        .find_map(|line| line.strip_prefix("0::"))
+        .ok_or_else(|| io::Error::other("the kernel has no cgroups of version 2"))?;
+    let mounts = fs::read("/proc/self/mountinfo")?;
+    let (root, mount) = parse_mounts(&mounts)
+        .into_iter()
+        .find(|(root, _)| Path::new(own).starts_with(root))
+        .ok_or_else(|| io::Error::other("no cgroup2 file system shows the own cgroup"))?;
+    let below = Path::new(own).strip_prefix(&root).unwrap_or(Path::new(""));
+    let places = mount.join(below);
+    let places = places
+        .ancestors()
+        .take_while(|place| place.starts_with(&mount));
+    let mut refusal = io::Error::from(Errno::NOENT);
+    let mut found = Vec::new();
+    for place in places {
+        match takes_members(place) {
+            Ok(()) => found.push(place.to_owned()),
+            Err(error) => {
+                refusal = io::Error::new(error.kind(), format!("{}: {error}", place.display()));
+            }
+        }
+    }
+    if found.is_empty() {
+        Err(refusal)
+    } else {
+        Ok(found)
+    }
+}
+
+fn takes_members(place: &Path) -> io::Result<()> {
+    rustix::fs::access(place, Access::WRITE_OK | Access::EXEC_OK)?;
+    rustix::fs::access(place.join("cgroup.procs"), Access::WRITE_OK)?;
+    Ok(())
+}
+
+/// The mounted cgroup2 file systems: which part of the tree, and where. Format: proc(5), `/proc/PID/mountinfo`.
+fn parse_mounts(mounts: &[u8]) -> Vec<(PathBuf, PathBuf)> {
+    let lines = mounts.split(|b| *b == b'\n');
+    lines
+        .filter_map(|line| {
+            let fields: Vec<&[u8]> = line.split(|b| *b == b' ').collect();
+            let separator = fields.iter().position(|field| *field == b"-")?;
+            let is_cgroup = fields.get(separator + 1) == Some(&b"cgroup2".as_slice());
+            is_cgroup.then(|| Some((unescape(fields.get(3)?), unescape(fields.get(4)?))))?
+        })
+        .collect()
+}
+
+/// A space, a tab, a line feed and a backslash stand there as a backslash and three octal digits.
+fn unescape(field: &[u8]) -> PathBuf {
+    let mut bytes = Vec::new();
+    let mut rest = field;
+    while let Some((first, tail)) = rest.split_first() {
+        let code = (*first == b'\\').then(|| tail.get(..3)).flatten();
+        let code = code.and_then(|digits| std::str::from_utf8(digits).ok());
+        if let Some(byte) = code.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            bytes.push(byte);
+            rest = &tail[3..];
+        } else {
+            bytes.push(*first);
+            rest = tail;
+        }
+    }
+    PathBuf::from(OsString::from_vec(bytes))
+}
+
+impl Cgroup {
+    /// Makes a cgroup that can be killed as one.
+    pub(crate) fn make(folder: &Path) -> io::Result<Self> {
+        fs::create_dir(folder)?;
+        let made = Self::enter(folder);
+        if made.is_err() {
+            let _ = fs::remove_dir(folder);
+        }
+        made
+    }
+
+    /// The cgroup in this folder. `None`: it is gone.
+    pub(crate) fn find(folder: &Path) -> io::Result<Option<Self>> {
+        match Self::enter(folder) {
+            Ok(cgroup) => Ok(Some(cgroup)),
+            Err(error) if is_gone(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn enter(folder: &Path) -> io::Result<Self> {
+        let kind = fs::read_to_string(folder.join("cgroup.type"))?;
+        if kind.trim() != "domain" {
+            let text = format!(
+                "{} is no cgroup for processes: {}",
+                folder.display(),
+                kind.trim()
+            );
+            return Err(io::Error::other(text));
+        }
+        if !folder.join("cgroup.kill").exists() {
+            return Err(io::Error::other("no cgroup.kill: it came with Linux 5.14"));
+        }
+        let entrance = File::options()
+            .write(true)
+            .open(folder.join("cgroup.procs"))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            entrance,
+        })
+    }
+
+    /// Where a process that is about to become a member writes itself in.
+    pub(crate) fn entrance(&self) -> BorrowedFd<'_> {
+        self.entrance.as_fd()
+    }
+
+    /// The PIDs of all members, also in cgroups that members have made inside. No zombies.
+    pub(crate) fn pids(&self) -> io::Result<Vec<u32>> {
+        let mut pids = Vec::new();
+        for folder in self.folders()? {
+            match fs::read_to_string(folder.join("cgroup.procs")) {
+                Ok(list) => pids.extend(list.lines().filter_map(|line| line.parse::<u32>().ok())),
+                // A threaded cgroup has its processes listed in the one around it.
+                Err(error)
+                    if is_gone(&error)
+                        || error.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // A process of another PID namespace shows as 0.
+        pids.retain(|pid| *pid != 0);
+        Ok(pids)
+    }
+
+    /// Kills all members, those that are being forked included, whoever they belong to.
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        fs::write(self.folder.join("cgroup.kill"), "1")
+    }
+
+    /// Removes the cgroup and those inside it. It is an error when one of them has members, or has lost its last one
+    /// only a moment ago.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        // Those inside come first.
+        for folder in self.folders()?.iter().rev() {
+            match fs::remove_dir(folder) {
+                Err(error) if !is_gone(&error) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The cgroup and all cgroups inside it, each behind the one around it.
+    fn folders(&self) -> io::Result<Vec<PathBuf>> {
+        let mut folders = vec![self.folder.clone()];
+        let mut next = 0;
+        while let Some(folder) = folders.get(next).cloned() {
+            next += 1;
+            let entries = match fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) if is_gone(&error) => continue,
+                Err(error) => return Err(error),
+            };
+            for entry in entries {
+                let Ok(entry) = entry else { continue };
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    folders.push(entry.path());
+                }
+            }
+        }
+        Ok(folders)
+    }
+}
+
+/// A cgroup that is removed while it is looked at may be gone by name, or only for who has it open.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+        || error.raw_os_error() == Some(Errno::NODEV.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cgroup2_mounts_are_found_wherever_they_are() {
+        let mounts = b"25 30 0:23 / /sys rw - sysfs sysfs rw\n\
+            42 32 0:39 / /sys/fs/cgroup/unified rw,relatime shared:9 - cgroup2 cgroup2 rw\n\
+            43 32 0:40 /user\\040a /mnt/a\\134b ro master:1 shared:2 - cgroup2 none ro\n\
+            44 32 0:41 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n";
+        let found = parse_mounts(mounts);
+        let expected = [("/", "/sys/fs/cgroup/unified"), ("/user a", "/mnt/a\\b")];
+        let expected = expected.map(|(root, mount)| (PathBuf::from(root), PathBuf::from(mount)));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_backslash_that_escapes_nothing_stays() {
+        assert_eq!(unescape(b"a\\"), PathBuf::from("a\\"));
+        assert_eq!(unescape(b"\\9zz"), PathBuf::from("\\9zz"));
+    }
+}
