@@ -11,6 +11,7 @@
     reason = "a test drives real programs, and polls them"
 )]
 
+pub mod cgroup;
 pub mod namespace;
 pub mod schema;
 

@@ -12,6 +12,7 @@ mod postflight;
 mod preflight;
 mod status;
 
+mod cgroups;
 mod ledger;
 mod recovery;
 mod runs;

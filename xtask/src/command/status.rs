@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
+use proc_core::guarantee::{Level, Mechanism};
 use proc_core::identity::Identity;
 use proc_core::ledger::{History, KnownRun, Member, RunState, Runs};
 use proc_core::report::{Document, Exit, ExitNote};
@@ -60,6 +61,10 @@ struct RunStatus {
     since: String,
     /// The process that will end everything.
     guardian: Identity,
+    /// How everything that it starts is contained. `null`: it is not known yet.
+    mechanism: Option<Mechanism>,
+    /// What that promises.
+    level: Option<Level>,
     /// Its clients, by number.
     clients: Vec<ClientStatus>,
     /// Everything that the run has started.
@@ -214,6 +219,8 @@ fn status(run: &KnownRun, table: &Table, next: &mut impl FnMut() -> UsageReport)
         },
         since: history.opened.time.to_string(),
         guardian: history.opened.guardian,
+        mechanism: history.mechanism,
+        level: history.mechanism.map(Mechanism::level),
         clients: clients.collect(),
         usage,
     }

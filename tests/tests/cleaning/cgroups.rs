@@ -1,0 +1,381 @@
+//! Runs in a cgroup of their own: who is in it, who gets one, and what is found in it after guardian and launcher were
+//! both killed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tests::cgroup::{self, Delegated};
+use tests::namespace::{alone, others};
+use tests::{Bench, Finished, PATIENCE, Running, binary, skip, wait_for};
+
+use crate::support::{kill, pid_of, xtask};
+
+/// A user that is not root.
+const ORDINARY: u32 = 65534;
+
+/// Waits in its cgroup until somebody makes the file `go`.
+const HOLD: [&str; 3] = ["sh", "-c", "until [ -e go ]; do sleep 0.02; done"];
+
+/// Where cgroups are made. `None`, said with its reason: this user makes none.
+fn root() -> Option<PathBuf> {
+    let root = cgroup::root();
+    if root.is_none() {
+        skip("there is no cgroup2 file system that this user may write to");
+    }
+    root
+}
+
+fn launch(contain: &str, further: &[&str]) -> Vec<String> {
+    let launch = ["launch", "--format=json", "--base-port=auto", "--clients=1"];
+    let mut words: Vec<String> = launch.map(str::to_owned).into();
+    words.push(format!("--contain={contain}"));
+    words.extend(further.iter().map(|word| (*word).to_owned()));
+    words
+}
+
+/// `xtask` as a user that is not root, who finds all programs in the bench.
+fn as_ordinary_user(bench: &Bench, arguments: &[String]) -> Command {
+    bench.open_to_everybody();
+    let witness = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    fs::set_permissions(bench.witness(), witness).unwrap();
+    for name in ["xtask", "proc-guardian", "demo-client", "zoo"] {
+        let link = bench.root().join(name);
+        if !link.exists() {
+            fs::hard_link(binary(name), &link)
+                .or_else(|_| fs::copy(binary(name), &link).map(drop))
+                .unwrap();
+        }
+    }
+    let mut command = bench.command("setpriv");
+    command.args([format!("--reuid={ORDINARY}"), format!("--regid={ORDINARY}")]);
+    command.arg("--clear-groups");
+    command.arg(bench.root().join("xtask")).args(arguments);
+    command
+}
+
+/// The cgroups in a folder with this in their names.
+fn cgroups(root: &Path, run: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root).unwrap().flatten();
+    let named = entries.filter(|entry| entry.file_name().to_string_lossy().contains(run));
+    named.map(|entry| entry.path()).collect()
+}
+
+fn run_of(event: &Value) -> String {
+    event["run"].as_str().unwrap().to_owned()
+}
+
+/// Kills launcher and guardian so that neither can do anything about it.
+fn kill_both(mut running: Running, guardian: u32) {
+    tests::signal(guardian, Signal::STOP);
+    running.child.kill().unwrap();
+    running.child.wait().unwrap();
+    kill(guardian);
+}
+
+#[test]
+fn members_are_in_the_cgroup_of_their_run_and_it_goes_with_them() {
+    alone(|| {
+        let Some(root) = root() else { return };
+        let bench = Bench::with_demo(&[]);
+        let mut running =
+            bench.start(bench.xtask(launch("cgroup", &["--", HOLD[0], HOLD[1], HOLD[2]])));
+        let started = running.wait_for_event("run_started");
+        assert_eq!(started["mechanism"], "cgroup");
+        assert_eq!(started["level"], "whole-tree");
+        let run = run_of(&started);
+        for event in ["client_started", "test_started"] {
+            let pid = pid_of(&running.wait_for_event(event)["identity"]);
+            let name = format!("clean-slate-{run}");
+            assert!(cgroup::of(pid).unwrap().ends_with(&name), "{event}");
+        }
+        // The guardian has to outlive what it kills.
+        let guardian = cgroup::of(pid_of(&started["guardian"])).unwrap();
+        assert!(!guardian.contains(&run), "{guardian}");
+        let status = xtask(&bench, 0, &["status"]);
+        assert_eq!(status["runs"][0]["mechanism"], "cgroup");
+        assert_eq!(status["runs"][0]["level"], "whole-tree");
+        assert_eq!(cgroups(&root, &run).len(), 1);
+        bench.go();
+        running.finish().expect(0);
+        assert_eq!(cgroups(&root, &run), [] as [PathBuf; 0]);
+        bench.assert_nothing_left();
+    });
+}
+
+/// What leaves its tree, empties its environment and replaces its limits is found by nothing else.
+#[test]
+fn what_hides_from_everything_else_is_found_in_its_cgroup() {
+    alone(|| {
+        let Some(root) = root() else { return };
+        let bench = Bench::new();
+        let witness = format!("--witness={}", bench.witness().display());
+        let config = format!(
+            "[profile.zoo]\nprogram = {:?}\nargs = [\"clears-everything\", \"--port={{port}}\", {witness:?}]\n",
+            binary("zoo").display().to_string()
+        );
+        bench.write("xtask.toml", &config);
+        let mut running = bench.start(bench.xtask(launch("cgroup", &["--profile=zoo"])));
+        let started = running.wait_for_event("run_started");
+        running.wait_for_event("client_ready");
+        let run = run_of(&started);
+        kill_both(running, pid_of(&started["guardian"]));
+        wait_for(PATIENCE, "only the one that hides", || others().len() == 1);
+        let hidden = others()[0].pid;
+
+        let explained = bench
+            .run(["cleanup", "--explain", &hidden.to_string()])
+            .expect(0);
+        assert!(
+            explained.stdout.contains("is in its container"),
+            "{}",
+            explained.stdout
+        );
+        let cleaned = xtask(&bench, 0, &["cleanup", "--all", "--grace=300ms"]);
+        let report = &cleaned["runs"][0];
+        assert_eq!(report["ended"], 1, "{report:#}");
+        assert_eq!(report["processes"][0]["evidence"], "container");
+        assert_eq!(report["processes"][0]["identity"]["pid"], hidden);
+        assert_eq!(others(), []);
+        assert_eq!(cgroups(&root, &run), [] as [PathBuf; 0]);
+        let status = xtask(&bench, 0, &["status"]);
+        assert_eq!(status["runs"].as_array().unwrap().len(), 0);
+    });
+}
+
+/// As root a program may leave its cgroup; below the guardian it stays.
+#[test]
+fn what_leaves_its_cgroup_ends_with_its_run_all_the_same() {
+    alone(|| {
+        let Some(root) = root() else { return };
+        let bench = Bench::with_demo(&[]);
+        let script = format!(
+            "setsid sh -c 'echo 0 > {}/cgroup.procs && touch moved; exec sleep 80' & \
+             until [ -e moved ]; do sleep 0.02; done",
+            root.display()
+        );
+        let words = launch("cgroup", &["--grace=1s", "--", "sh", "-c", &script]);
+        let finished = bench.run(words).expect(0);
+        let leak = finished.event("leak");
+        assert!(
+            leak["process"]["command"]
+                .as_str()
+                .unwrap()
+                .contains("sleep 80"),
+            "{leak}"
+        );
+        assert_eq!(leak["started_by"], "the test");
+        bench.assert_nothing_left();
+    });
+}
+
+#[test]
+fn cgroups_that_members_make_inside_go_too() {
+    alone(|| {
+        let Some(root) = root() else { return };
+        let bench = Bench::with_demo(&[]);
+        let script = format!(
+            "own={}$(sed -n s/^0:://p /proc/self/cgroup) && mkdir -p $own/deep/deeper && \
+             (trap '' TERM; echo 0 > $own/deep/deeper/cgroup.procs; exec sleep 80) & \
+             until [ -e go ]; do sleep 0.02; done",
+            root.display()
+        );
+        let words = launch("cgroup", &["--grace=300ms", "--", "sh", "-c", &script]);
+        let mut running = bench.start(bench.xtask(words));
+        let run = run_of(&running.wait_for_event("run_started"));
+        let deeper = root.join(format!("clean-slate-{run}/deep/deeper/cgroup.procs"));
+        wait_for(PATIENCE, "a process deep inside", || {
+            fs::read_to_string(&deeper).is_ok_and(|members| !members.is_empty())
+        });
+        bench.go();
+        running.finish().expect(0);
+        assert_eq!(cgroups(&root, &run), [] as [PathBuf; 0]);
+    });
+}
+
+/// A run in a run: the inner one's cgroup lies in the outer one's.
+#[test]
+fn a_run_in_a_run_ends_with_it() {
+    alone(|| {
+        let Some(root) = root() else { return };
+        let bench = Bench::with_demo(&[]);
+        let inner = format!(
+            "{} {}",
+            binary("xtask").display(),
+            launch("auto", &[]).join(" ")
+        );
+        let script = format!("{inner} > inner & until [ -e go ]; do sleep 0.02; done");
+        let words = launch("cgroup", &["--grace=1s", "--", "sh", "-c", &script]);
+        let mut running = bench.start(bench.xtask(words));
+        let run = run_of(&running.wait_for_event("run_started"));
+        wait_for(PATIENCE, "the inner run", || {
+            let said = fs::read_to_string(bench.root().join("inner")).unwrap_or_default();
+            said.contains("client_ready")
+        });
+        let outer = root.join(format!("clean-slate-{run}"));
+        let inside = cgroups(&outer, "clean-slate-");
+        assert_eq!(inside.len(), 1, "{inside:?}");
+        bench.go();
+        running.finish().expect(0);
+        assert_eq!(cgroups(&root, &run), [] as [PathBuf; 0]);
+    });
+}
+
+/// Whoever cleans up is never a target, wherever somebody has put it.
+#[test]
+fn a_command_in_the_cgroup_of_a_dead_run_spares_itself_and_its_shell() {
+    alone(|| {
+        let Some(root) = root() else { return };
+        let bench = Bench::with_demo(&[]);
+        let words = launch("cgroup", &["--", "sleep", "80"]);
+        let mut running = bench.start(bench.xtask(words));
+        let started = running.wait_for_event("run_started");
+        running.wait_for_event("test_started");
+        let run = run_of(&started);
+        let daemon = "setsid sleep 81 < /dev/null > /dev/null 2>&1 & ";
+        let folder = root.join(format!("clean-slate-{run}"));
+        let inside = |what: &str| {
+            let mut command = bench.command("sh");
+            let enter = format!("echo 0 > {}/cgroup.procs; ", folder.display());
+            command.args(["-c", &format!("{enter}{what}")]);
+            bench.finish(command)
+        };
+        kill_both(running, pid_of(&started["guardian"]));
+        let cleaned = inside(&format!(
+            "{daemon} {} cleanup --all --grace=1s --format=json; echo > survived",
+            binary("xtask").display()
+        ));
+        assert!(bench.root().join("survived").exists(), "{}", cleaned.stderr);
+        let report = &cleaned.json()["runs"][0];
+        assert_eq!(report["survivors"], 0, "{report:#}");
+        assert_eq!(report["ended"], 1, "{report:#}");
+        assert_eq!(others(), []);
+        // The shell was still in it. Now nobody is.
+        assert_eq!(cgroups(&root, &run).len(), 1);
+        xtask(&bench, 0, &["preflight", "--base-port=auto"]);
+        assert_eq!(cgroups(&root, &run), [] as [PathBuf; 0]);
+    });
+}
+
+fn mechanism_of(finished: &Finished) -> Value {
+    finished.event("run_started")["mechanism"].clone()
+}
+
+#[test]
+fn an_ordinary_user_gets_one_where_the_own_cgroup_was_delegated() {
+    alone(|| {
+        if root().is_none() {
+            return;
+        }
+        let Some(delegated) = Delegated::to(ORDINARY) else {
+            return skip("this user may not hand a cgroup over to another");
+        };
+        let bench = Bench::with_demo(&[]);
+        let words = launch("auto", &["--", "cat", "/proc/self/cgroup"]);
+        let finished = bench.finish(delegated.enter(&as_ordinary_user(&bench, &words)));
+        let finished = finished.expect(0);
+        assert_eq!(mechanism_of(&finished), "cgroup");
+        let name = delegated.folder().file_name().unwrap().to_string_lossy();
+        assert!(
+            finished.stderr.contains(&format!("/{name}/clean-slate-")),
+            "{}",
+            finished.stderr
+        );
+        bench.assert_nothing_left();
+        delegated.assert_empty();
+    });
+}
+
+#[test]
+fn an_ordinary_user_without_one_falls_back_and_says_so() {
+    alone(|| {
+        if !rustix::process::geteuid().is_root() {
+            return skip("only root can become another user");
+        }
+        let bench = Bench::with_demo(&[]);
+        let finished = bench.finish(as_ordinary_user(&bench, &launch("auto", &["--", "true"])));
+        let finished = finished.expect(0);
+        assert_eq!(mechanism_of(&finished), "subreaper");
+        let unavailable = &finished.event("run_started")["unavailable"];
+        assert_eq!(unavailable[0]["mechanism"], "cgroup", "{unavailable}");
+        assert!(!unavailable[0]["why"].as_str().unwrap().is_empty());
+
+        let refused = bench.finish(as_ordinary_user(&bench, &launch("cgroup", &["--", "true"])));
+        let refused = refused.expect(105);
+        let last = refused.event("run_finished");
+        let message = last["message"].as_str().unwrap();
+        assert!(
+            message.contains("cgroup") && message.contains("ermission denied"),
+            "{message}"
+        );
+        assert_eq!(last["exit"]["name"], "guarantee");
+        assert_eq!(refused.events_of("client_started"), [] as [Value; 0]);
+        bench.assert_nothing_left();
+        let status = bench.finish(as_ordinary_user(
+            &bench,
+            &["status", "--format=json"].map(str::to_owned),
+        ));
+        assert_eq!(status.expect(0).json()["runs"].as_array().unwrap().len(), 0);
+    });
+}
+
+#[test]
+fn a_level_that_is_not_to_be_had_is_no_launch() {
+    alone(|| {
+        let bench = Bench::with_demo(&[]);
+        let refused = bench
+            .run(launch("auto", &["--require=kernel", "--", "true"]))
+            .expect(105);
+        let message = refused.event("run_finished")["message"].to_string();
+        assert!(message.contains("--contain pidns"), "{message}");
+        bench.assert_nothing_left();
+        bench
+            .run(launch("auto", &["--require=whole-tree", "--", "true"]))
+            .expect(0);
+        bench.write("xtask.toml", "[launch]\nrequire = 'kernel'\n");
+        bench.run(launch("auto", &["--", "true"])).expect(105);
+        bench.write("xtask.toml", "[launch]\ncontain = 'subreaper'\n");
+        let words = [
+            "launch",
+            "--format=json",
+            "--base-port=auto",
+            "--clients=1",
+            "--",
+            "true",
+        ];
+        assert_eq!(mechanism_of(&bench.run(words).expect(0)), "subreaper");
+        let wrong = bench.run(["launch", "--contain=cgruop"]).expect(2);
+        assert!(wrong.stderr.contains("'cgroup'"), "{}", wrong.stderr);
+        bench.write("xtask.toml", "[launch]\nrequire = 'kernal'\n");
+        let wrong = bench.run(["launch"]).expect(106);
+        assert!(
+            wrong.stderr.contains("did you mean \"kernel\"?"),
+            "{}",
+            wrong.stderr
+        );
+    });
+}
+
+/// As in a container whose cgroup file system is there to look at only.
+#[test]
+fn a_file_system_that_cannot_be_written_is_named() {
+    alone(|| {
+        let Some(root) = root() else { return };
+        let bench = Bench::with_demo(&[]);
+        let read_only = |contain| {
+            let words = launch(contain, &["--", "true"]);
+            let mut command = bench.command("unshare");
+            let remount = format!("mount -o remount,bind,ro {} && exec \"$@\"", root.display());
+            command.args(["--mount", "sh", "-c", &remount, "sh"]);
+            command.arg(binary("xtask")).args(words);
+            bench.finish(command)
+        };
+        assert_eq!(mechanism_of(&read_only("auto").expect(0)), "subreaper");
+        let refused = read_only("cgroup").expect(105);
+        let message = refused.event("run_finished")["message"].to_string();
+        assert!(message.contains("ead-only"), "{message}");
+        bench.assert_nothing_left();
+    });
+}
