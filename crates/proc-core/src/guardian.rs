@@ -22,7 +22,7 @@ use crate::guarantee::Unavailable;
 use crate::identity::Identity;
 use crate::ledger::{Entry, Ledger, Member, Opened, VERSION as LEDGER_VERSION, take_lock};
 use crate::port::{self, Lease};
-use crate::protocol::{self, DOOR, Notice, Open, Refusal, Request};
+use crate::protocol::{self, AfterTest, DOOR, Notice, Open, Refusal, Request};
 use crate::spawn::{self, Output};
 use crate::sys::{self, Reaped, Streams};
 use crate::table::Process;
@@ -108,6 +108,7 @@ struct Guardian {
     members: Members,
     grace: Duration,
     detached: bool,
+    after_test: AfterTest,
     own: Identity,
     /// Mechanisms of containment that were tried in vain.
     unavailable: Vec<Unavailable>,
@@ -192,6 +193,7 @@ impl Guardian {
             members: Members::default(),
             grace: Duration::from_millis(open.grace_ms),
             detached: false,
+            after_test: AfterTest::Wait,
             own: own.identity(),
             unavailable,
             leaked: Vec::new(),
@@ -247,6 +249,9 @@ impl Guardian {
             }
             Happening::ChildEnded => {
                 let nothing_is_left = self.collect(false)?;
+                if let Some(verdict) = self.final_verdict() {
+                    return end(&verdict);
+                }
                 if nothing_is_left && self.detached {
                     return end("everything has ended");
                 }
@@ -264,8 +269,12 @@ impl Guardian {
                 line,
                 log,
                 port,
+                after,
             } => {
-                self.start(member, &line, log.map(PathBuf::from).as_deref(), port)?;
+                let started = self.start(member, &line, log.map(PathBuf::from).as_deref(), port)?;
+                if started && member == Member::Test {
+                    self.after_test = after;
+                }
             }
             Request::Ready { member, url } => self.record(&Entry::Ready { member, url })?,
             Request::Detach => {
@@ -290,13 +299,14 @@ impl Guardian {
         Ok(Next::Serve)
     }
 
+    /// Starts a member. `false`: it could not be started, and the launcher knows.
     fn start(
         &mut self,
         member: Member,
         line: &spawn::CommandLine,
         log: Option<&Path>,
         port: Option<u16>,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         let program = line.program.to_string_lossy().into_owned();
         self.record(&Entry::Starting {
             member,
@@ -313,13 +323,25 @@ impl Guardian {
                 self.members.add(member, identity);
                 self.record(&Entry::Started { member, identity })?;
                 self.audience.tell(&Notice::Started { member, identity });
+                Ok(true)
             }
-            Err(error) => self.audience.tell(&Notice::NotStarted {
-                member,
-                error: error.to_string(),
-            }),
+            Err(error) => {
+                let error = error.to_string();
+                self.audience.tell(&Notice::NotStarted { member, error });
+                Ok(false)
+            }
         }
-        Ok(())
+    }
+
+    /// What the test has come to, once that ends the run.
+    fn final_verdict(&self) -> Option<String> {
+        let status = self.members.status(Member::Test)?;
+        let is_final = match self.after_test {
+            AfterTest::End => true,
+            AfterTest::EndIfPassed => status.success(),
+            AfterTest::Wait => false,
+        };
+        is_final.then(|| status.verdict())
     }
 
     /// Collects all children that have ended. `true`: none is left.

@@ -36,6 +36,8 @@ pub(crate) enum Request {
         line: CommandLine,
         log: Option<OsString>,
         port: Option<u16>,
+        /// Of a test; the end of a client ends no run.
+        after: AfterTest,
     },
     /// A client has answered.
     Ready { member: Member, url: String },
@@ -63,6 +65,18 @@ pub(crate) struct Open {
     pub(crate) contain: Choice,
     /// The weakest promise with which the run may begin.
     pub(crate) require: Option<Level>,
+}
+
+/// What becomes of a run when its test has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterTest {
+    /// The guardian ends it at once, also while the launcher stands still and cannot ask for it.
+    End,
+    /// The guardian ends it at once if the test has passed. Otherwise it goes on until the launcher says what to do.
+    EndIfPassed,
+    /// It goes on until the launcher says what to do, which may be another test.
+    Wait,
 }
 
 /// From a guardian.

@@ -37,6 +37,8 @@ pub use end::Summary;
 pub use error::RunError;
 pub use inbox::{Interrupter, interrupt_on_signals};
 
+pub use crate::protocol::AfterTest;
+
 use inbox::{Inbox, Message};
 
 /// How many lines of a log are shown of a client that has ended.
@@ -143,11 +145,15 @@ impl Run {
 
     /// Runs a test command with this process's own standard streams, and waits for it.
     ///
-    /// It ends early when a client ends ([`RunError::ClientDied`]) or when this process is asked to end
+    /// `after` says what the guardian does when the test has ended. Where that is to end the run, [`Run::finish`] waits
+    /// until it is over, and the reason that is reported is the verdict on the test.
+    ///
+    /// The wait ends early when a client ends ([`RunError::ClientDied`]) or when this process is asked to end
     /// ([`RunError::Interrupted`]); the test is then still running, and ends with the run.
     pub fn test(
         &mut self,
         line: CommandLine,
+        after: AfterTest,
         on_event: &mut dyn FnMut(&Event),
     ) -> Result<ExitStatus, RunError> {
         let command = words(&line);
@@ -157,6 +163,7 @@ impl Run {
             line,
             log: None,
             port: None,
+            after,
         })?;
         loop {
             // A test takes as long as it takes; to be started takes no time.

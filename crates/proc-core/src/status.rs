@@ -21,6 +21,15 @@ impl ExitStatus {
         matches!(self, Self::Code(0))
     }
 
+    /// What it says about a test, for people.
+    pub fn verdict(self) -> String {
+        if self.success() {
+            "the test passed".into()
+        } else {
+            format!("the test failed with {self}")
+        }
+    }
+
     /// The code as a shell reports it: the process's own, or 128 and the signal's number.
     pub const fn shell_code(self) -> i32 {
         match self {

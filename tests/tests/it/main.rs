@@ -9,6 +9,7 @@ mod readiness;
 mod roles;
 
 mod shutdown;
+mod stopped_launcher;
 mod sudden_death;
 
 mod leaks;

@@ -13,7 +13,7 @@ use proc_core::identity::Identity;
 use proc_core::ledger::Runs;
 use proc_core::lending::Lending;
 use proc_core::report::{Event, Exit};
-use proc_core::run::{Run, RunError, interrupt_on_signals};
+use proc_core::run::{AfterTest, Run, RunError, interrupt_on_signals};
 use proc_core::scope::Scope;
 use proc_core::spawn::{CommandLine, resolve};
 use proc_core::status::ExitStatus;
@@ -227,16 +227,19 @@ impl Launch {
             environment: environment(run),
             directory: directory.into(),
         };
-        match run.test(line, show) {
-            Ok(ExitStatus::Code(0)) => Verdict {
-                exit: Exit::Ok,
-                message: "the test passed".into(),
-                keep: false,
-            },
+        let after = if self.keep_on_failure {
+            AfterTest::EndIfPassed
+        } else {
+            AfterTest::End
+        };
+        match run.test(line, after, show) {
             Ok(status) => Verdict {
-                exit: Exit::Test(u8::try_from(status.shell_code()).unwrap_or(1)),
-                message: format!("the test failed with {status}"),
-                keep: self.keep_on_failure,
+                exit: match status {
+                    ExitStatus::Code(0) => Exit::Ok,
+                    status => Exit::Test(u8::try_from(status.shell_code()).unwrap_or(1)),
+                },
+                message: status.verdict(),
+                keep: self.keep_on_failure && !status.success(),
             },
             Err(error) => stopped(&error),
         }

@@ -61,8 +61,11 @@ impl Members {
     }
 
     pub(super) fn has_ended(&self, member: Member) -> bool {
-        self.all
-            .get(&member)
-            .is_some_and(|state| state.status.is_some())
+        self.status(member).is_some()
+    }
+
+    /// How a member has ended. `None`: it has not, or was never started.
+    pub(super) fn status(&self, member: Member) -> Option<ExitStatus> {
+        self.all.get(&member)?.status
     }
 }

@@ -52,6 +52,8 @@ impl Audience {
     }
 
     pub(super) fn admit_launcher(&mut self, link: Link, receiver: Receiver) -> io::Result<()> {
+        // One that stands still hears later how the run has ended meanwhile, be it of a hundred clients.
+        sys::make_room(&link);
         link.set_write_timeout(Some(PATIENCE))?;
         self.links.insert(LAUNCHER, (link, None));
         self.listen(LAUNCHER, receiver)

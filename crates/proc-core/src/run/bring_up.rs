@@ -10,7 +10,7 @@ use super::{Run, RunError, words};
 use crate::identity::Identity;
 use crate::ledger::Member;
 use crate::mark::Mark;
-use crate::protocol::{Notice, Request};
+use crate::protocol::{AfterTest, Notice, Request};
 use crate::readiness::{Members, Outcome, Target, Watcher};
 use crate::report::Event;
 use crate::table::{Process, Table};
@@ -74,6 +74,7 @@ impl Run {
             line,
             log: Some(log.clone().into_os_string()),
             port: Some(client.port),
+            after: AfterTest::Wait,
         })?;
         loop {
             match self.inbox.answer()? {

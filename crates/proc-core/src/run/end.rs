@@ -8,6 +8,7 @@ use crate::protocol::{Notice, Request};
 use crate::recover::{self, Recovery, Remnant, Skipped};
 use crate::report::{ClientSummary, Ended, Event, Exit, ProcessNote};
 use crate::shutdown;
+use crate::wait::Deadline;
 
 /// How much longer than the grace a guardian may take, until its launcher takes it for dead.
 const GUARDIAN_MARGIN: Duration = Duration::from_secs(5);
@@ -15,7 +16,8 @@ const GUARDIAN_MARGIN: Duration = Duration::from_secs(5);
 /// What a run has come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// Processes that clients or test had left behind; they were ended.
+    /// Processes that clients or test had left behind; they were ended. Those that this process has heard of: one that
+    /// stood still while thousands were found may have been told of the first of them only.
     pub leaks: usize,
     /// Processes that could not be ended.
     pub survivors: usize,
@@ -65,7 +67,9 @@ impl Run {
                 grace_ms,
             });
             guardian_lost = self.guardian_gone || !self.follow_the_end(on_event);
-            if guardian_lost {
+            if guardian_lost && self.was_ended_unheard() {
+                guardian_lost = false;
+            } else if guardian_lost {
                 self.end_without_guardian(on_event);
             }
             self.phase = Phase::Ended;
@@ -83,12 +87,15 @@ impl Run {
         loop {
             // Whoever asked first has set the grace, and each word of the guardian shows that it is at work.
             let patience = self.grace.saturating_add(GUARDIAN_MARGIN);
-            let Some(message) = self.inbox.try_next(Some(patience)) else {
+            let Some(message) = self.inbox.next_within(patience) else {
                 return false;
             };
             match message {
                 Message::Notice(Notice::Finished) => return true,
-                Message::GuardianGone => return false,
+                Message::GuardianGone => {
+                    self.guardian_gone = true;
+                    return false;
+                }
                 Message::Interrupted(_) => {
                     let _ = self.inbox.say(&Request::Hurry);
                 }
@@ -96,6 +103,19 @@ impl Run {
                 Message::Readiness(_) => {}
             }
         }
+    }
+
+    /// Whether the guardian has ended the run although this process did not hear of it.
+    ///
+    /// A guardian that ends a run by itself says nothing more to a launcher that stands still and has heard a great deal
+    /// less than was said. It does its work all the same, and closes the ledger when it is done.
+    fn was_ended_unheard(&self) -> bool {
+        if self.guardian_gone {
+            let deadline = Deadline::after(self.grace.saturating_add(GUARDIAN_MARGIN));
+            shutdown::wait_for_all(&[self.guardian], deadline);
+        }
+        let run = Runs::read_one(&self.folder).ok().flatten();
+        run.is_some_and(|run| run.history.closed)
     }
 
     fn report(&mut self, notice: Notice, on_event: &mut dyn FnMut(&Event)) {

@@ -14,6 +14,9 @@ use crate::sys::{self, Link};
 /// How long a guardian may take to answer. It does so at once, unless it was stopped or the machine stands still.
 const GUARDIAN_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// What a stop of this process counts for at the most, when it waits for its guardian.
+const PART_OF_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Something that a launcher hears.
 #[derive(Debug)]
 pub(super) enum Message {
@@ -105,7 +108,7 @@ impl Inbox {
 
     /// The next message of a guardian that has been asked something.
     pub(super) fn answer(&self) -> Result<Message, RunError> {
-        self.try_next(Some(GUARDIAN_TIMEOUT))
+        self.next_within(GUARDIAN_TIMEOUT)
             .ok_or_else(|| RunError::Guardian {
                 error: format!("it has not answered for {} s", GUARDIAN_TIMEOUT.as_secs()),
             })
@@ -114,6 +117,22 @@ impl Inbox {
     /// The next message. Without a time-out it waits for as long as it takes.
     pub(super) fn next(&self, timeout: Option<Duration>) -> Message {
         self.try_next(timeout).unwrap_or(Message::GuardianGone)
+    }
+
+    /// The next message of a guardian that may take so long. `None`: it has not said anything.
+    ///
+    /// This process may stand still meanwhile, and when it goes on, this thread may do so before the one that listens:
+    /// time that has passed at one go is no proof of anybody's silence.
+    pub(super) fn next_within(&self, patience: Duration) -> Option<Message> {
+        let mut open = patience;
+        while !open.is_zero() {
+            let part = open.min(PART_OF_PATIENCE);
+            if let Some(message) = self.try_next(Some(part)) {
+                return Some(message);
+            }
+            open -= part;
+        }
+        None
     }
 
     /// The next message. `None`: the time is up.

@@ -188,6 +188,12 @@ pub(crate) fn limit_patience(link: &Link, patience: std::time::Duration) -> io::
     link.set_read_timeout(Some(patience))
 }
 
+/// Makes room for as much that was said and not heard yet as the system allows. Whether it does is seen when it is full.
+pub(crate) fn make_room(link: &Link) {
+    const ROOM: usize = 1 << 20;
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(link, ROOM);
+}
+
 /// Ends a link for both ends and for every copy of it.
 pub(crate) fn hang_up(link: &Link) {
     // It fails only where the other end is gone already.
