@@ -14,6 +14,7 @@
 pub mod cgroup;
 pub mod namespace;
 pub mod schema;
+pub mod terminal;
 
 mod witness;
 
@@ -33,6 +34,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 use serde_json::Value;
 use wait_timeout::ChildExt;
 
+use terminal::Terminal;
 use witness::Witness;
 
 /// How long anything in a test may take before the test gives up. Far longer than anything takes.
@@ -240,19 +242,53 @@ impl Bench {
 
     /// Starts a command.
     pub fn start(&self, mut command: Command) -> Running {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let stdout = self.folder.path().join(format!("stdout-{number}"));
-        let stderr = self.folder.path().join(format!("stderr-{number}"));
         // To files, not to pipes: whoever keeps a pipe open would keep its reader waiting.
-        command.stdout(File::create(&stdout).expect("a file can be made"));
+        let stderr = self.new_path("stderr");
         command.stderr(File::create(&stderr).expect("a file can be made"));
+        self.start_with(command, stderr)
+    }
+
+    /// Starts a command that has a terminal for its input and its standard error.
+    pub fn start_at(&self, terminal: &Terminal, mut command: Command) -> Running {
+        command.stdin(terminal.stream()).stderr(terminal.stream());
+        self.start_with(command, terminal.output().to_owned())
+    }
+
+    /// Starts a command that has a terminal for all of its streams. What it says is on its standard error.
+    pub fn start_all_at(&self, terminal: &Terminal, mut command: Command) -> Running {
+        command.stdin(terminal.stream()).stderr(terminal.stream());
+        command.stdout(terminal.stream());
+        Self::spawn(
+            command,
+            self.new_path("stdout"),
+            terminal.output().to_owned(),
+        )
+    }
+
+    /// A terminal for commands of this bench.
+    pub fn terminal(&self) -> Terminal {
+        Terminal::open(self.new_path("terminal"))
+    }
+
+    fn start_with(&self, mut command: Command, stderr: PathBuf) -> Running {
+        let stdout = self.new_path("stdout");
+        command.stdout(File::create(&stdout).expect("a file can be made"));
+        Self::spawn(command, stdout, stderr)
+    }
+
+    fn spawn(mut command: Command, stdout: PathBuf, stderr: PathBuf) -> Running {
         let child = command.spawn().expect("the command can be started");
         Running {
             child,
             stdout,
             stderr,
         }
+    }
+
+    fn new_path(&self, name: &str) -> PathBuf {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        self.folder.path().join(format!("{name}-{number}"))
     }
 
     /// Runs a command to its end.

@@ -19,7 +19,7 @@ pub(crate) use findings::Findings;
 
 use crate::config::Config;
 use crate::context::processes;
-use crate::failure::{Failure, recovery_exit};
+use crate::failure::Failure;
 
 /// How long everything may take to end by itself unless a flag or the configuration says otherwise.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
@@ -96,10 +96,11 @@ impl DamageReport {
 impl From<CleanError> for Failure {
     fn from(error: CleanError) -> Self {
         let exit = match &error {
-            CleanError::System { .. } | CleanError::Classify(_) => Exit::Survivors,
+            CleanError::System { .. } | CleanError::Classify(_) | CleanError::Recovery(_) => {
+                Exit::Survivors
+            }
             CleanError::Bounds(_) => Exit::Config,
             CleanError::Port(_) => Exit::PortUnavailable,
-            CleanError::Recovery(error) => recovery_exit(error),
         };
         Self::new(exit, error)
     }

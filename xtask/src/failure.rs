@@ -138,15 +138,7 @@ impl From<LedgerError> for Failure {
 
 impl From<RecoveryError> for Failure {
     fn from(error: RecoveryError) -> Self {
-        Self::new(recovery_exit(&error), error)
-    }
-}
-
-/// The exit of a dead run that could not be finished, whoever tried.
-pub(crate) fn recovery_exit(error: &RecoveryError) -> Exit {
-    match error {
-        RecoveryError::System { .. } => Exit::Survivors,
-        RecoveryError::Ledger(_) => Exit::Ledger,
+        Self::new(Exit::Survivors, error)
     }
 }
 

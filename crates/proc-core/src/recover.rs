@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::contain::Remains;
 use crate::identity::{Boot, Identity};
-use crate::ledger::{Entry, KnownRun, Ledger, LedgerError, RunState, take_lock};
+use crate::ledger::{Entry, KnownRun, Ledger, RunState, take_lock};
 use crate::shutdown::{self, Survivor};
 use crate::sys;
 use crate::table::{Process, Table};
@@ -65,6 +65,9 @@ pub struct Recovery {
     pub survivors: Vec<Survivor>,
     /// Why nothing was done, if nothing could be.
     pub skipped: Option<Skipped>,
+    /// Why its ledger still says that the run is not over, if it does: there may be no room for that on the disk. The
+    /// next command looks again, and finds nothing.
+    pub unclosed: Option<String>,
 }
 
 /// Why a dead run was left as it is.
@@ -87,9 +90,6 @@ pub enum RecoveryError {
         /// Why.
         source: io::Error,
     },
-    /// Its ledger cannot be closed.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
 }
 
 /// Ends the guardian of a run, which does not do what it is asked, and does its work.
@@ -174,24 +174,30 @@ pub fn finish(run: &KnownRun, grace: Duration) -> Result<Recovery, RecoveryError
             ..Recovery::default()
         });
     }
-    let recovery = if sys::boot().map_err(system)? == run.history.opened.boot {
+    let mut recovery = if sys::boot().map_err(system)? == run.history.opened.boot {
         end(run, grace).map_err(system)?
     } else {
         Recovery::default()
     };
-    if recovery.survivors.is_empty() && dissolve(run).map_err(system)? {
-        Ledger::reopen(&run.folder)?.append(&Entry::Closed)?;
+    if recovery.survivors.is_empty() {
+        recovery.unclosed = close(run).err();
     }
     Ok(recovery)
 }
 
-/// Removes the cgroup of a run of which nothing is left. `false`: somebody is in it who is not to be ended, such as an
-/// ancestor of this process, so that a later command has to look again.
-fn dissolve(run: &KnownRun) -> io::Result<bool> {
-    if elsewhere(run)? {
-        return Ok(true);
+/// Puts away what a run has used up of which nothing is left. The error says why a later command has to look again,
+/// for people: somebody may be in its cgroup who is not to be ended, such as an ancestor of this process.
+fn close(run: &KnownRun) -> Result<(), String> {
+    if !elsewhere(run).map_err(|error| error.to_string())? {
+        for cgroup in remains(run).map_err(|error| error.to_string())? {
+            cgroup
+                .dissolve()
+                .map_err(|error| format!("cannot remove its cgroup: {error}"))?;
+        }
     }
-    Ok(remains(run)?.iter().all(|cgroup| cgroup.dissolve().is_ok()))
+    Ledger::reopen(&run.folder)
+        .and_then(|mut ledger| ledger.append(&Entry::Closed))
+        .map_err(|error| error.to_string())
 }
 
 fn end(run: &KnownRun, grace: Duration) -> io::Result<Recovery> {
@@ -206,7 +212,7 @@ fn end(run: &KnownRun, grace: Duration) -> io::Result<Recovery> {
         remnants: hunt.seen.into_values().collect(),
         killed: killed.killed.into_iter().collect(),
         survivors: killed.survivors,
-        skipped: None,
+        ..Recovery::default()
     })
 }
 

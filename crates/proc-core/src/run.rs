@@ -158,13 +158,14 @@ impl Run {
     ) -> Result<ExitStatus, RunError> {
         let command = words(&line);
         self.test = None;
-        self.inbox.say(&Request::Start {
+        let request = Request::Start {
             member: Member::Test,
             line,
             log: None,
             port: None,
             after,
-        })?;
+        };
+        self.say(&request, on_event)?;
         loop {
             // A test takes as long as it takes; to be started takes no time.
             let message = match self.test {
@@ -231,7 +232,7 @@ impl Run {
     }
 
     fn hand_over(&mut self, on_event: &mut dyn FnMut(&Event)) -> Result<(), RunError> {
-        self.inbox.say(&Request::Detach)?;
+        self.say(&Request::Detach, on_event)?;
         // Only when the guardian has written that down may this end go.
         loop {
             match self.inbox.answer()? {
@@ -239,6 +240,17 @@ impl Run {
                 message => self.attend(message, on_event)?,
             }
         }
+    }
+
+    /// Says something to the guardian. One that no longer listens has said why before it left.
+    fn say(&mut self, request: &Request, on_event: &mut dyn FnMut(&Event)) -> Result<(), RunError> {
+        let Err(error) = self.inbox.say(request) else {
+            return Ok(());
+        };
+        while let Ok(message) = self.inbox.answer() {
+            self.attend(message, on_event)?;
+        }
+        Err(error)
     }
 
     /// Ends the run because of an error, and reports its end.

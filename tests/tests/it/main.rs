@@ -18,5 +18,6 @@ mod staying;
 mod side_by_side;
 mod sizes;
 mod streams;
+mod terminal;
 
 mod mistakes;

@@ -3,20 +3,15 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tests::{Bench, PATIENCE, Running, binary, poll, wait_for};
+use tests::{PATIENCE, poll, wait_for};
 
 use crate::ending::Ending;
-
-/// How long clients may take when they are asked to end.
-const GRACE: &str = "500ms";
+use crate::stage::{self, Stage};
 
 /// How long to look for survivors: longer than anything takes, shorter than any species lives.
 const LOOK: Duration = Duration::from_secs(20);
@@ -133,22 +128,21 @@ fn run(case: &Case) -> Outcome {
 }
 
 fn attempt(case: &Case) -> (Option<Duration>, Option<String>) {
-    let bench = prepare(case);
+    let bench = stage::prepare(case);
     let port_of_test = tests::free_ports(1)[0];
-    let mut running = start(case, &bench, port_of_test);
-    let guardian = pid(&running.wait_for_event("run_started")["guardian"]);
-    let client = running.wait_for_event("client_started");
+    let mut stage = Stage::start(case, &bench, port_of_test);
+    let client = stage.running.wait_for_event("client_started");
     let port = u16::try_from(client["port"].as_u64().unwrap()).unwrap();
     if case.stays() && !case.ending.is_by_test() {
-        running.wait_for_event("test_started");
+        stage.running.wait_for_event("test_started");
     }
     if case.place == Place::Test {
         wait_for(PATIENCE, "the test to be set up", || answers(port_of_test));
     }
     let moment = Instant::now();
-    case.ending.act(&mut running, guardian);
-    let code = running.finish().code;
-    let complaint = follow_up(case, &bench);
+    case.ending.act(&mut stage);
+    let code = stage.running.finish().code;
+    let complaint = stage::follow_up(case, &bench);
     let gone = poll(LOOK, || {
         let ports = [port, port_of_test];
         (!bench.has_survivors() && ports.into_iter().all(is_free)).then(|| moment.elapsed())
@@ -171,94 +165,6 @@ fn attempt(case: &Case) -> (Option<Duration>, Option<String>) {
         None
     };
     (gone, problem)
-}
-
-/// A project whose client is the species, or a tame one.
-fn prepare(case: &Case) -> Bench {
-    let bench = Bench::new();
-    bench.open_to_everybody();
-    std::fs::set_permissions(bench.witness(), std::fs::Permissions::from_mode(0o666)).unwrap();
-    let client = match case.place {
-        Place::Client => &case.species,
-        Place::Test => "tame",
-    };
-    let config = format!(
-        "[profile.zoo]\nprogram = {:?}\nargs = [{client:?}, \"--port={{port}}\", {:?}]\nready = {{ timeout = {:?} }}\n",
-        program(case, &bench, "zoo").display().to_string(),
-        format!("--witness={}", bench.witness().display()),
-        // What is never ready is not waited for until it ends by itself.
-        if client == "never-ready" { "2s" } else { "30s" },
-    );
-    bench.write("xtask.toml", &config);
-    bench
-}
-
-/// A program of this workspace, where the user of the case can reach it.
-fn program(case: &Case, bench: &Bench, name: &str) -> PathBuf {
-    let program = binary(name);
-    if case.user == User::Own {
-        return program;
-    }
-    let link = bench.root().join(name);
-    if !link.exists() {
-        std::fs::hard_link(&program, &link)
-            .or_else(|_| std::fs::copy(&program, &link).map(drop))
-            .unwrap();
-    }
-    link
-}
-
-/// `xtask` as the user of the case, in a session of its own, which may be killed as a whole.
-fn xtask(case: &Case, bench: &Bench) -> Command {
-    let mut command = bench.command("setsid");
-    if case.user == User::Ordinary && rustix::process::geteuid().is_root() {
-        command.args([
-            "setpriv",
-            "--reuid=65534",
-            "--regid=65534",
-            "--clear-groups",
-        ]);
-    }
-    program(case, bench, "proc-guardian");
-    command.arg(program(case, bench, "xtask"));
-    command
-}
-
-/// Lets a later command do its work, if the ending needs one. Returns its exit code and what it has printed.
-fn follow_up(case: &Case, bench: &Bench) -> Option<(i32, String)> {
-    let mut command = xtask(case, bench);
-    command.args(case.ending.later_command()?);
-    command.arg("--verbose");
-    let finished = bench.finish(command);
-    Some((
-        finished.code,
-        format!("{}{}", finished.stdout, finished.stderr),
-    ))
-}
-
-fn start(case: &Case, bench: &Bench, port_of_test: u16) -> Running {
-    let mut command = xtask(case, bench);
-    command.args(["launch", "--format=json", "--profile=zoo", "--clients=1"]);
-    command.args(["--base-port=auto", "--grace", GRACE, "--"]);
-    test_command(case, bench, port_of_test, &mut command);
-    bench.start(command)
-}
-
-fn test_command(case: &Case, bench: &Bench, port: u16, command: &mut Command) {
-    match (case.ending, case.place) {
-        (Ending::Normal, _) => command.arg("true"),
-        (Ending::Fails, _) => command.arg("false"),
-        (_, Place::Client) => command.args(["sleep", "60"]),
-        (_, Place::Test) => command
-            .arg(program(case, bench, "zoo"))
-            .arg(&case.species)
-            .arg(format!("--port={port}"))
-            .arg(format!("--witness={}", bench.witness().display())),
-    };
-}
-
-fn pid(identity: &serde_json::Value) -> u32 {
-    u32::try_from(identity["pid"].as_u64().unwrap()).unwrap()
 }
 
 /// Whether a species answers: it takes its port before it is set up, and serves afterwards.

@@ -3,7 +3,10 @@
 use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tests::terminal::CONTROL_C;
 use tests::{PATIENCE, Running, poll};
+
+use crate::stage::Stage;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Ending {
@@ -13,9 +16,15 @@ pub(crate) enum Ending {
     Fails,
     Interrupt,
     InterruptTwice,
+    /// Ctrl+C is typed at the launcher's terminal, so that the kernel interrupts all of its foreground group.
+    InterruptForeground,
     Terminate,
     HangUp,
+    /// The launcher's terminal is closed.
+    TerminalClosed,
     TerminateGuardian,
+    /// The process is killed that was named as the owner of the run.
+    OwnerDies,
     KillLauncher,
     KillGroup,
     KillSession,
@@ -32,14 +41,17 @@ pub(crate) enum Ending {
 
 impl Ending {
     /// Endings in which somebody can still do something.
-    pub(crate) const SOFT: [Self; 7] = [
+    pub(crate) const SOFT: [Self; 10] = [
         Self::Normal,
         Self::Fails,
         Self::Interrupt,
         Self::InterruptTwice,
+        Self::InterruptForeground,
         Self::Terminate,
         Self::HangUp,
+        Self::TerminalClosed,
         Self::TerminateGuardian,
+        Self::OwnerDies,
     ];
 
     /// Endings by SIGKILL.
@@ -61,6 +73,16 @@ impl Ending {
     /// Whether the test command ends the run.
     pub(crate) fn is_by_test(self) -> bool {
         matches!(self, Self::Normal | Self::Fails)
+    }
+
+    /// Whether the launcher leads the session of a terminal.
+    pub(crate) fn is_at_terminal(self) -> bool {
+        matches!(self, Self::InterruptForeground | Self::TerminalClosed)
+    }
+
+    /// Whether the run has an owner.
+    pub(crate) fn needs_owner(self) -> bool {
+        self == Self::OwnerDies
     }
 
     /// Whether the launcher is killed, so that it says nothing any more.
@@ -92,32 +114,32 @@ impl Ending {
         match self {
             Self::Normal => Some(0),
             Self::Fails => Some(1),
-            Self::Interrupt | Self::InterruptTwice => Some(130),
-            Self::Terminate => Some(143),
-            Self::HangUp => Some(129),
+            Self::Interrupt | Self::InterruptTwice | Self::InterruptForeground => Some(130),
+            // Others than the launcher who end the run do so by asking it to end.
+            Self::Terminate | Self::TerminateGuardian | Self::OwnerDies => Some(143),
+            Self::HangUp | Self::TerminalClosed => Some(129),
             Self::KillGuardian => Some(110),
             _ => None,
         }
     }
 
     /// Brings it about.
-    pub(crate) fn act(self, running: &mut Running, guardian: u32) {
-        let launcher = running.pid();
+    pub(crate) fn act(self, stage: &mut Stage) {
+        let (launcher, guardian) = (stage.running.pid(), stage.guardian);
         match self {
             Self::Normal | Self::Fails => {}
             Self::Interrupt => send(launcher, Signal::INT),
-            Self::InterruptTwice => {
-                send(launcher, Signal::INT);
-                // The second one counts only when the first was seen; it may be over by then.
-                poll(PATIENCE, || {
-                    let is_ending = running.stdout().contains("\"terminating\"");
-                    (is_ending || running.child.try_wait().unwrap().is_some()).then_some(())
-                });
-                send(launcher, Signal::INT);
+            Self::InterruptTwice => interrupt_twice(&mut stage.running),
+            Self::InterruptForeground => {
+                let terminal = stage.terminal.as_ref();
+                terminal.unwrap().press(CONTROL_C);
             }
             Self::Terminate => send(launcher, Signal::TERM),
             Self::HangUp => send(launcher, Signal::HUP),
+            Self::TerminalClosed => drop(stage.terminal.take()),
             Self::TerminateGuardian => send(guardian, Signal::TERM),
+            // Dropping it kills it.
+            Self::OwnerDies => drop(stage.owner.take()),
             Self::KillLauncher => send(launcher, Signal::KILL),
             Self::KillGroup => {
                 let group = Pid::from_raw(launcher.cast_signed()).unwrap();
@@ -141,6 +163,16 @@ impl Ending {
             }
         }
     }
+}
+
+fn interrupt_twice(launcher: &mut Running) {
+    send(launcher.pid(), Signal::INT);
+    // The second one counts only when the first was seen; it may be over by then.
+    poll(PATIENCE, || {
+        let is_ending = launcher.stdout().contains("\"terminating\"");
+        (is_ending || launcher.child.try_wait().unwrap().is_some()).then_some(())
+    });
+    send(launcher.pid(), Signal::INT);
 }
 
 /// Signals a process that this test has started, or that one of those has.

@@ -28,6 +28,7 @@ mod ending;
 mod plan;
 mod random;
 mod siege;
+mod stage;
 mod table;
 
 use std::time::Duration;

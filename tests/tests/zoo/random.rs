@@ -1,4 +1,4 @@
-//! Launchers and guardians that are killed at a random moment, from the launcher's first instruction on.
+//! Launchers, guardians and owners that are killed at a random moment, from the launcher's first instruction on.
 
 use std::time::{Duration, Instant};
 
@@ -6,21 +6,49 @@ use rustix::process::{Pid, Signal, kill_process};
 use tests::{Bench, Running, poll};
 
 use crate::plan::soak;
+use crate::stage::start_owner;
 
 /// How long a launch takes until its test runs, with a margin.
 const LONGEST: Duration = Duration::from_millis(600);
 
-/// Who is killed.
+/// Who is killed, or what else befalls the launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Victim {
     Launcher,
     Guardian,
     Both,
+    /// The launcher, which stands still.
+    Stopped,
+    /// The owner of the run.
+    Owner,
+    /// Nobody: the launcher gets SIGHUP, and does what it does about it so far.
+    HangUp,
+}
+
+impl Victim {
+    const ALL: [Self; 6] = [
+        Self::Launcher,
+        Self::Guardian,
+        Self::Both,
+        Self::Stopped,
+        Self::Owner,
+        Self::HangUp,
+    ];
+
+    /// The launcher's exit codes, where they do not depend on how far it came.
+    fn codes(self) -> Option<&'static [i32]> {
+        match self {
+            // The second one of an owner that was gone before it was looked for.
+            Self::Owner => Some(&[143, 106]),
+            Self::HangUp => Some(&[129]),
+            _ => None,
+        }
+    }
 }
 
 /// Runs launches, and kills one of each at another moment.
 pub(crate) fn run() {
-    let count = soak().map_or(12, |rounds| rounds * 100);
+    let count = soak().map_or(18, |rounds| rounds * 100);
     let bench = Bench::new();
     let config = format!(
         "[profile.zoo]\nprogram = {:?}\nargs = [\"daemon-ignores-term\", \"--port={{port}}\", {:?}]\n",
@@ -30,23 +58,26 @@ pub(crate) fn run() {
     bench.write("xtask.toml", &config);
     let mut slowest = Duration::ZERO;
     for number in 0..count {
-        let victim = [Victim::Launcher, Victim::Guardian, Victim::Both][number as usize % 3];
-        let launch = [
-            "--profile=zoo",
-            "--clients=2",
-            "--grace=200ms",
-            "--",
-            "sleep",
-            "30",
-        ];
-        let running = bench.start(bench.launch(launch));
+        let victim = Victim::ALL[number as usize % Victim::ALL.len()];
+        let owner = start_owner(&bench);
+        let launch = ["--profile=zoo", "--clients=2", "--grace=200ms"];
+        let mut command = bench.launch(launch);
+        command.arg(format!("--owner-pid={}", owner.pid()));
+        command.args(["--", "sleep", "30"]);
+        let running = bench.start(command);
         // Spread evenly: the golden ratio visits every part of the span in whatever number of steps.
         let part = (f64::from(number) * 0.618_033_988_75).fract();
         let start = Instant::now();
         poll(LONGEST.mul_f64(part), || None::<()>);
-        kill(victim, &running);
+        let owner = kill(victim, &running, owner);
         let moment = Instant::now();
-        running.finish();
+        let code = running.finish().code;
+        drop(owner);
+        assert!(
+            victim.codes().is_none_or(|codes| codes.contains(&code)),
+            "{victim:?} after {:?}: exit code {code}",
+            moment - start
+        );
         if victim == Victim::Both {
             bench.run(["cleanup", "--all", "--grace=200ms"]).expect(0);
         }
@@ -67,14 +98,27 @@ pub(crate) fn run() {
     );
 }
 
-/// A guardian that is not known yet has started nothing yet; the launcher is killed instead.
-fn kill(victim: Victim, running: &Running) {
+/// A guardian that is not known yet has started nothing yet; the launcher is killed instead. Returns the owner, if it
+/// lives.
+fn kill(victim: Victim, running: &Running, owner: Running) -> Option<Running> {
+    match victim {
+        // Dropping it kills it.
+        Victim::Owner => return None,
+        Victim::HangUp => running.signal(Signal::HUP),
+        Victim::Launcher | Victim::Guardian | Victim::Both | Victim::Stopped => {
+            kill_members(victim, running);
+        }
+    }
+    Some(owner)
+}
+
+fn kill_members(victim: Victim, running: &Running) {
     let events = running.events();
     let started = events.iter().find(|event| event["event"] == "run_started");
     let guardian = started.and_then(|event| event["guardian"]["pid"].as_i64());
     let guardian = guardian.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-    if victim == Victim::Both {
-        // A launcher that lives would do the guardian's work.
+    if matches!(victim, Victim::Both | Victim::Stopped) {
+        // A launcher that lives would do the work of a guardian that is killed.
         running.signal(Signal::STOP);
     }
     if let (Victim::Guardian | Victim::Both, Some(guardian)) = (victim, guardian) {

@@ -219,12 +219,11 @@ impl Cleaner {
             };
             process(remnant, action)
         });
-        Ok(report(
-            run,
-            RunAction::Ended,
-            "its guardian was gone",
-            processes.collect(),
-        ))
+        let reason = match &recovery.unclosed {
+            None => "its guardian was gone".to_owned(),
+            Some(why) => format!("its guardian was gone; {why}, so the next command looks again"),
+        };
+        Ok(report(run, RunAction::Ended, &reason, processes.collect()))
     }
 }
 

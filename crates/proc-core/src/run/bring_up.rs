@@ -69,13 +69,14 @@ impl Run {
         line.environment
             .push((crate::table::COOKIE.into(), self.id.clone().into()));
         let command = words(&line);
-        self.inbox.say(&Request::Start {
+        let request = Request::Start {
             member,
             line,
             log: Some(log.clone().into_os_string()),
             port: Some(client.port),
             after: AfterTest::Wait,
-        })?;
+        };
+        self.say(&request, on_event)?;
         loop {
             match self.inbox.answer()? {
                 Message::Notice(Notice::Started {
@@ -159,10 +160,11 @@ impl Run {
                     url: url.clone(),
                     after_ms,
                 });
-                self.inbox.say(&Request::Ready {
+                let request = Request::Ready {
                     member: Member::Client(number),
                     url,
-                })
+                };
+                self.say(&request, on_event)
             }
             Message::Readiness(Outcome::Foreign { port, holder, .. }) => {
                 Err(port_unavailable(port, &[holder]))
