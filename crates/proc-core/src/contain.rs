@@ -2,7 +2,10 @@
 //!
 //! The guardian is child subreaper in any case: an orphan below it becomes its child instead of init's, so everything
 //! that a run ever starts stays below its guardian for as long as the guardian lives. No child left means nothing left.
-//! What a stronger mechanism adds outlives the guardian.
+//! What a stronger mechanism adds outlives the guardian, or ends with it.
+//!
+//! In a PID namespace orphans become children of its first process, which is itself a child of the guardian, and no
+//! member. It is the last to be ended, and the kernel lets nothing of the namespace outlive it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,7 +16,7 @@ use crate::guarantee::Mechanism;
 use crate::identity::{Boot, Identity};
 use crate::ledger::Member;
 use crate::mark::Mark;
-use crate::sys::{self, Cgroup};
+use crate::sys::{self, Cgroup, Link, Signal};
 use crate::table::Table;
 use crate::wait::{Deadline, poll_until};
 
@@ -30,6 +33,15 @@ pub(crate) struct Containment {
     mark: Option<Mark>,
     mechanism: Mechanism,
     cgroup: Option<Cgroup>,
+    init: Option<Init>,
+}
+
+/// The first process of a PID namespace: when it ends, the kernel ends all others.
+#[derive(Debug)]
+pub(crate) struct Init {
+    pub(crate) identity: Identity,
+    /// It says a byte when it has collected orphans, and ends when this end is gone.
+    pub(crate) link: Link,
 }
 
 impl Containment {
@@ -45,6 +57,7 @@ impl Containment {
             mark: Some(mark),
             mechanism: Mechanism::Subreaper,
             cgroup: None,
+            init: None,
         })
     }
 
@@ -74,6 +87,12 @@ impl Containment {
         Err(refusal)
     }
 
+    /// Everything that is started from now on is in the PID namespace of this process.
+    pub(crate) fn follow(&mut self, init: Init) {
+        self.init = Some(init);
+        self.mechanism = Mechanism::Pidns;
+    }
+
     /// How the run is contained.
     pub(crate) fn mechanism(&self) -> Mechanism {
         self.mechanism
@@ -84,12 +103,28 @@ impl Containment {
         sys::AtStart {
             real_time_limit: self.mark.map(|mark| mark.for_member(member.number())),
             cgroup: self.cgroup.as_ref(),
+            in_namespace: self.init.is_some(),
         }
+    }
+
+    /// The PID by which members know a member.
+    pub(crate) fn pid_inside(&self, member: &Identity) -> u32 {
+        let inside = self
+            .init
+            .as_ref()
+            .and_then(|_| sys::innermost_pid(member.pid));
+        inside.unwrap_or(member.pid)
     }
 
     /// Ends everything at once where the kernel can do that. Where it can, it misses nothing, but what has left on its
     /// own is for another look.
     pub(crate) fn strike(&self) -> io::Result<()> {
+        if let Some(init) = &self.init {
+            sys::hang_up(&init.link);
+            if let Some(handle) = sys::pin(&init.identity)? {
+                sys::signal(&handle, Signal::Kill)?;
+            }
+        }
         self.cgroup.as_ref().map_or(Ok(()), Cgroup::kill)
     }
 
@@ -110,17 +145,9 @@ impl Containment {
 
     /// Everything that lives in the tree.
     pub(crate) fn members(&self) -> io::Result<Vec<Identity>> {
-        let own = std::process::id();
-        let mut members = if let Some(members) = self.walk(own) {
-            members
-        } else {
-            let table = Table::read()?;
-            let pids = table.descendants(&BTreeSet::from([own]));
-            let processes = pids.iter().filter_map(|pid| table.get(*pid));
-            processes
-                .filter(|process| !process.is_zombie())
-                .map(super::table::Process::identity)
-                .collect()
+        let mut members = match self.walk() {
+            Some(members) => members,
+            None => self.search()?,
         };
         if let Some(cgroup) = &self.cgroup {
             let known: BTreeSet<u32> = members.iter().map(|identity| identity.pid).collect();
@@ -134,25 +161,73 @@ impl Containment {
         Ok(members)
     }
 
-    /// What in the tree has no other parent than this process: what it has started itself, and every orphan. None where
-    /// the kernel keeps no lists of children.
+    /// Whether nothing lives in the tree, for a process that has children. Those that have ended may wait to be
+    /// collected.
+    pub(crate) fn is_empty(&self) -> bool {
+        if self.init.is_none() {
+            return false;
+        }
+        // Whoever ends hands its children to this process or to the first of the namespace, so something lives only if
+        // one of their children does. A list that was read before such an end does not show them.
+        let mut seen = BTreeSet::new();
+        for _ in 0..WALKS {
+            let Some(children) = self.children() else {
+                return self.members().is_ok_and(|members| members.is_empty());
+            };
+            let is_complete = children.iter().all(|pid| seen.contains(pid));
+            if children.iter().any(|pid| self.living(*pid).is_some()) {
+                return false;
+            }
+            if is_complete {
+                return true;
+            }
+            seen.extend(children);
+        }
+        false
+    }
+
+    /// What in the tree was started by this process, and every orphan. None where the kernel keeps no lists of children.
     pub(crate) fn own_children(&self) -> Vec<Identity> {
-        let children = sys::children(std::process::id()).unwrap_or_default();
-        let stats = children
+        let children = self.children().unwrap_or_default();
+        children
             .into_iter()
-            .filter_map(|pid| sys::stat(pid, self.boot));
-        let alive = stats.filter(|stat| !stat.zombie);
-        alive.map(|stat| stat.identity).collect()
+            .filter_map(|pid| self.living(pid))
+            .collect()
+    }
+
+    /// The first process of the namespace, which lives or waits to be collected.
+    pub(crate) fn init(&self) -> Option<Identity> {
+        let init = self.init.as_ref()?.identity;
+        // Its PID is its own until this process collects it.
+        sys::stat(init.pid, self.boot)
+            .map(|stat| stat.identity)
+            .filter(|identity| *identity == init)
+    }
+
+    /// The PIDs of what was started by this process, and of every orphan. `None`: this kernel keeps no lists of
+    /// children.
+    fn children(&self) -> Option<Vec<u32>> {
+        let mut children = sys::children(std::process::id())?;
+        if let Some(init) = self.init() {
+            children.retain(|pid| *pid != init.pid);
+            children.extend(sys::children(init.pid).unwrap_or_default());
+        }
+        Some(children)
+    }
+
+    fn living(&self, pid: u32) -> Option<Identity> {
+        let stat = sys::stat(pid, self.boot).filter(|stat| !stat.zombie)?;
+        Some(stat.identity)
     }
 
     /// Follows the kernel's lists of children. `None`: this kernel keeps none.
-    fn walk(&self, own: u32) -> Option<Vec<Identity>> {
+    fn walk(&self) -> Option<Vec<Identity>> {
         let mut members = Vec::new();
         let mut seen = BTreeSet::new();
         for _ in 0..WALKS {
-            // A process that has ended since has handed its children to this one: its list is read until it shows
-            // nobody new.
-            let mut open = sys::children(own)?;
+            // A process that has ended since has handed its children on: the lists in which they are now are read until
+            // they show nobody new.
+            let mut open = self.children()?;
             open.retain(|pid| !seen.contains(pid));
             if open.is_empty() {
                 break;
@@ -161,13 +236,24 @@ impl Containment {
                 if !seen.insert(pid) {
                     continue;
                 }
-                if let Some(stat) = sys::stat(pid, self.boot).filter(|stat| !stat.zombie) {
-                    members.push(stat.identity);
-                }
+                members.extend(self.living(pid));
                 open.extend(sys::children(pid).unwrap_or_default());
             }
         }
         Some(members)
+    }
+
+    /// Looks through the whole table for what descends from this process.
+    fn search(&self) -> io::Result<Vec<Identity>> {
+        let table = Table::read()?;
+        let pids = table.descendants(&BTreeSet::from([std::process::id()]));
+        let init = self.init();
+        let processes = pids.iter().filter_map(|pid| table.get(*pid));
+        Ok(processes
+            .filter(|process| !process.is_zombie())
+            .map(super::table::Process::identity)
+            .filter(|identity| Some(*identity) != init)
+            .collect())
     }
 }
 

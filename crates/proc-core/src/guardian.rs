@@ -23,7 +23,7 @@ use crate::identity::Identity;
 use crate::ledger::{Entry, Ledger, Member, Opened, VERSION as LEDGER_VERSION, take_lock};
 use crate::port::{self, Lease};
 use crate::protocol::{self, AfterTest, DOOR, Notice, Open, Refusal, Request};
-use crate::spawn::{self, Output};
+use crate::spawn::{self, Output, Starter};
 use crate::sys::{self, Reaped, Streams};
 use crate::table::Process;
 use crate::wait::{Deadline, poll_until};
@@ -51,11 +51,15 @@ enum Happening {
     OwnerEnded,
 }
 
-/// The whole of the guardian's program: `start` leaves a process behind that is the guardian, `guard` is it.
+/// The whole of the guardian's program: `start` leaves a process behind that is the guardian, `guard` is it, `init` is
+/// the first process of its PID namespace.
 pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
     let result = match arguments.collect::<Vec<_>>().as_slice() {
         [verb] if verb == spawn::START => spawn::start_second_guardian(),
         [verb] if verb == spawn::GUARD => guard(),
+        [verb] if verb == spawn::INIT => {
+            sys::link_from_stdin().and_then(|link| sys::be_init(&link))
+        }
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "this program is started by a launcher, over a link of its own; see `cargo xtask launch`",
@@ -81,10 +85,11 @@ fn guard() -> io::Result<()> {
             "the launcher did not say what to guard",
         ));
     };
+    let prepared = obtain::prepare(&open);
     let (happenings, inbox) = mpsc::channel();
     // Before the first child, so that no end is missed.
     tell::listen_for_signals(happenings.clone())?;
-    let opened = Guardian::open(&open, streams, leases, Audience::new(happenings));
+    let opened = Guardian::open(&open, prepared, streams, leases, Audience::new(happenings));
     match opened {
         Ok(mut guardian) => {
             guardian.audience.admit_launcher(link, receiver)?;
@@ -99,6 +104,7 @@ fn guard() -> io::Result<()> {
 /// A guardian at work.
 struct Guardian {
     containment: Containment,
+    starter: Starter,
     ledger: Ledger,
     /// Held while the run is not over.
     lock: Option<std::fs::File>,
@@ -124,6 +130,7 @@ enum Next {
 impl Guardian {
     fn open(
         open: &Open,
+        prepared: io::Result<()>,
         streams: Option<Streams>,
         mut leases: Vec<Lease>,
         audience: Audience,
@@ -178,13 +185,15 @@ impl Guardian {
             ports: open.ports.clone(),
         };
         let mut ledger = unable("write the ledger", Ledger::create(&folder, opened))?;
-        let unavailable = contain(&mut containment, open, &mut ledger)?;
+        let (starter, unavailable) =
+            contain(&mut containment, open, prepared, &audience, &mut ledger)?;
         unable("listen for visitors", audience.open_door(&folder, DOOR))?;
         if let Some(owner) = open.owner {
             unable("watch the owner", audience.watch_owner(&owner))?;
         }
         Ok(Self {
             containment,
+            starter,
             ledger,
             lock: Some(lock),
             leases,
@@ -318,11 +327,15 @@ impl Guardian {
             (None, Some(streams)) => Output::Streams(streams),
             (None, None) => Output::Nowhere,
         };
-        match spawn::start_member(line, &output, member, &self.containment) {
+        match spawn::start_member(line, &output, member, &self.containment, &self.starter) {
             Ok(identity) => {
                 self.members.add(member, identity);
                 self.record(&Entry::Started { member, identity })?;
-                self.audience.tell(&Notice::Started { member, identity });
+                self.audience.tell(&Notice::Started {
+                    member,
+                    identity,
+                    pid_inside: self.containment.pid_inside(&identity),
+                });
                 Ok(true)
             }
             Err(error) => {
@@ -344,12 +357,20 @@ impl Guardian {
         is_final.then(|| status.verdict())
     }
 
-    /// Collects all children that have ended. `true`: none is left.
+    /// Collects all children that have ended. `true`: nothing of the run is left.
     fn collect(&mut self, asked: bool) -> io::Result<bool> {
+        let mut is_empty = false;
         loop {
             match sys::reap()? {
                 Reaped::NoChild => return Ok(true),
-                Reaped::NoneYet => return Ok(false),
+                // What has ended since the last look is collected too, before nothing counts as left.
+                Reaped::NoneYet if is_empty => return Ok(true),
+                Reaped::NoneYet => {
+                    is_empty = self.containment.is_empty();
+                    if !is_empty {
+                        return Ok(false);
+                    }
+                }
                 Reaped::Exited(pid, status) => {
                     let Some((member, identity, killed)) = self.members.ended(pid, status) else {
                         continue;

@@ -94,7 +94,12 @@ pub(crate) enum Notice {
     /// The run cannot be opened.
     Refused { refusal: Refusal },
     /// A member runs.
-    Started { member: Member, identity: Identity },
+    Started {
+        member: Member,
+        identity: Identity,
+        /// The PID by which members know it.
+        pid_inside: u32,
+    },
     /// A member could not be started.
     NotStarted { member: Member, error: String },
     /// A member's own process has ended.

@@ -84,6 +84,7 @@ pub struct RunningClient {
     log: PathBuf,
     ready_timeout: Duration,
     identity: Option<Identity>,
+    pid_inside: Option<u32>,
     started: Option<Instant>,
     end: Option<ClientEnd>,
 }
@@ -114,6 +115,12 @@ impl RunningClient {
     /// Its own process, once started.
     pub fn identity(&self) -> Option<Identity> {
         self.identity
+    }
+
+    /// The PID by which the members of the run know it, once started. It is another than that of its identity where
+    /// they are in a PID namespace ([`Mechanism::Pidns`](crate::guarantee::Mechanism::Pidns)).
+    pub fn pid_inside(&self) -> Option<u32> {
+        self.pid_inside
     }
 
     /// Where its output goes.
@@ -176,6 +183,7 @@ impl Run {
                 Message::Notice(Notice::Started {
                     member: Member::Test,
                     identity,
+                    ..
                 }) => {
                     self.test = Some(identity);
                     on_event(&Event::TestStarted {

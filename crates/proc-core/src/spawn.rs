@@ -1,5 +1,7 @@
 //! Starting processes: the only place that does.
 
+mod starter;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -15,6 +17,8 @@ use crate::identity::Identity;
 use crate::ledger::Member;
 use crate::sys::{self, Link, Streams};
 
+pub(crate) use starter::Starter;
+
 /// How long a guardian may take to be on its own.
 const GUARDIAN_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -22,6 +26,8 @@ const GUARDIAN_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) const START: &str = "start";
 /// The argument that makes it be the guardian.
 pub(crate) const GUARD: &str = "guard";
+/// The argument that makes it be the first process of a PID namespace.
+pub(crate) const INIT: &str = "init";
 
 /// A program with everything that it needs to start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +130,7 @@ pub(crate) fn start_member(
     output: &Output<'_>,
     member: Member,
     containment: &Containment,
+    starter: &Starter,
 ) -> io::Result<Identity> {
     let mut command = Command::new(&line.program);
     command
@@ -150,12 +157,7 @@ pub(crate) fn start_member(
         }
     }
     sys::contain_at_start(&mut command, containment.for_member(member))?;
-    #[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
-    let child = command.spawn()?;
-    // Not waited for here: the guardian collects all of its children itself, so this one is still there.
-    sys::stat(child.id(), containment.boot())
-        .map(|stat| stat.identity)
-        .ok_or_else(|| io::Error::other("the process table does not show the new process"))
+    starter.start(command, containment.boot())
 }
 
 /// Starts a guardian that is no descendant of this process, and returns this process's end of the link to it.

@@ -14,6 +14,7 @@ mod status;
 
 mod cgroups;
 mod ledger;
+mod pidns;
 mod recovery;
 mod runs;
 

@@ -15,6 +15,8 @@ mod sudden_death;
 mod leaks;
 mod staying;
 
+mod pidns;
+
 mod side_by_side;
 mod sizes;
 mod streams;

@@ -300,8 +300,8 @@ fn environment(run: &Run) -> Vec<(OsString, OsString)> {
         add("URL", client.url().into());
         add("PORT", client.port().to_string().into());
         add("LOG", client.log().into());
-        if let Some(identity) = client.identity() {
-            add("PID", identity.pid.to_string().into());
+        if let Some(pid) = client.pid_inside() {
+            add("PID", pid.to_string().into());
         }
     }
     environment

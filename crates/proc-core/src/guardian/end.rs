@@ -1,6 +1,7 @@
 //! The end of a run: ask, wait for the grace, kill, look again, and say what came of it.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
@@ -9,12 +10,15 @@ use super::{Guardian, Happening};
 use crate::identity::Identity;
 use crate::ledger::{Entry, Member};
 use crate::protocol::{Notice, Request};
-use crate::shutdown::{self, Killed, Survivor};
+use crate::shutdown::{self, Killed, SurvivalReason, Survivor};
 use crate::table::Process;
-use crate::wait::Deadline;
+use crate::wait::{Deadline, poll_until};
 
 /// How long what a test has started may take to end after the test itself, before it counts as a leak.
 const SETTLE_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// How long the kernel may take to end a PID namespace in which nothing lives any more.
+const NAMESPACE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Guardian {
     /// Ends everything that the run has started: ask, wait for the grace, kill, look again.
@@ -35,13 +39,50 @@ impl Guardian {
         self.report_leaks(&present);
         shutdown::ask(&present);
         let asked = present.into_iter().collect();
-        if self.wait_for_the_end(grace, asked, inbox) || self.kill() {
+        let nothing_left = self.wait_for_the_end(grace, asked, inbox) || self.kill();
+        if nothing_left && self.end_namespace() {
             self.close();
         }
         // Whoever hears that the run is over may take its ports at once.
         self.leases.clear();
         self.lock = None;
         self.audience.tell(&Notice::Finished);
+    }
+
+    /// Ends the first process of the run's PID namespace. That it can be collected is the kernel's word that nothing
+    /// else of the namespace is left, whatever looks have shown. `false`: it cannot.
+    fn end_namespace(&mut self) -> bool {
+        let Some(init) = self.containment.init() else {
+            return true;
+        };
+        let struck = self.containment.strike();
+        let is_gone = poll_until(Deadline::after(NAMESPACE_TIMEOUT), || {
+            let _ = self.collect(true);
+            self.containment.init().is_none().then_some(())
+        });
+        if is_gone.is_none() {
+            let reason = match struck {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    SurvivalReason::AccessDenied
+                }
+                _ => SurvivalReason::Uninterruptible,
+            };
+            self.tell_of_survivor(Survivor {
+                identity: init,
+                reason,
+            });
+        }
+        is_gone.is_some()
+    }
+
+    fn tell_of_survivor(&mut self, Survivor { identity, reason }: Survivor) {
+        let (name, command) = describe(&identity);
+        self.audience.tell(&Notice::Survived {
+            identity,
+            reason,
+            name,
+            command,
+        });
     }
 
     /// Puts away what the run has used up. Without the last entry the next command looks for what may be left: it finds
@@ -157,14 +198,8 @@ impl Guardian {
                 self.audience.tell(&Notice::Killed { identity });
             }
         }
-        for Survivor { identity, reason } in &survivors {
-            let (name, command) = describe(identity);
-            self.audience.tell(&Notice::Survived {
-                identity: *identity,
-                reason: *reason,
-                name,
-                command,
-            });
+        for survivor in &survivors {
+            self.tell_of_survivor(*survivor);
         }
         survivors.is_empty()
     }

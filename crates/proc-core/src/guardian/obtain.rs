@@ -2,26 +2,48 @@
 
 use std::io;
 
+use super::tell::Audience;
 use crate::contain::Containment;
 use crate::guarantee::{Mechanism, Unavailable};
 use crate::ledger::{Entry, Ledger};
 use crate::protocol::{Open, Refusal};
+use crate::spawn::Starter;
+use crate::sys;
 
-/// Obtains the first of the containments that may be tried, and says which were tried in vain.
+/// Does what has to be done before this process has a second thread, for the containment that is asked for.
+pub(super) fn prepare(open: &Open) -> io::Result<()> {
+    if open.contain.candidates().contains(&Mechanism::Pidns) {
+        sys::become_able_to_make_namespaces()
+    } else {
+        Ok(())
+    }
+}
+
+/// Obtains the first of the containments that may be tried, and says which were tried in vain. `prepared` is what came
+/// of [`prepare`].
 pub(super) fn contain(
     containment: &mut Containment,
     open: &Open,
+    mut prepared: io::Result<()>,
+    audience: &Audience,
     ledger: &mut Ledger,
-) -> Result<Vec<Unavailable>, Refusal> {
+) -> Result<(Starter, Vec<Unavailable>), Refusal> {
     let mut unavailable = Vec::new();
     for mechanism in open.contain.candidates() {
+        let prepared = if mechanism == Mechanism::Pidns {
+            std::mem::replace(&mut prepared, Ok(()))
+        } else {
+            Ok(())
+        };
         let result = if open.require.is_some_and(|level| mechanism.level() < level) {
             Err(format!("it promises no more than {}", mechanism.level()))
         } else {
-            obtain(containment, mechanism, &open.run, ledger).map_err(|error| error.to_string())
+            prepared
+                .and_then(|()| obtain(containment, mechanism, &open.run, audience, ledger))
+                .map_err(|error| error.to_string())
         };
         match result {
-            Ok(()) => return Ok(unavailable),
+            Ok(starter) => return Ok((starter, unavailable)),
             Err(why) => unavailable.push(Unavailable { mechanism, why }),
         }
     }
@@ -34,17 +56,27 @@ fn obtain(
     containment: &mut Containment,
     mechanism: Mechanism,
     run: &str,
+    audience: &Audience,
     ledger: &mut Ledger,
-) -> io::Result<()> {
+) -> io::Result<Starter> {
     let mut record = |entry| ledger.append(&entry).map_err(io::Error::other);
-    match mechanism {
-        Mechanism::Subreaper => {}
-        Mechanism::Cgroup => containment.make_cgroup(run, |folder| {
-            record(Entry::Containing {
-                cgroup: folder.to_owned(),
-            })
-        })?,
-        Mechanism::Pidns => return Err(io::ErrorKind::Unsupported.into()),
-    }
-    record(Entry::Contained { mechanism })
+    let starter = match mechanism {
+        Mechanism::Subreaper => Starter::Here,
+        Mechanism::Cgroup => {
+            containment.make_cgroup(run, |folder| {
+                record(Entry::Containing {
+                    cgroup: folder.to_owned(),
+                })
+            })?;
+            Starter::Here
+        }
+        Mechanism::Pidns => {
+            let (starter, init) = Starter::in_new_namespace(containment.boot())?;
+            audience.listen_to_init(init.link.try_clone()?)?;
+            containment.follow(init);
+            starter
+        }
+    };
+    record(Entry::Contained { mechanism })?;
+    Ok(starter)
 }

@@ -1,7 +1,7 @@
 //! Who a guardian talks to: its launcher, visitors at its door, the system.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -123,6 +123,22 @@ impl Audience {
                 sys::wait_for_exit(&handle);
             }
             let _ = happenings.send(Happening::OwnerEnded);
+        })
+    }
+
+    /// Notices that the first process of a PID namespace has collected an orphan, or has itself ended.
+    pub(super) fn listen_to_init(&self, mut link: Link) -> io::Result<()> {
+        let happenings = self.happenings.clone();
+        spawn_thread("init", move || {
+            loop {
+                let is_over = match link.read(&mut [0; 64]) {
+                    Ok(length) => length == 0,
+                    Err(error) => error.kind() != io::ErrorKind::Interrupted,
+                };
+                if happenings.send(Happening::ChildEnded).is_err() || is_over {
+                    break;
+                }
+            }
         })
     }
 

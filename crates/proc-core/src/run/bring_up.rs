@@ -82,9 +82,11 @@ impl Run {
                 Message::Notice(Notice::Started {
                     member: started,
                     identity,
+                    pid_inside,
                 }) if started == member => {
                     if let Some(client) = self.client_mut(number) {
                         client.identity = Some(identity);
+                        client.pid_inside = Some(pid_inside);
                         client.started = Some(Instant::now());
                     }
                     on_event(&Event::ClientStarted {

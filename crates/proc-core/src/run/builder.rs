@@ -320,6 +320,7 @@ impl Builder {
                 log: self.folder.join(format!("{}-{number}.log", client.role)),
                 ready_timeout: client.ready.timeout,
                 identity: None,
+                pid_inside: None,
                 started: None,
                 end: None,
             });

@@ -3,6 +3,7 @@
 mod cgroup;
 mod control;
 mod launch;
+mod namespace;
 mod peer;
 mod procfs;
 mod signal;
@@ -11,6 +12,7 @@ mod socket;
 pub(crate) use cgroup::*;
 pub(crate) use control::*;
 pub(crate) use launch::*;
+pub(crate) use namespace::*;
 pub(crate) use procfs::*;
 pub(crate) use signal::*;
 pub(crate) use socket::*;

@@ -21,6 +21,8 @@ pub(crate) struct AtStart<'a> {
     pub(crate) real_time_limit: Option<u64>,
     /// The cgroup that it starts in.
     pub(crate) cgroup: Option<&'a Cgroup>,
+    /// Whether it starts in a PID namespace of its own, which ends with this process in any case.
+    pub(crate) in_namespace: bool,
 }
 
 /// Lets a command start with all this, in a process group of its own, and so that it is killed when the calling thread
@@ -38,12 +40,13 @@ pub(crate) fn contain_at_start(command: &mut Command, at_start: AtStart<'_>) -> 
         .map(|cgroup| cgroup.entrance().try_clone_to_owned())
         .transpose()?;
     command.process_group(0);
+    let (limit, in_namespace) = (at_start.real_time_limit, at_start.in_namespace);
     let before_exec = move || {
         if let Some(entrance) = &entrance {
             // "0" is whoever writes it.
             rustix::io::write(entrance, b"0")?;
         }
-        if let Some(limit) = at_start.real_time_limit {
+        if let Some(limit) = limit {
             let limit = Rlimit {
                 current: Some(limit),
                 maximum: Some(limit),
@@ -52,7 +55,8 @@ pub(crate) fn contain_at_start(command: &mut Command, at_start: AtStart<'_>) -> 
             let _ = rustix::process::setrlimit(Resource::Rttime, limit);
         }
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-        if rustix::process::getppid() == Some(parent) {
+        // In a namespace a parent outside has no PID.
+        if in_namespace || rustix::process::getppid() == Some(parent) {
             Ok(())
         } else {
             // The parent ended before the death signal was set, so it would never come.

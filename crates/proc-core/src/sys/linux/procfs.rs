@@ -206,6 +206,15 @@ pub(crate) fn ignored_signals(pid: u32) -> Option<u64> {
     u64::from_str_radix(&status_field(pid, "SigIgn:")?, 16).ok()
 }
 
+/// The PID by which a process knows itself: in the innermost of the PID namespaces that it is in.
+pub(crate) fn innermost_pid(pid: u32) -> Option<u32> {
+    status_field(pid, "NSpid:")?
+        .split_ascii_whitespace()
+        .next_back()?
+        .parse()
+        .ok()
+}
+
 fn status_field(pid: u32, name: &str) -> Option<String> {
     let status = fs::read(format!("/proc/{pid}/status")).ok()?;
     let line = status
@@ -286,6 +295,7 @@ mod tests {
         assert_eq!(own.identity.pid, std::process::id());
         assert!(pids().unwrap().contains(&own.identity.pid));
         assert_eq!(executable(own.identity.pid), std::env::current_exe().ok());
+        assert_eq!(innermost_pid(own.identity.pid), Some(own.identity.pid));
         assert_eq!(
             working_directory(own.identity.pid),
             std::env::current_dir().ok()

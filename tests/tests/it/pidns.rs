@@ -1,0 +1,490 @@
+//! Runs in a PID namespace of their own, which ends with its guardian, whatever has ended that.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::Duration;
+
+use proc_core::ledger::{RunState, Runs};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tests::{Bench, HOLD, PATIENCE, Running, is_alive, wait_for};
+
+/// Whose runs they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum User {
+    Own,
+    /// One that is not root, where this is root.
+    Ordinary,
+}
+
+/// The user and the group that own nothing.
+const NOBODY: u32 = 65534;
+
+impl User {
+    /// Those for whom this host has PID namespaces; the others are named.
+    fn able() -> Vec<Self> {
+        let mut users = vec![Self::Own];
+        if rustix::process::geteuid().is_root() {
+            users.push(Self::Ordinary);
+        }
+        users.retain(|user| {
+            let is_able = user.is_able();
+            if !is_able {
+                tests::skip(&format!("no PID namespace is to be had here for {user:?}"));
+            }
+            is_able
+        });
+        users
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "it ends at once")]
+    fn is_able(self) -> bool {
+        let mut command = Command::new("env");
+        command.args(self.become_it());
+        command.arg("unshare");
+        if self == Self::Ordinary || !rustix::process::geteuid().is_root() {
+            command.args(["--user", "--map-current-user"]);
+        }
+        command.args(["--pid", "--fork", "--mount-proc", "true"]);
+        command.output().unwrap().status.success()
+    }
+
+    fn become_it(self) -> Vec<String> {
+        match self {
+            Self::Own => Vec::new(),
+            Self::Ordinary => vec![
+                "setpriv".into(),
+                format!("--reuid={NOBODY}"),
+                format!("--regid={NOBODY}"),
+                "--clear-groups".into(),
+            ],
+        }
+    }
+
+    fn id(self) -> u32 {
+        match self {
+            Self::Own => rustix::process::geteuid().as_raw(),
+            Self::Ordinary => NOBODY,
+        }
+    }
+}
+
+/// A project that every user can use, with programs that everybody can run and with clients of this species of the zoo.
+fn bench(species: &str) -> Bench {
+    let bench = Bench::new();
+    bench.open_to_everybody();
+    fs::set_permissions(bench.witness(), Permissions::from_mode(0o666)).unwrap();
+    for name in ["xtask", "proc-guardian", "demo-client", "zoo"] {
+        let (program, link) = (tests::binary(name), bench.root().join(name));
+        fs::hard_link(&program, &link)
+            .or_else(|_| fs::copy(&program, &link).map(drop))
+            .unwrap();
+    }
+    let witness = format!("--witness={}", bench.witness().display());
+    bench.write(
+        "xtask.toml",
+        &format!(
+            "{}[profile.zoo]\nprogram = \"zoo\"\nargs = [{species:?}, \"--port={{port}}\", {witness:?}]\n",
+            tests::demo_profile("demo", &[])
+        ),
+    );
+    bench
+}
+
+/// `xtask` with these arguments, for this user, by way of this command.
+fn xtask_by(bench: &Bench, user: User, way: &[&str], arguments: &[&str]) -> Command {
+    let mut command = bench.command("env");
+    command
+        .args(way)
+        .args(user.become_it())
+        .arg(bench.root().join("xtask"))
+        .args(arguments);
+    command
+}
+
+fn launch_by(bench: &Bench, user: User, way: &[&str], arguments: &[&str]) -> Command {
+    let launch = [
+        "launch",
+        "--format=json",
+        "--base-port=auto",
+        "--contain=pidns",
+    ];
+    xtask_by(bench, user, way, &[&launch, arguments].concat())
+}
+
+fn launch(bench: &Bench, user: User, arguments: &[&str]) -> Command {
+    launch_by(bench, user, &[], arguments)
+}
+
+fn pid_of(identity: &Value) -> u32 {
+    let pid = identity["pid"].as_u64().expect("a PID");
+    u32::try_from(pid).expect("a PID is no larger")
+}
+
+/// The first process of the run's namespace: the child of the guardian with the PID 1 inside.
+fn init_of(guardian: u32) -> u32 {
+    let tasks = fs::read_dir(format!("/proc/{guardian}/task")).unwrap();
+    let children = tasks.flatten().filter_map(|task| {
+        let list = fs::read_to_string(task.path().join("children")).ok()?;
+        Some(
+            list.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+        )
+    });
+    let init = children.flatten().find(|pid| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let mut lines = status.lines();
+        lines.any(|line| line.starts_with("NSpid:") && line.split_whitespace().last() == Some("1"))
+    });
+    init.expect("a first process").parse().unwrap()
+}
+
+fn state_of_the_run(bench: &Bench) -> RunState {
+    let runs = bench.runs();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    Runs::read_one(&runs[0]).unwrap().unwrap().state
+}
+
+/// Kills launcher and guardian so that neither can do anything about it.
+fn kill_both(running: &mut Running, guardian: u32) {
+    running.signal(Signal::STOP);
+    tests::signal(guardian, Signal::KILL);
+    running.child.kill().unwrap();
+    running.child.wait().unwrap();
+}
+
+#[test]
+fn clients_and_test_are_alone_in_a_namespace() {
+    for user in User::able() {
+        let bench = bench("tame");
+        let script = "ls /proc | grep '^[0-9]' | sort -n > processes; id -u > user; pwd > directory; \
+             for pid in $XTASK_CLIENT_1_PID $XTASK_CLIENT_2_PID $XTASK_CLIENT_3_PID; do \
+             tr '\\0' ' ' < /proc/$pid/cmdline; echo; done > clients; \
+             echo $$ > pid; demo-client consensus";
+        let clients = ["--clients=3", "--", "sh", "-c", script];
+        let finished = bench.finish(launch(&bench, user, &clients)).expect(0);
+        bench.assert_nothing_left();
+        let read = |name: &str| fs::read_to_string(bench.root().join(name)).unwrap();
+        assert_eq!(read("user").trim(), user.id().to_string());
+        assert_eq!(read("directory").trim(), bench.root().to_str().unwrap());
+        // The first process, three clients, the test, and what of the test makes the list.
+        let processes: Vec<u32> = read("processes")
+            .lines()
+            .map(|pid| pid.parse().unwrap())
+            .collect();
+        assert_eq!(processes[0], 1);
+        assert!((5..=8).contains(&processes.len()), "{processes:?}");
+        assert!(processes.contains(&read("pid").trim().parse().unwrap()));
+        for (number, command) in (1..).zip(read("clients").lines()) {
+            assert!(command.contains("demo-client serve"), "{command}");
+            assert!(
+                command.ends_with(&format!("--number {number} --life 60s ")),
+                "{command}"
+            );
+        }
+        let started = finished.event("run_started");
+        assert_eq!(
+            (&started["level"], &started["mechanism"]),
+            (&json!("kernel"), &json!("pidns"))
+        );
+        assert!(finished.ends().iter().all(|end| *end == "graceful"));
+        let finished = finished.event("run_finished");
+        assert_eq!(
+            (&finished["leaks"], &finished["survivors"]),
+            (&json!(0), &json!(0))
+        );
+        assert_eq!(state_of_the_run(&bench), RunState::Closed);
+    }
+}
+
+/// What nobody can find any more who looks for it: no tree, no session, no environment, no descriptor, no mark.
+#[test]
+fn everything_goes_with_launcher_and_guardian_and_without_any_command() {
+    for user in User::able() {
+        for (species, is_stopped) in [("clears-everything", false), ("daemon-ignores-term", true)] {
+            let bench = bench(species);
+            let arguments = [
+                "--profile=zoo",
+                "--clients=2",
+                "--",
+                HOLD[0],
+                HOLD[1],
+                HOLD[2],
+            ];
+            let mut running = bench.start(launch(&bench, user, &arguments));
+            let guardian = pid_of(&running.wait_for_event("run_started")["guardian"]);
+            running.wait_for_event("test_started");
+            let init = init_of(guardian);
+            if is_stopped {
+                // It cannot notice anything then, and the kernel does not ask it.
+                tests::signal(init, Signal::STOP);
+            }
+            assert!(is_alive(init) && bench.has_survivors());
+            kill_both(&mut running, guardian);
+            bench.assert_nothing_left_within(PATIENCE);
+            wait_for(PATIENCE, "the first process to be gone", || !is_alive(init));
+            // The ledger knows nothing of it, until a command looks.
+            wait_for(PATIENCE, "the run to be dead", || {
+                state_of_the_run(&bench) == RunState::Dead
+            });
+            let run = Runs::read_one(&bench.runs()[0]).unwrap().unwrap();
+            let recovery = proc_core::recover::finish(&run, Duration::ZERO).unwrap();
+            assert!(recovery.remnants.is_empty(), "{recovery:?}");
+            assert_eq!(state_of_the_run(&bench), RunState::Closed);
+        }
+    }
+}
+
+#[test]
+fn a_killed_guardian_fails_the_launch_and_leaves_nothing() {
+    for user in User::able() {
+        let bench = bench("daemon");
+        let arguments = [
+            "--profile=zoo",
+            "--clients=1",
+            "--grace=10m",
+            "--",
+            HOLD[0],
+            HOLD[1],
+            HOLD[2],
+        ];
+        let mut running = bench.start(launch(&bench, user, &arguments));
+        let guardian = pid_of(&running.wait_for_event("run_started")["guardian"]);
+        running.wait_for_event("test_started");
+        tests::signal(guardian, Signal::KILL);
+        running.finish().expect(110);
+        bench.assert_nothing_left();
+        assert_eq!(state_of_the_run(&bench), RunState::Closed);
+    }
+}
+
+/// Also a guardian that is asked nothing more leaves nothing: its launcher is killed, and it stands still itself.
+#[test]
+fn a_killed_launcher_ends_the_run() {
+    for user in User::able() {
+        let bench = bench("daemon-ignores-term");
+        let arguments = [
+            "--profile=zoo",
+            "--clients=2",
+            "--grace=500ms",
+            "--",
+            HOLD[0],
+            HOLD[1],
+            HOLD[2],
+        ];
+        let mut running = bench.start(launch(&bench, user, &arguments));
+        running.wait_for_event("test_started");
+        running.child.kill().unwrap();
+        running.child.wait().unwrap();
+        bench.assert_nothing_left_within(PATIENCE);
+        assert_eq!(state_of_the_run(&bench), RunState::Closed);
+    }
+}
+
+#[test]
+fn whoever_dies_in_there_is_told_by_its_pid_outside() {
+    for user in User::able() {
+        let bench = bench("ready-then-crash");
+        let arguments = [
+            "--profile=zoo",
+            "--clients=1",
+            "--",
+            HOLD[0],
+            HOLD[1],
+            HOLD[2],
+        ];
+        let finished = bench.finish(launch(&bench, user, &arguments)).expect(101);
+        bench.assert_nothing_left();
+        let started = finished.event("client_started");
+        assert_eq!(
+            finished.event("client_exited")["identity"],
+            started["identity"]
+        );
+    }
+}
+
+#[test]
+fn a_leak_is_named_with_who_has_started_it() {
+    for user in User::able() {
+        let bench = bench("tame");
+        let script = "setsid sleep 60.25 < /dev/null > /dev/null 2>&1 & \
+                      until read name < /proc/$!/comm && [ $name = sleep ]; do :; done";
+        let arguments = ["--clients=1", "--deny-leaks", "--", "sh", "-c", script];
+        let finished = bench.finish(launch(&bench, user, &arguments)).expect(103);
+        bench.assert_nothing_left();
+        let leak = finished.event("leak");
+        assert_eq!(leak["process"]["command"], "sleep 60.25");
+        assert_eq!(leak["started_by"], "the test");
+    }
+}
+
+/// One that takes its time and one that was stopped are given the grace, and what does not take the hint is killed.
+#[test]
+fn the_grace_is_kept() {
+    for user in User::able() {
+        for (species, end) in [("slow-to-end", "graceful"), ("ignores-term", "killed")] {
+            let bench = bench(species);
+            let grace = if end == "graceful" {
+                "--grace=50s"
+            } else {
+                "--grace=300ms"
+            };
+            let script = "kill -STOP $XTASK_CLIENT_1_PID";
+            let arguments = [
+                "--profile=zoo",
+                "--clients=1",
+                grace,
+                "--",
+                "sh",
+                "-c",
+                script,
+            ];
+            let finished = bench.finish(launch(&bench, user, &arguments)).expect(0);
+            bench.assert_nothing_left();
+            assert_eq!(finished.ends(), [json!(end)]);
+        }
+    }
+}
+
+/// An orphan is the child of the namespace's first process by the time at which it is asked.
+#[test]
+fn orphans_are_asked_too() {
+    for user in User::able() {
+        let bench = bench("tame");
+        let script = "(setsid sh -c 'trap \"echo asked > asked; exit\" TERM; echo > up; \
+                      for i in $(seq 600); do sleep 0.1; done' &); while [ ! -e up ]; do sleep 0.01; done";
+        let arguments = ["--clients=1", "--grace=50s", "--", "sh", "-c", script];
+        let finished = bench.finish(launch(&bench, user, &arguments)).expect(0);
+        bench.assert_nothing_left();
+        assert!(bench.root().join("asked").exists(), "{}", finished.stdout);
+        assert_eq!(finished.events_of("killed"), [] as [Value; 0]);
+    }
+}
+
+#[test]
+fn a_detached_run_leaves_when_only_its_first_process_is_left() {
+    for user in User::able() {
+        let bench = bench("tame");
+        let finished = bench
+            .finish(launch(&bench, user, &["--clients=2", "--detach"]))
+            .expect(0);
+        let guardian = pid_of(&finished.event("run_started")["guardian"]);
+        assert!(is_alive(init_of(guardian)));
+        for client in finished.events_of("client_started") {
+            tests::signal(pid_of(&client["identity"]), Signal::KILL);
+        }
+        bench.assert_nothing_left_within(PATIENCE);
+        assert_eq!(state_of_the_run(&bench), RunState::Closed);
+    }
+}
+
+/// Another one inside another one: each is a run like any other.
+#[test]
+fn a_run_in_a_run_has_a_namespace_in_a_namespace() {
+    for user in User::able() {
+        let bench = bench("tame");
+        let inner = "xtask launch --contain=pidns --clients=1 --base-port=auto -- \
+                     sh -c 'grep ^NSpid /proc/self/status; test $PPID = 0 && test -d /proc/$XTASK_CLIENT_1_PID'";
+        let arguments = ["--clients=1", "--", "sh", "-c", inner];
+        bench.finish(launch(&bench, user, &arguments)).expect(0);
+        bench.assert_nothing_left();
+    }
+}
+
+#[test]
+fn the_level_kernel_is_had_by_name_only() {
+    for user in User::able() {
+        let bench = bench("tame");
+        let arguments = ["--require=kernel", "--clients=1", "--", "true"];
+        bench.finish(launch(&bench, user, &arguments)).expect(0);
+        bench.assert_nothing_left();
+        let auto = [&["launch", "--contain=auto"], &arguments[..]].concat();
+        let finished = bench.finish(xtask_by(&bench, user, &[], &auto)).expect(105);
+        assert!(
+            finished.stderr.contains("--contain pidns"),
+            "{}",
+            finished.stderr
+        );
+        bench.assert_nothing_left();
+    }
+}
+
+/// Launches by a way on which no namespace is to be had, and returns the reason that is given.
+fn refusal(user: User, way: &[&str]) -> String {
+    let bench = bench("tame");
+    let finished = bench.finish(launch_by(
+        &bench,
+        user,
+        way,
+        &["--clients=1", "--", "touch", "started"],
+    ));
+    let finished = finished.expect(105);
+    bench.assert_nothing_left();
+    assert!(!bench.root().join("started").exists());
+    let last = finished.event("run_finished");
+    assert_eq!(last["exit"], json!({"code": 105, "name": "guarantee"}));
+    // Refused is not the same as dead: no later command has anything to do.
+    assert_eq!(state_of_the_run(&bench), RunState::Closed);
+    last["message"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn without_privileges_and_user_namespaces_a_launch_is_refused() {
+    if User::able().is_empty() {
+        return;
+    }
+    let script =
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all \"$@\"";
+    let way = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "sh",
+        "-c",
+        script,
+        "sh",
+    ];
+    let reason = refusal(User::Own, &way);
+    assert!(reason.contains("cannot make a user namespace"), "{reason}");
+    assert!(reason.contains("os error 28"), "{reason}");
+    assert!(reason.contains("user.max_user_namespaces is 0"), "{reason}");
+}
+
+#[test]
+fn without_room_for_a_pid_namespace_a_launch_is_refused() {
+    if User::able().is_empty() {
+        return;
+    }
+    let script = "echo 0 > /proc/sys/user/max_pid_namespaces && exec \"$@\"";
+    let way = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "sh",
+        "-c",
+        script,
+        "sh",
+    ];
+    let reason = refusal(User::Own, &way);
+    assert!(
+        reason.contains("cannot make a PID namespace: No space left on device"),
+        "{reason}"
+    );
+}
+
+/// As in many containers: the kernel lets nobody see behind what is mounted over parts of `/proc`.
+#[test]
+fn where_parts_of_proc_are_hidden_a_launch_is_refused() {
+    if !User::able().contains(&User::Ordinary) {
+        return tests::skip("only root can hide parts of /proc from somebody");
+    }
+    let script = "mount --bind /dev/null /proc/version && exec \"$@\"";
+    let way = ["unshare", "--mount", "sh", "-c", script, "sh"];
+    let reason = refusal(User::Ordinary, &way);
+    assert!(
+        reason.contains("cannot mount /proc in the PID namespace: Operation not permitted"),
+        "{reason}"
+    );
+}
