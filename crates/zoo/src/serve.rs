@@ -29,15 +29,17 @@ pub(crate) fn serve_beside(listener: Option<TcpListener>) {
     thread::spawn(move || serve(listener.as_ref()));
 }
 
-/// Answers one request. Whoever says nothing for a while is not waited for.
-pub(crate) fn answer_one(listener: &TcpListener, answer: Answer) {
+/// Answers one request, and returns how it began. Whoever says nothing for a while is not waited for.
+pub(crate) fn answer_one(listener: &TcpListener, answer: Answer) -> Vec<u8> {
     let Ok((mut stream, _)) = listener.accept() else {
         // Only for want of descriptors, which others may give back.
         thread::sleep(Duration::from_millis(10));
-        return;
+        return Vec::new();
     };
     let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
-    let _ = stream.read(&mut [0; 4096]);
+    let mut request = vec![0; 4096];
+    let length = stream.read(&mut request).unwrap_or(0);
+    request.truncate(length);
     let (status, body) = match answer {
         Answer::Ready => ("200 OK", "ready"),
         Answer::NotYet => ("503 Service Unavailable", "not yet"),
@@ -47,4 +49,5 @@ pub(crate) fn answer_one(listener: &TcpListener, answer: Answer) {
         "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
+    request
 }

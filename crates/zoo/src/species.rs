@@ -7,6 +7,7 @@ mod answers;
 mod assaults;
 mod crowds;
 mod escapes;
+mod greed;
 mod waits;
 
 use std::io;
@@ -89,6 +90,12 @@ pub(crate) enum Species {
     /// A child that lets all stopped processes of the session go on, again and again
     Continuer,
 
+    // What takes more than its share.
+    /// Writes to its log until the disk is full, 4 MiB at the most
+    Flooder,
+    /// Takes memory when asked to with GET /grow, 512 MiB at the most, and has a daemon
+    Hog,
+
     // What the kernel keeps in odd states.
     /// A stopped child
     StoppedChild,
@@ -154,6 +161,8 @@ impl Species {
             Self::Comet => crowds::comet(listener.as_ref()),
             Self::ReExec => crowds::re_exec(listener.as_ref()),
             Self::Continuer => crowds::continuer(listener.as_ref()),
+            Self::Flooder => greed::flooder(listener.as_ref()),
+            Self::Hog => greed::hog(listener.as_ref()),
             Self::StoppedChild => waits::stopped_child(listener.as_ref()),
             Self::Stuck => waits::stuck(listener.as_ref()),
             Self::Traced => waits::traced(listener.as_ref()),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tests::{PATIENCE, poll, wait_for};
 
+use crate::disk::{self, Disk, SmallDisk};
 use crate::ending::Ending;
 use crate::stage::{self, Stage};
 
@@ -25,6 +26,7 @@ pub(crate) struct Case {
     pub(crate) ending: Ending,
     pub(crate) place: Place,
     pub(crate) user: User,
+    pub(crate) disk: Disk,
 }
 
 /// What the species is in its run.
@@ -52,6 +54,17 @@ pub(crate) struct Outcome {
 }
 
 impl Case {
+    /// The usual: the species is a client of this user, and the machine has room for everything.
+    pub(crate) fn new(species: &str, ending: Ending) -> Self {
+        Self {
+            species: species.into(),
+            ending,
+            place: Place::Client,
+            user: User::Own,
+            disk: Disk::Roomy,
+        }
+    }
+
     /// Whether the species serves, and lives until it is ended.
     fn stays(&self) -> bool {
         !matches!(
@@ -61,8 +74,9 @@ impl Case {
     }
 
     pub(crate) fn makes_sense(&self) -> bool {
-        // A species that is the test does not pass, and one that ends by itself is ended by nobody.
-        self.place == Place::Client || self.stays() && !self.ending.is_by_test()
+        // A species that is the test does not pass, and one that ends by itself is ended by nobody, and not tested.
+        let is_ended = self.place == Place::Client || self.stays() && !self.ending.is_by_test();
+        is_ended && (self.disk == Disk::Roomy || self.stays())
     }
 
     /// Whether this level promises to end everything.
@@ -129,6 +143,7 @@ fn run(case: &Case) -> Outcome {
 
 fn attempt(case: &Case) -> (Option<Duration>, Option<String>) {
     let bench = stage::prepare(case);
+    let disk = (case.disk != Disk::Roomy).then(|| SmallDisk::below(&bench).unwrap());
     let port_of_test = tests::free_ports(1)[0];
     let mut stage = Stage::start(case, &bench, port_of_test);
     let client = stage.running.wait_for_event("client_started");
@@ -139,10 +154,16 @@ fn attempt(case: &Case) -> (Option<Duration>, Option<String>) {
     if case.place == Place::Test {
         wait_for(PATIENCE, "the test to be set up", || answers(port_of_test));
     }
+    if let Some(disk) = &disk {
+        disk.wait_until_full();
+    }
     let moment = Instant::now();
     case.ending.act(&mut stage);
     let code = stage.running.finish().code;
     let complaint = stage::follow_up(case, &bench);
+    if case.disk == Disk::FilledLedger {
+        disk::assert_ledger_is_full(&bench);
+    }
     let gone = poll(LOOK, || {
         let ports = [port, port_of_test];
         (!bench.has_survivors() && ports.into_iter().all(is_free)).then(|| moment.elapsed())
@@ -150,6 +171,10 @@ fn attempt(case: &Case) -> (Option<Duration>, Option<String>) {
     // A later command must succeed, and says what it did where something is left all the same.
     let failed = complaint.as_ref().is_some_and(|(code, _)| *code != 0);
     let complaint = complaint.map(|(_, text)| text);
+    if let Some(disk) = disk.filter(|_| gone.is_some()) {
+        disk.clear();
+        disk::assert_all_are_closed(&bench);
+    }
     let problem = if gone.is_none() {
         Some(format!(
             "left: {}; exit code {code}; {}",

@@ -1,8 +1,8 @@
 //! The zoo against every ending: whatever a client or a test does, and whoever is killed, nothing is left.
 //!
-//! A case is a species (see the crate `zoo`), an ending, a place (client or test command) and a user. It counts who
-//! holds the witness afterwards, which each process of the zoo opens itself, and binds the ports again. What is counted
-//! is only whether everything goes; how long it took is printed beside it and is no verdict.
+//! A case is a species (see the crate `zoo`), an ending, a place (client or test command), a user, and a disk that has
+//! room or is full. It counts who holds the witness afterwards, which each process of the zoo opens itself, and binds the
+//! ports again. What is counted is only whether everything goes; how long it took is printed beside it and is no verdict.
 //!
 //! By default a fixed sample runs: each species with one hard and one soft ending, so that each ending meets several
 //! species. With `XTASK_SOAK=N` all species meet all endings, as client and as test, as root and as an ordinary user,
@@ -24,7 +24,9 @@
 )]
 
 mod case;
+mod disk;
 mod ending;
+mod memory;
 mod plan;
 mod random;
 mod siege;
@@ -63,4 +65,21 @@ fn a_guardian_withstands_visitors_who_stay() {
 #[test]
 fn a_guardian_withstands_visitors_who_do_not_stop_talking() {
     alone_within(LIFE, || siege::withstand("chatterbox"));
+}
+
+#[test]
+fn nothing_is_started_where_the_disk_is_full() {
+    alone_within(LIFE, || {
+        if disk::can_be_had() {
+            disk::refuse_to_launch();
+            disk::refuse_to_test();
+        }
+    });
+}
+
+#[test]
+fn nothing_is_left_when_the_kernel_runs_out_of_memory() {
+    alone_within(LIFE, || {
+        memory::run_out();
+    });
 }

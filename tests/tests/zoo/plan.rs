@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::case::{Case, Place, User};
+use crate::disk::{self, Disk};
 use crate::ending::Ending;
 
 /// All species, as the zoo itself names them.
@@ -45,15 +46,18 @@ fn every() -> Vec<Case> {
             for user in [User::Own, User::Ordinary] {
                 for ending in Ending::all() {
                     cases.push(Case {
-                        species: species.clone(),
-                        ending,
                         place,
                         user,
+                        ..Case::new(&species, ending)
                     });
                 }
             }
         }
     }
+    cases.extend(on_a_full_disk(
+        &species(),
+        &Ending::all().collect::<Vec<_>>(),
+    ));
     cases.retain(Case::makes_sense);
     cases
 }
@@ -65,21 +69,50 @@ fn sample() -> Vec<Case> {
         let hard = Ending::HARD[index % Ending::HARD.len()];
         let soft = Ending::SOFT[index % Ending::SOFT.len()];
         let other = Ending::HARD[(index + 3) % Ending::HARD.len()];
-        let case = |ending, place, user| Case {
-            species: species.clone(),
-            ending,
-            place,
-            user,
-        };
-        cases.push(case(hard, Place::Client, User::Own));
-        cases.push(case(soft, Place::Client, User::Own));
+        cases.push(Case::new(&species, hard));
+        cases.push(Case::new(&species, soft));
         if index % 4 == 1 {
-            cases.push(case(other, Place::Client, User::Ordinary));
+            cases.push(Case {
+                user: User::Ordinary,
+                ..Case::new(&species, other)
+            });
         }
         if index % 4 == 3 {
-            cases.push(case(other, Place::Test, User::Own));
+            cases.push(Case {
+                place: Place::Test,
+                ..Case::new(&species, other)
+            });
         }
     }
+    let endings = [
+        Ending::Normal,
+        Ending::Interrupt,
+        Ending::KillLauncher,
+        Ending::KillGuardian,
+        Ending::KillBothCleanup,
+        Ending::KillBothPreflight,
+        Ending::KillBothPostflight,
+    ];
+    cases.extend(on_a_full_disk(&["daemon".into()], &endings));
     cases.retain(Case::makes_sense);
+    cases
+}
+
+/// These species with these endings on disks that are full.
+fn on_a_full_disk(species: &[String], endings: &[Ending]) -> Vec<Case> {
+    let mut cases = Vec::new();
+    if !disk::can_be_had() {
+        return cases;
+    }
+    for species in species {
+        for ending in endings {
+            for disk in [Disk::Filled, Disk::FilledLedger] {
+                cases.push(Case {
+                    disk,
+                    ..Case::new(species, *ending)
+                });
+            }
+        }
+    }
     cases
 }

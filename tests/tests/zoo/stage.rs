@@ -1,17 +1,21 @@
 //! A run that a case is about: its project, its launcher, and whoever can end it.
 
+use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tests::terminal::Terminal;
 use tests::{Bench, Running, binary};
 
 use crate::case::{Case, Place, User};
+use crate::disk::{self, Disk, SmallDisk};
 use crate::ending::Ending;
 
 /// How long clients may take when they are asked to end.
 const GRACE: &str = "500ms";
+
+const SHELL: &str = "/bin/sh";
 
 /// A run that has begun.
 #[derive(Debug)]
@@ -35,14 +39,9 @@ impl Stage {
         if terminal.is_some() {
             session.push("--ctty");
         }
-        let mut command = xtask(case, bench, &session);
-        command.args(["launch", "--format=json", "--profile=zoo", "--clients=1"]);
-        command.args(["--base-port=auto", "--grace", GRACE]);
-        if let Some(owner) = &owner {
-            command.arg(format!("--owner-pid={}", owner.pid()));
-        }
-        command.arg("--");
-        test_command(case, bench, port_of_test, &mut command);
+        let test = test_command(case, bench, port_of_test, owner.as_ref());
+        let mut command = launch(case, bench, &session, owner.as_ref());
+        command.args(test);
         let mut running = match &terminal {
             Some(terminal) => bench.start_at(terminal, command),
             None => bench.start(command),
@@ -128,17 +127,56 @@ pub(crate) fn follow_up(case: &Case, bench: &Bench) -> Option<(i32, String)> {
     ))
 }
 
-fn test_command(case: &Case, bench: &Bench, port: u16, command: &mut Command) {
-    match (case.ending, case.place) {
-        (Ending::Normal, _) => command.arg("true"),
-        (Ending::Fails, _) => command.arg("false"),
-        (_, Place::Client) => command.args(["sleep", "60"]),
-        (_, Place::Test) => command
-            .arg(program(case, bench, "zoo"))
-            .arg(&case.species)
-            .arg(format!("--port={port}"))
-            .arg(format!("--witness={}", bench.witness().display())),
+/// A launch of the species, up to its test command.
+fn launch(case: &Case, bench: &Bench, session: &[&str], owner: Option<&Running>) -> Command {
+    let mut command = xtask(case, bench, session);
+    command.args(["launch", "--format=json", "--profile=zoo", "--clients=1"]);
+    command.args(["--base-port=auto", "--grace", GRACE]);
+    if let Some(owner) = owner {
+        command.arg(format!("--owner-pid={}", owner.pid()));
+    }
+    command.arg("--");
+    command
+}
+
+fn test_command(case: &Case, bench: &Bench, port: u16, owner: Option<&Running>) -> Vec<OsString> {
+    let words = |words: &[&str]| words.iter().map(OsString::from).collect();
+    match (case.disk, case.ending, case.place) {
+        (Disk::Filled, ..) => filling_test(case, bench, Path::new(SHELL)),
+        (Disk::FilledLedger, ..) => {
+            filling_test(case, bench, &shell_for_ledger(case, bench, owner))
+        }
+        (Disk::Roomy, Ending::Normal, _) => words(&["true"]),
+        (Disk::Roomy, Ending::Fails, _) => words(&["false"]),
+        (Disk::Roomy, _, Place::Client) => words(&["sleep", "60"]),
+        (Disk::Roomy, _, Place::Test) => vec![
+            program(case, bench, "zoo").into(),
+            case.species.clone().into(),
+            format!("--port={port}").into(),
+            format!("--witness={}", bench.witness().display()).into(),
+        ],
+    }
+}
+
+/// A test that fills the disk, and then does what the ending wants.
+fn filling_test(case: &Case, bench: &Bench, shell: &Path) -> Vec<OsString> {
+    let end = match case.ending {
+        Ending::Normal => "exit 0",
+        Ending::Fails => "exit 1",
+        _ => "exec sleep 60",
     };
+    let script = format!("cat /dev/zero > \"$0\" 2> /dev/null; {end}");
+    let junk = SmallDisk::junk_of(bench);
+    vec![shell.into(), "-c".into(), script.into(), junk.into()]
+}
+
+/// A path of the shell so long that the ledger has no room for anything that comes after it. Finds out by a run.
+fn shell_for_ledger(case: &Case, bench: &Bench, owner: Option<&Running>) -> PathBuf {
+    let mut command = launch(case, bench, &[], owner);
+    command.args([SHELL, "-c", "exit 0"]);
+    bench.finish(command).expect(0);
+    let length = disk::length_of_path(bench, SHELL.len());
+    disk::lengthen(Path::new(SHELL), length)
 }
 
 fn pid(identity: &serde_json::Value) -> u32 {

@@ -250,6 +250,8 @@ pub(super) fn chain() -> ! {
     life::rest()
 }
 
+/// std starts a program by `posix_spawn` where nothing is to be done in between, which forks as `vfork` does: the parent
+/// stands still, and shares its memory, until the child executes the program.
 fn start_chain(depth: u32) -> io::Result<()> {
     let mut command = program(Species::Chain)?;
     command.arg("--depth").arg(depth.to_string());
