@@ -35,6 +35,9 @@ use tell::{Audience, LAUNCHER, Visitor};
 /// How long a guardian waits for its run's lock: a reader that asks whether the run lives holds it for an instant.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long nothing has to happen until a guardian makes itself small: it may have to wait for hours.
+const QUIET: Duration = Duration::from_millis(100);
+
 /// What happens to a guardian.
 enum Happening {
     /// Somebody said something.
@@ -175,7 +178,7 @@ impl Guardian {
             version: LEDGER_VERSION,
             run: open.run.clone(),
             root: open.root.clone(),
-            time: jiff::Timestamp::now(),
+            time: open.time.clone(),
             boot: containment.boot(),
             pid_namespace: unable("tell its PID namespace", sys::pid_namespace())?,
             guardian: own.identity(),
@@ -222,7 +225,7 @@ impl Guardian {
     fn serve(&mut self, inbox: &mpsc::Receiver<Happening>) {
         let (reason, grace) = loop {
             // The audience keeps a sender, so the channel is never closed.
-            let Ok(happening) = inbox.recv() else {
+            let Ok(happening) = wait_for_happening(inbox) else {
                 break ("the guardian lost its inbox".into(), self.grace);
             };
             match self.handle(happening) {
@@ -391,5 +394,17 @@ impl Guardian {
 
     fn record(&mut self, entry: &Entry) -> io::Result<()> {
         self.ledger.append(entry).map_err(io::Error::other)
+    }
+}
+
+fn wait_for_happening(
+    inbox: &mpsc::Receiver<Happening>,
+) -> Result<Happening, mpsc::RecvTimeoutError> {
+    match inbox.recv_timeout(QUIET) {
+        Err(mpsc::RecvTimeoutError::Timeout) => {
+            sys::give_back_code();
+            Ok(inbox.recv()?)
+        }
+        other => other,
     }
 }

@@ -119,8 +119,8 @@ pub struct Opened {
     pub run: String,
     /// The project root, for people.
     pub root: String,
-    /// When, in UTC.
-    pub time: jiff::Timestamp,
+    /// When, in UTC, as RFC 3339 has it.
+    pub time: String,
     /// The boot in which all identities of this ledger hold.
     pub boot: Boot,
     /// The PID namespace in which they hold.

@@ -55,6 +55,8 @@ pub(crate) struct Open {
     pub(crate) version: String,
     pub(crate) run: String,
     pub(crate) root: String,
+    /// Now. A guardian that can write a date is a fifth larger.
+    pub(crate) time: String,
     pub(crate) folder: OsString,
     pub(crate) ports: Vec<u16>,
     /// How long members may take to end by themselves when the launcher is gone.

@@ -15,6 +15,7 @@ mod sudden_death;
 mod leaks;
 mod staying;
 
+mod guardian;
 mod pidns;
 
 mod side_by_side;

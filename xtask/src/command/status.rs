@@ -217,7 +217,7 @@ fn status(run: &KnownRun, table: &Table, next: &mut impl FnMut() -> UsageReport)
             (RunState::Live, None, true) => State::Detached,
             (RunState::Live, None, false) => State::Attached,
         },
-        since: history.opened.time.to_string(),
+        since: history.opened.time.clone(),
         guardian: history.opened.guardian,
         mechanism: history.mechanism,
         level: history.mechanism.map(Mechanism::level),

@@ -186,7 +186,7 @@ mod tests {
             version,
             run: "20260101-000000-00000000".into(),
             root: "/project".into(),
-            time: jiff::Timestamp::UNIX_EPOCH,
+            time: "1970-01-01T00:00:00Z".into(),
             boot,
             pid_namespace: 1,
             guardian: Identity {

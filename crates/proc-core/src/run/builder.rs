@@ -298,6 +298,7 @@ impl Builder {
             root: self.scope.root().display().to_string(),
             folder: self.folder.clone().into_os_string(),
             ports,
+            time: jiff::Timestamp::now().to_string(),
             grace_ms: u64::try_from(self.grace.as_millis()).unwrap_or(u64::MAX),
             launcher: Process::read(std::process::id()).map(|process| process.identity()),
             owner: self.owner,

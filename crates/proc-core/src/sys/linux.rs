@@ -3,6 +3,7 @@
 mod cgroup;
 mod control;
 mod launch;
+mod memory;
 mod namespace;
 mod peer;
 mod procfs;
@@ -12,6 +13,7 @@ mod socket;
 pub(crate) use cgroup::*;
 pub(crate) use control::*;
 pub(crate) use launch::*;
+pub(crate) use memory::*;
 pub(crate) use namespace::*;
 pub(crate) use procfs::*;
 pub(crate) use signal::*;
