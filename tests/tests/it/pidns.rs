@@ -1,14 +1,16 @@
 //! Runs in a PID namespace of their own, which ends with its guardian, whatever has ended that.
 
+mod deaths;
+mod refusals;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use std::time::Duration;
 
 use proc_core::ledger::{RunState, Runs};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tests::{Bench, HOLD, PATIENCE, Running, is_alive, wait_for};
+use tests::{Bench, PATIENCE, is_alive};
 
 /// Whose runs they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +20,8 @@ enum User {
     Ordinary,
 }
 
-/// The user and the group that own nothing.
-const NOBODY: u32 = 65534;
+/// A user, and a group, of which nobody has heard. Not nobody's, which all others seem to be in a user namespace.
+const ORDINARY: u32 = 54_321;
 
 impl User {
     /// Those for whom this host has PID namespaces; the others are named.
@@ -55,8 +57,8 @@ impl User {
             Self::Own => Vec::new(),
             Self::Ordinary => vec![
                 "setpriv".into(),
-                format!("--reuid={NOBODY}"),
-                format!("--regid={NOBODY}"),
+                format!("--reuid={ORDINARY}"),
+                format!("--regid={ORDINARY}"),
                 "--clear-groups".into(),
             ],
         }
@@ -65,7 +67,7 @@ impl User {
     fn id(self) -> u32 {
         match self {
             Self::Own => rustix::process::geteuid().as_raw(),
-            Self::Ordinary => NOBODY,
+            Self::Ordinary => ORDINARY,
         }
     }
 }
@@ -147,14 +149,6 @@ fn state_of_the_run(bench: &Bench) -> RunState {
     Runs::read_one(&runs[0]).unwrap().unwrap().state
 }
 
-/// Kills launcher and guardian so that neither can do anything about it.
-fn kill_both(running: &mut Running, guardian: u32) {
-    running.signal(Signal::STOP);
-    tests::signal(guardian, Signal::KILL);
-    running.child.kill().unwrap();
-    running.child.wait().unwrap();
-}
-
 #[test]
 fn clients_and_test_are_alone_in_a_namespace() {
     for user in User::able() {
@@ -196,112 +190,6 @@ fn clients_and_test_are_alone_in_a_namespace() {
             (&json!(0), &json!(0))
         );
         assert_eq!(state_of_the_run(&bench), RunState::Closed);
-    }
-}
-
-/// What nobody can find any more who looks for it: no tree, no session, no environment, no descriptor, no mark.
-#[test]
-fn everything_goes_with_launcher_and_guardian_and_without_any_command() {
-    for user in User::able() {
-        for (species, is_stopped) in [("clears-everything", false), ("daemon-ignores-term", true)] {
-            let bench = bench(species);
-            let arguments = [
-                "--profile=zoo",
-                "--clients=2",
-                "--",
-                HOLD[0],
-                HOLD[1],
-                HOLD[2],
-            ];
-            let mut running = bench.start(launch(&bench, user, &arguments));
-            let guardian = pid_of(&running.wait_for_event("run_started")["guardian"]);
-            running.wait_for_event("test_started");
-            let init = init_of(guardian);
-            if is_stopped {
-                // It cannot notice anything then, and the kernel does not ask it.
-                tests::signal(init, Signal::STOP);
-            }
-            assert!(is_alive(init) && bench.has_survivors());
-            kill_both(&mut running, guardian);
-            bench.assert_nothing_left_within(PATIENCE);
-            wait_for(PATIENCE, "the first process to be gone", || !is_alive(init));
-            // The ledger knows nothing of it, until a command looks.
-            wait_for(PATIENCE, "the run to be dead", || {
-                state_of_the_run(&bench) == RunState::Dead
-            });
-            let run = Runs::read_one(&bench.runs()[0]).unwrap().unwrap();
-            let recovery = proc_core::recover::finish(&run, Duration::ZERO).unwrap();
-            assert!(recovery.remnants.is_empty(), "{recovery:?}");
-            assert_eq!(state_of_the_run(&bench), RunState::Closed);
-        }
-    }
-}
-
-#[test]
-fn a_killed_guardian_fails_the_launch_and_leaves_nothing() {
-    for user in User::able() {
-        let bench = bench("daemon");
-        let arguments = [
-            "--profile=zoo",
-            "--clients=1",
-            "--grace=10m",
-            "--",
-            HOLD[0],
-            HOLD[1],
-            HOLD[2],
-        ];
-        let mut running = bench.start(launch(&bench, user, &arguments));
-        let guardian = pid_of(&running.wait_for_event("run_started")["guardian"]);
-        running.wait_for_event("test_started");
-        tests::signal(guardian, Signal::KILL);
-        running.finish().expect(110);
-        bench.assert_nothing_left();
-        assert_eq!(state_of_the_run(&bench), RunState::Closed);
-    }
-}
-
-/// Also a guardian that is asked nothing more leaves nothing: its launcher is killed, and it stands still itself.
-#[test]
-fn a_killed_launcher_ends_the_run() {
-    for user in User::able() {
-        let bench = bench("daemon-ignores-term");
-        let arguments = [
-            "--profile=zoo",
-            "--clients=2",
-            "--grace=500ms",
-            "--",
-            HOLD[0],
-            HOLD[1],
-            HOLD[2],
-        ];
-        let mut running = bench.start(launch(&bench, user, &arguments));
-        running.wait_for_event("test_started");
-        running.child.kill().unwrap();
-        running.child.wait().unwrap();
-        bench.assert_nothing_left_within(PATIENCE);
-        assert_eq!(state_of_the_run(&bench), RunState::Closed);
-    }
-}
-
-#[test]
-fn whoever_dies_in_there_is_told_by_its_pid_outside() {
-    for user in User::able() {
-        let bench = bench("ready-then-crash");
-        let arguments = [
-            "--profile=zoo",
-            "--clients=1",
-            "--",
-            HOLD[0],
-            HOLD[1],
-            HOLD[2],
-        ];
-        let finished = bench.finish(launch(&bench, user, &arguments)).expect(101);
-        bench.assert_nothing_left();
-        let started = finished.event("client_started");
-        assert_eq!(
-            finished.event("client_exited")["identity"],
-            started["identity"]
-        );
     }
 }
 
@@ -409,82 +297,4 @@ fn the_level_kernel_is_had_by_name_only() {
         );
         bench.assert_nothing_left();
     }
-}
-
-/// Launches by a way on which no namespace is to be had, and returns the reason that is given.
-fn refusal(user: User, way: &[&str]) -> String {
-    let bench = bench("tame");
-    let finished = bench.finish(launch_by(
-        &bench,
-        user,
-        way,
-        &["--clients=1", "--", "touch", "started"],
-    ));
-    let finished = finished.expect(105);
-    bench.assert_nothing_left();
-    assert!(!bench.root().join("started").exists());
-    let last = finished.event("run_finished");
-    assert_eq!(last["exit"], json!({"code": 105, "name": "guarantee"}));
-    // Refused is not the same as dead: no later command has anything to do.
-    assert_eq!(state_of_the_run(&bench), RunState::Closed);
-    last["message"].as_str().unwrap().to_owned()
-}
-
-#[test]
-fn without_privileges_and_user_namespaces_a_launch_is_refused() {
-    if User::able().is_empty() {
-        return;
-    }
-    let script =
-        "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all \"$@\"";
-    let way = [
-        "unshare",
-        "--user",
-        "--map-root-user",
-        "sh",
-        "-c",
-        script,
-        "sh",
-    ];
-    let reason = refusal(User::Own, &way);
-    assert!(reason.contains("cannot make a user namespace"), "{reason}");
-    assert!(reason.contains("os error 28"), "{reason}");
-    assert!(reason.contains("user.max_user_namespaces is 0"), "{reason}");
-}
-
-#[test]
-fn without_room_for_a_pid_namespace_a_launch_is_refused() {
-    if User::able().is_empty() {
-        return;
-    }
-    let script = "echo 0 > /proc/sys/user/max_pid_namespaces && exec \"$@\"";
-    let way = [
-        "unshare",
-        "--user",
-        "--map-root-user",
-        "sh",
-        "-c",
-        script,
-        "sh",
-    ];
-    let reason = refusal(User::Own, &way);
-    assert!(
-        reason.contains("cannot make a PID namespace: No space left on device"),
-        "{reason}"
-    );
-}
-
-/// As in many containers: the kernel lets nobody see behind what is mounted over parts of `/proc`.
-#[test]
-fn where_parts_of_proc_are_hidden_a_launch_is_refused() {
-    if !User::able().contains(&User::Ordinary) {
-        return tests::skip("only root can hide parts of /proc from somebody");
-    }
-    let script = "mount --bind /dev/null /proc/version && exec \"$@\"";
-    let way = ["unshare", "--mount", "sh", "-c", script, "sh"];
-    let reason = refusal(User::Ordinary, &way);
-    assert!(
-        reason.contains("cannot mount /proc in the PID namespace: Operation not permitted"),
-        "{reason}"
-    );
 }

@@ -49,6 +49,7 @@ impl Starter {
         let near = link.try_clone()?;
         thread::Builder::new()
             .name("starter".into())
+            .stack_size(256 * 1024)
             .spawn(move || {
                 let init = start_init(&program, &near, far);
                 drop(near);
