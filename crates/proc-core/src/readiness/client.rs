@@ -74,9 +74,10 @@ impl Client {
         }
     }
 
-    /// Whether it has not begun to listen, and may do so any moment.
-    pub(super) fn is_young(&self) -> bool {
-        matches!(self.stage, Stage::Silent) && self.since.elapsed() < YOUNG
+    /// Its age, if it is young: it has not begun to listen, and may do so any moment.
+    pub(super) fn youth(&self) -> Option<Duration> {
+        let age = self.since.elapsed();
+        (matches!(self.stage, Stage::Silent) && age < YOUNG).then_some(age)
     }
 
     pub(super) fn listening(&mut self) -> Option<&mut Listening> {

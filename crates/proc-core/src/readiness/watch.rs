@@ -29,7 +29,9 @@ pub(super) enum Message {
     Stop,
 }
 
-/// Between two looks at the listening sockets while a client is young, and later.
+/// Between two looks at the listening sockets: a quarter of the age of the youngest client, within the first two bounds,
+/// so that a client that is ready at once is not waited for; and the last when none is young any more.
+const FIRST_TICK: Duration = Duration::from_millis(1);
 const TICK: Duration = Duration::from_millis(10);
 const LATER_TICK: Duration = Duration::from_millis(20);
 
@@ -149,8 +151,8 @@ impl<F: FnMut(Outcome)> Watch<F> {
             Ok(sockets) => sockets,
             Err(error) => return self.fail_all(error),
         };
-        let young = self.clients.values().any(Client::is_young);
-        self.next_look = now + if young { TICK } else { LATER_TICK };
+        let youngest = self.clients.values().filter_map(Client::youth).min();
+        self.next_look = now + youngest.map_or(LATER_TICK, |age| (age / 4).clamp(FIRST_TICK, TICK));
         self.follow(sockets, now);
         self.conclude(now);
         self.send_requests(now);
