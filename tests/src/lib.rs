@@ -312,6 +312,12 @@ impl Bench {
         format!("{:?}", self.witness.holders())
     }
 
+    /// The PIDs of those who are left, as far as this user may see.
+    pub fn survivors(&self) -> Vec<u32> {
+        let holders = self.witness.holders().into_iter();
+        holders.map(|holder| holder.pid.cast_unsigned()).collect()
+    }
+
     /// Whether a process is left that was started below a command of this bench.
     pub fn has_survivors(&self) -> bool {
         self.witness.is_held()
@@ -597,6 +603,13 @@ pub fn skip(reason: &str) {
 pub fn signal(pid: u32, signal: rustix::process::Signal) {
     let process = rustix::process::Pid::from_raw(pid.cast_signed()).expect("a PID");
     rustix::process::kill_process(process, signal).expect("the process is there");
+}
+
+/// Whether a process stands still because it was stopped.
+pub fn is_stopped(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')')
+        .is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
 }
 
 /// Whether a process is there that is no zombie. One whose first thread has exited lives on in the others.

@@ -23,7 +23,7 @@ pub(crate) struct Witness {
 /// A process that holds the witness.
 #[derive(Debug)]
 pub(crate) struct Holder {
-    pid: i32,
+    pub(crate) pid: i32,
     #[expect(dead_code, reason = "it is there to be printed")]
     command: String,
 }

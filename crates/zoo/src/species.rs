@@ -7,6 +7,7 @@ mod answers;
 mod assaults;
 mod crowds;
 mod escapes;
+mod fuse;
 mod greed;
 mod waits;
 
@@ -101,6 +102,8 @@ pub(crate) enum Species {
     StoppedChild,
     /// A child in state D, whose own child waits for a pipe that nobody opens
     Stuck,
+    /// A child in a wait that not even SIGKILL ends, for a sibling that serves a file system and does not answer
+    WaitsForFuse,
     /// A child that its sibling traces and that stands still
     Traced,
     /// A child that its sibling keeps from ever being stopped
@@ -165,6 +168,7 @@ impl Species {
             Self::Hog => greed::hog(listener.as_ref()),
             Self::StoppedChild => waits::stopped_child(listener.as_ref()),
             Self::Stuck => waits::stuck(listener.as_ref()),
+            Self::WaitsForFuse => fuse::waits_for_fuse(listener.as_ref()),
             Self::Traced => waits::traced(listener.as_ref()),
             Self::Unstoppable => waits::unstoppable(listener.as_ref()),
             Self::Subreaper => waits::subreaper(listener.as_ref()),

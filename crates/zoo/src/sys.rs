@@ -182,12 +182,21 @@ pub(crate) fn become_undumpable() {
 
 /// Moves this process's future children to a PID namespace of their own, through a user namespace unless this is root.
 pub(crate) fn unshare_pids() -> io::Result<()> {
+    unshare(libc::CLONE_NEWPID)
+}
+
+/// Moves this process to a mount namespace of its own, through a user namespace unless this is root.
+pub(crate) fn unshare_mounts() -> io::Result<()> {
+    unshare(libc::CLONE_NEWNS)
+}
+
+fn unshare(what: c_int) -> io::Result<()> {
     // SAFETY: no other thread runs in the species that calls it.
-    if unsafe { libc::unshare(libc::CLONE_NEWPID) } == 0 {
+    if unsafe { libc::unshare(what) } == 0 {
         return Ok(());
     }
     // SAFETY: as above.
-    checked(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWPID) }).map(drop)
+    checked(unsafe { libc::unshare(libc::CLONE_NEWUSER | what) }).map(drop)
 }
 
 /// Becomes another user for good.

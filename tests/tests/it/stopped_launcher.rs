@@ -7,7 +7,7 @@ use std::time::Duration;
 use proc_core::ledger::{RunState, Runs};
 use rustix::process::Signal;
 use serde_json::json;
-use tests::{Bench, Finished, HOLD, PATIENCE, Running, is_alive, wait_for};
+use tests::{Bench, Finished, HOLD, PATIENCE, Running, is_alive, is_stopped, wait_for};
 
 /// Starts a launch with [`HOLD`] and then `script` as its test, and stops the launcher during the test.
 fn stopped_during_the_test(bench: &Bench, arguments: &[&str], script: &str) -> Running {
@@ -22,12 +22,6 @@ fn stopped_during_the_test(bench: &Bench, arguments: &[&str], script: &str) -> R
         is_stopped(running.pid())
     });
     running
-}
-
-fn is_stopped(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')')
-        .is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
 }
 
 fn members(running: &Running) -> Vec<u32> {

@@ -15,7 +15,7 @@ use crate::ending::Ending;
 use crate::stage::{self, Stage};
 
 /// How long to look for survivors: longer than anything takes, shorter than any species lives.
-const LOOK: Duration = Duration::from_secs(20);
+pub(crate) const LOOK: Duration = Duration::from_secs(20);
 
 /// How many cases run side by side: each of them mostly waits.
 const AT_ONCE: usize = 4;
@@ -74,9 +74,13 @@ impl Case {
     }
 
     pub(crate) fn makes_sense(&self) -> bool {
-        // A species that is the test does not pass, and one that ends by itself is ended by nobody, and not tested.
-        let is_ended = self.place == Place::Client || self.stays() && !self.ending.is_by_test();
-        is_ended && (self.disk == Disk::Roomy || self.stays())
+        // A species that ends by itself is ended by nobody, and there is no test then, which one that is the test does
+        // not pass.
+        let needs_test = self.ending == Ending::StopLauncher || self.disk != Disk::Roomy;
+        match self.place {
+            Place::Client => self.stays() || !needs_test,
+            Place::Test => self.stays() && !self.ending.needs_end_of_test(),
+        }
     }
 
     /// Whether this level promises to end everything.
@@ -158,7 +162,7 @@ fn attempt(case: &Case) -> (Option<Duration>, Option<String>) {
         disk.wait_until_full();
     }
     let moment = Instant::now();
-    case.ending.act(&mut stage);
+    case.ending.act(&mut stage, &bench);
     let code = stage.running.finish().code;
     let complaint = stage::follow_up(case, &bench);
     if case.disk == Disk::FilledLedger {

@@ -4,8 +4,9 @@ use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tests::terminal::CONTROL_C;
-use tests::{PATIENCE, Running, poll};
+use tests::{Bench, PATIENCE, Running, is_stopped, poll, wait_for};
 
+use crate::case::LOOK;
 use crate::stage::Stage;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +26,8 @@ pub(crate) enum Ending {
     TerminateGuardian,
     /// The process is killed that was named as the owner of the run.
     OwnerDies,
+    /// The launcher stands still when the test passes, and goes on when everything is gone.
+    StopLauncher,
     KillLauncher,
     KillGroup,
     KillSession,
@@ -41,7 +44,7 @@ pub(crate) enum Ending {
 
 impl Ending {
     /// Endings in which somebody can still do something.
-    pub(crate) const SOFT: [Self; 10] = [
+    pub(crate) const SOFT: [Self; 11] = [
         Self::Normal,
         Self::Fails,
         Self::Interrupt,
@@ -52,6 +55,7 @@ impl Ending {
         Self::TerminalClosed,
         Self::TerminateGuardian,
         Self::OwnerDies,
+        Self::StopLauncher,
     ];
 
     /// Endings by SIGKILL.
@@ -70,9 +74,14 @@ impl Ending {
         Self::SOFT.into_iter().chain(Self::HARD)
     }
 
-    /// Whether the test command ends the run.
+    /// Whether nothing happens but that the test command ends.
     pub(crate) fn is_by_test(self) -> bool {
         matches!(self, Self::Normal | Self::Fails)
+    }
+
+    /// Whether the end of the test command is part of it.
+    pub(crate) fn needs_end_of_test(self) -> bool {
+        self.is_by_test() || self == Self::StopLauncher
     }
 
     /// Whether the launcher leads the session of a terminal.
@@ -112,7 +121,7 @@ impl Ending {
     /// The launcher's exit code, of a species that lives until it is ended.
     pub(crate) fn code(self) -> Option<i32> {
         match self {
-            Self::Normal => Some(0),
+            Self::Normal | Self::StopLauncher => Some(0),
             Self::Fails => Some(1),
             Self::Interrupt | Self::InterruptTwice | Self::InterruptForeground => Some(130),
             // Others than the launcher who end the run do so by asking it to end.
@@ -124,7 +133,7 @@ impl Ending {
     }
 
     /// Brings it about.
-    pub(crate) fn act(self, stage: &mut Stage) {
+    pub(crate) fn act(self, stage: &mut Stage, bench: &Bench) {
         let (launcher, guardian) = (stage.running.pid(), stage.guardian);
         match self {
             Self::Normal | Self::Fails => {}
@@ -140,6 +149,7 @@ impl Ending {
             Self::TerminateGuardian => send(guardian, Signal::TERM),
             // Dropping it kills it.
             Self::OwnerDies => drop(stage.owner.take()),
+            Self::StopLauncher => stop_during_the_end(launcher, bench),
             Self::KillLauncher => send(launcher, Signal::KILL),
             Self::KillGroup => {
                 let group = Pid::from_raw(launcher.cast_signed()).unwrap();
@@ -163,6 +173,22 @@ impl Ending {
             }
         }
     }
+}
+
+/// Lets the test end while the launcher stands still, and the launcher go on when it is alone.
+fn stop_during_the_end(launcher: u32, bench: &Bench) {
+    send(launcher, Signal::STOP);
+    wait_for(PATIENCE, "the launcher to stand still", || {
+        is_stopped(launcher)
+    });
+    bench.go();
+    let is_alone = poll(LOOK, || (bench.survivors() == [launcher]).then_some(()));
+    let left = bench.describe_survivors();
+    send(launcher, Signal::CONT);
+    assert!(
+        is_alone.is_some(),
+        "left beside a launcher that stands still: {left}"
+    );
 }
 
 fn interrupt_twice(launcher: &mut Running) {

@@ -19,6 +19,8 @@ enum Victim {
     Both,
     /// The launcher, which stands still.
     Stopped,
+    /// The guardian, while the launcher stands still, which then goes on.
+    GuardianOfStopped,
     /// The owner of the run.
     Owner,
     /// Nobody: the launcher gets SIGHUP, and does what it does about it so far.
@@ -26,11 +28,12 @@ enum Victim {
 }
 
 impl Victim {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Launcher,
         Self::Guardian,
         Self::Both,
         Self::Stopped,
+        Self::GuardianOfStopped,
         Self::Owner,
         Self::HangUp,
     ];
@@ -48,7 +51,7 @@ impl Victim {
 
 /// Runs launches, and kills one of each at another moment.
 pub(crate) fn run() {
-    let count = soak().map_or(18, |rounds| rounds * 100);
+    let count = soak().map_or(21, |rounds| rounds * 100);
     let bench = Bench::new();
     let config = format!(
         "[profile.zoo]\nprogram = {:?}\nargs = [\"daemon-ignores-term\", \"--port={{port}}\", {:?}]\n",
@@ -105,9 +108,7 @@ fn kill(victim: Victim, running: &Running, owner: Running) -> Option<Running> {
         // Dropping it kills it.
         Victim::Owner => return None,
         Victim::HangUp => running.signal(Signal::HUP),
-        Victim::Launcher | Victim::Guardian | Victim::Both | Victim::Stopped => {
-            kill_members(victim, running);
-        }
+        _ => kill_members(victim, running),
     }
     Some(owner)
 }
@@ -117,14 +118,18 @@ fn kill_members(victim: Victim, running: &Running) {
     let started = events.iter().find(|event| event["event"] == "run_started");
     let guardian = started.and_then(|event| event["guardian"]["pid"].as_i64());
     let guardian = guardian.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-    if matches!(victim, Victim::Both | Victim::Stopped) {
+    if !matches!(victim, Victim::Launcher | Victim::Guardian) {
         // A launcher that lives would do the work of a guardian that is killed.
         running.signal(Signal::STOP);
     }
-    if let (Victim::Guardian | Victim::Both, Some(guardian)) = (victim, guardian) {
+    let kills_guardian = !matches!(victim, Victim::Launcher | Victim::Stopped);
+    if let (true, Some(guardian)) = (kills_guardian, guardian) {
         let _ = kill_process(guardian, Signal::KILL);
     }
-    if victim != Victim::Guardian || guardian.is_none() {
-        running.signal(Signal::KILL);
-    }
+    let spares_launcher = matches!(victim, Victim::Guardian | Victim::GuardianOfStopped);
+    running.signal(if spares_launcher && guardian.is_some() {
+        Signal::CONT
+    } else {
+        Signal::KILL
+    });
 }

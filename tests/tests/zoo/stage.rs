@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tests::terminal::Terminal;
-use tests::{Bench, Running, binary};
+use tests::{Bench, HOLD, Running, binary};
 
 use crate::case::{Case, Place, User};
 use crate::disk::{self, Disk, SmallDisk};
@@ -148,6 +148,7 @@ fn test_command(case: &Case, bench: &Bench, port: u16, owner: Option<&Running>) 
         }
         (Disk::Roomy, Ending::Normal, _) => words(&["true"]),
         (Disk::Roomy, Ending::Fails, _) => words(&["false"]),
+        (Disk::Roomy, Ending::StopLauncher, _) => words(&HOLD),
         (Disk::Roomy, _, Place::Client) => words(&["sleep", "60"]),
         (Disk::Roomy, _, Place::Test) => vec![
             program(case, bench, "zoo").into(),
@@ -163,6 +164,7 @@ fn filling_test(case: &Case, bench: &Bench, shell: &Path) -> Vec<OsString> {
     let end = match case.ending {
         Ending::Normal => "exit 0",
         Ending::Fails => "exit 1",
+        Ending::StopLauncher => HOLD[2],
         _ => "exec sleep 60",
     };
     let script = format!("cat /dev/zero > \"$0\" 2> /dev/null; {end}");
