@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use proc_core::report::Exit;
 
-use crate::command::{cleanup, init, launch, postflight, preflight, schema, status};
+use crate::command::{cleanup, doctor, init, launch, postflight, preflight, schema, stage, status};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -57,8 +57,11 @@ enum Command {
     Cleanup(cleanup::Cleanup),
     Postflight(postflight::Postflight),
     Status(status::Status),
+    Doctor(doctor::Doctor),
     Init(init::Init),
     Schema(schema::Schema),
+    #[command(hide = true)]
+    Stage(stage::Stage),
 }
 
 pub(crate) fn run() -> Exit {
@@ -81,8 +84,10 @@ pub(crate) fn run() -> Exit {
         Command::Cleanup(command) => command.run(&context),
         Command::Postflight(command) => command.run(&context),
         Command::Status(command) => command.run(&context),
+        Command::Doctor(command) => command.run(&context),
         Command::Init(command) => command.run(&context),
         Command::Schema(command) => command.run(&context),
+        Command::Stage(command) => command.run(),
     };
     let exit = outcome.unwrap_or_else(|failure| failure.print(&context));
     // Whoever reads an exit of 0 relies on what was printed.

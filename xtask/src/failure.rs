@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use proc_core::guarantee::Unavailable;
 use proc_core::ledger::LedgerError;
 use proc_core::recover::RecoveryError;
 use proc_core::report::{Document, Event, Exit, ExitNote};
@@ -68,6 +69,13 @@ impl Failure {
         self.exit
     }
 
+    fn unavailable(&self) -> Vec<Unavailable> {
+        match self.error.downcast_ref() {
+            Some(RunError::Guarantee { unavailable, .. }) => unavailable.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     pub(crate) fn print(self, context: &Context) -> Exit {
         let message = self.to_string();
         if self.said {
@@ -87,6 +95,7 @@ impl Failure {
                         clients: Vec::new(),
                         leaks: 0,
                         survivors: 0,
+                        unavailable: self.unavailable(),
                     },
                 });
             }

@@ -50,3 +50,5 @@ pub mod report;
 pub mod usage;
 
 pub mod run;
+
+pub mod stage;

@@ -205,6 +205,11 @@ pub(crate) fn stop(identity: &Identity) {
     let _ = send(identity, Signal::Stop);
 }
 
+/// Kills a process at once, if it can be killed.
+pub(crate) fn kill(identity: &Identity) {
+    let _ = send(identity, Signal::Kill);
+}
+
 /// Sends a signal to the process with this identity. `false`: it is gone.
 fn send(identity: &Identity, signal: Signal) -> io::Result<bool> {
     match sys::pin(identity)? {

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -196,6 +196,43 @@ pub(crate) fn start_guardian(program: &Path, log: File) -> io::Result<Link> {
 pub(crate) fn start_second_guardian() -> io::Result<()> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(GUARD).current_dir("/");
+    #[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
+    command.spawn().map(drop)
+}
+
+/// Starts a launcher as a child of this process, without input, with its output in files.
+pub fn start_launcher(line: &CommandLine, output: File, errors: File) -> io::Result<Child> {
+    let mut command = Command::new(&line.program);
+    command
+        .args(&line.arguments)
+        .envs(line.environment.iter().cloned())
+        .current_dir(&line.directory)
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors);
+    #[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
+    command.spawn()
+}
+
+/// Starts this program once more, with other arguments and everything else the same. Only for what is staged in a run,
+/// which contains it.
+pub(crate) fn start_beside(arguments: &[OsString]) -> io::Result<Child> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(arguments);
+    #[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
+    command.spawn()
+}
+
+/// The same, but without environment, streams and working directory, and without waiting for its end.
+pub(crate) fn start_bare(arguments: &[OsString]) -> io::Result<()> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .args(arguments)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     #[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
     command.spawn().map(drop)
 }

@@ -1,4 +1,4 @@
-//! The commands that clean, and the ledgers that they clean by. Each test runs in a PID namespace of its own.
+//! The commands that clean, the ledgers that they clean by, and `doctor`, which stages what they would find. Each test runs in a PID namespace of its own.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test tells a failure")]
 
@@ -11,6 +11,8 @@ mod cleanup;
 mod postflight;
 mod preflight;
 mod status;
+
+mod doctor;
 
 mod cgroups;
 mod ledger;

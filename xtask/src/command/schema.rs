@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
-use super::{cleanup, init, postflight, preflight, status};
+use super::{cleanup, doctor, init, postflight, preflight, status};
 use crate::Outcome;
 use crate::config::nearest::hint;
 use crate::context::Context;
@@ -56,6 +56,7 @@ fn schemas() -> Map<String, Value> {
         entry::<cleanup::CleanupReport>(cleanup::SCHEMA),
         entry::<postflight::PostflightReport>(postflight::SCHEMA),
         entry::<status::StatusReport>(status::SCHEMA),
+        entry::<doctor::DoctorReport>(doctor::SCHEMA),
         entry::<init::InitReport>(init::SCHEMA),
         entry::<ErrorReport>(ERROR_SCHEMA),
     ])

@@ -126,6 +126,9 @@ pub enum Event {
         leaks: usize,
         /// How many processes could not be ended.
         survivors: usize,
+        /// Why there is no containment such as was asked for, by mechanism, where the run was refused for that.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unavailable: Vec<Unavailable>,
     },
 }
 

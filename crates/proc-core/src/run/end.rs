@@ -53,6 +53,7 @@ impl Run {
             clients: clients.collect(),
             leaks: self.leaks,
             survivors: self.survivors,
+            unavailable: Vec::new(),
         }
     }
 

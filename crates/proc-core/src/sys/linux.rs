@@ -9,6 +9,7 @@ mod peer;
 mod procfs;
 mod signal;
 mod socket;
+mod stage;
 
 pub(crate) use cgroup::*;
 pub(crate) use control::*;
@@ -18,3 +19,4 @@ pub(crate) use namespace::*;
 pub(crate) use procfs::*;
 pub(crate) use signal::*;
 pub(crate) use socket::*;
+pub(crate) use stage::*;

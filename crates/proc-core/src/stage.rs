@@ -1,0 +1,119 @@
+//! Staging escapes, to observe what a run's end does to them on this very host.
+//!
+//! A *part* is one staged process. Each opens a named pipe of its own, its witness, and says in it that it is set up:
+//! from then on the end of that pipe, and nothing else, shows that the process is gone. It may change its session, its
+//! environment and its mark; it still holds the pipe.
+//!
+//! No part outlives its observer by more than an instant: each watches a second pipe, the leash, of which only the
+//! observer holds the other end. And whatever happens, it ends by itself after [`LIFE`].
+
+mod act;
+mod observe;
+mod play;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub use act::{SweepError, Victim, interruption, sweep};
+pub use observe::Stage;
+pub use play::play;
+
+/// How long a part lives at the most.
+pub const LIFE: Duration = Duration::from_secs(30);
+
+/// One staged process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Part {
+    /// What of the run it is, or was started by.
+    pub starter: Starter,
+    /// How it tries to get away.
+    pub escape: Escape,
+}
+
+/// What of a run has started a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Starter {
+    /// Its client.
+    Client,
+    /// Its test.
+    Test,
+}
+
+/// How a part tries to get away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Escape {
+    /// Not at all: it is the client or the test itself.
+    Member,
+    /// Not at all: a child in the process group of what has started it.
+    Child,
+    /// An orphan in a session of its own, without environment, working directory and inherited descriptors, that takes
+    /// no notice of being asked to end.
+    Daemon,
+    /// The same, and it has taken off the mark of its run.
+    Unmarked,
+}
+
+impl Escape {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Member, Self::Child, Self::Daemon, Self::Unmarked];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Child => "child",
+            Self::Daemon => "daemon",
+            Self::Unmarked => "unmarked",
+        }
+    }
+}
+
+impl Starter {
+    const ALL: [Self; 2] = [Self::Client, Self::Test];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl Part {
+    /// Everything that is staged in one run.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Starter::ALL.into_iter().flat_map(|starter| {
+            Escape::ALL
+                .into_iter()
+                .map(move |escape| Self { starter, escape })
+        })
+    }
+
+    /// The pipe that it holds.
+    fn witness(self, folder: &Path) -> PathBuf {
+        folder.join(format!("{}-{}", self.starter.word(), self.escape.word()))
+    }
+
+    /// The pipe that it watches.
+    fn leash(self, folder: &Path) -> PathBuf {
+        // A test ends when it is told to: that is how it passes.
+        let is_test = self.starter == Starter::Test && self.escape == Escape::Member;
+        folder.join(if is_test { "cue" } else { "leash" })
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let starter = self.starter.word();
+        match self.escape {
+            Escape::Member => write!(f, "the {starter}"),
+            Escape::Child => write!(f, "the {starter}'s child"),
+            Escape::Daemon => write!(f, "the {starter}'s daemon"),
+            Escape::Unmarked => write!(f, "the {starter}'s daemon without the mark"),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! `doctor`: stages escapes on this very host, ends their runs in every way, and says what was observed.
+//!
+//! Each trial is a real launch by this very program, in a scope of its own that is gone afterwards. All of them run
+//! side by side, because each of them mostly waits. Nothing is looked for, let alone ended, that was not staged here.
+
+mod report;
+mod show;
+mod trial;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use clap::Args;
+use proc_core::guarantee::{Choice, Level, Mechanism};
+use proc_core::interruption::Interruption;
+use proc_core::report::{Document, Exit};
+use proc_core::stage::{LIFE, interruption};
+use proc_core::wait::{Deadline, poll_until};
+
+use crate::Outcome;
+use crate::cli::Format;
+use crate::config::{CONTAIN, REQUIRE, one_of, parse_duration};
+use crate::context::{Context, complain_about};
+use crate::failure::Failure;
+use crate::programs::Programs;
+
+pub(crate) use report::{DoctorReport, SCHEMA};
+
+use trial::{Circumstances, Ending, Trial};
+
+/// The least time that may be given.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// The most time that may be given: what is staged ends by itself when it is over.
+const LONGEST: Duration = Duration::from_secs(25);
+const _: () = assert!(LONGEST.as_secs() < LIFE.as_secs());
+
+/// How long the folder of the trials may take to be free of whoever still writes into it.
+const REMOVAL: Duration = Duration::from_secs(1);
+
+/// Stage escapes on this host, and show what ends them
+///
+/// Launches runs whose client and test try to get away (orphans in sessions of their own, without environment, some
+/// without the run's mark), and lets each end in another way: the test passes, the launcher is killed, the guardian is
+/// killed, both are killed. Shows what was left. It touches nothing that it has not started, and takes under 5 s.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Stage this way of containment only, instead of all
+    #[arg(long, value_name = "WAY", value_parser = one_of(&CONTAIN))]
+    contain: Option<Choice>,
+    /// Fail (105) unless at least this was observed, of `--contain` or of what a launch takes by itself
+    #[arg(long, value_name = "LEVEL", value_parser = one_of(&REQUIRE))]
+    require: Option<Level>,
+    /// How long all of it may take, at most 25s. What is not gone by then is left
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_within)]
+    within: Duration,
+}
+
+/// What the trials of a mechanism have come to.
+type Trials = BTreeMap<Mechanism, Vec<(Ending, trial::Outcome)>>;
+
+impl Doctor {
+    pub(crate) fn run(self, context: &Context) -> Outcome {
+        let began = Instant::now();
+        Programs::ready()?;
+        let unable = |error: anyhow::Error| Failure::new(Exit::Config, error);
+        let program = own_program().map_err(unable)?;
+        // Before there is anything to be left behind.
+        let interruption = interruption()
+            .context("cannot notice signals")
+            .map_err(unable)?;
+        let folder = Folder::make().map_err(unable)?;
+        let circumstances = Circumstances {
+            program,
+            folder: folder.path.clone(),
+            began,
+            within: self.within,
+            interruption: Arc::clone(&interruption),
+        };
+        let trials = context.busy("staging escapes", || self.hold(&circumstances));
+        drop(folder);
+        refuse_interrupted(&interruption)?;
+        let report = DoctorReport::new(self.contain, self.require, &trials, began.elapsed());
+        match context.format() {
+            Format::Json => context.print_json(&Document {
+                schema: SCHEMA,
+                body: &report,
+            }),
+            Format::Text => {
+                context.print(&show::show(&report));
+                complain_about(&report.problems.join("\n"));
+            }
+        }
+        Ok(report.end())
+    }
+
+    /// Holds all trials at once.
+    fn hold(&self, circumstances: &Circumstances) -> Trials {
+        let mechanisms = match self.contain {
+            None => vec![Mechanism::Subreaper, Mechanism::Cgroup, Mechanism::Pidns],
+            Some(choice) => choice.candidates(),
+        };
+        let mut trials = Trials::new();
+        thread::scope(|scope| {
+            let mut running = Vec::new();
+            for mechanism in mechanisms {
+                for ending in Ending::ALL {
+                    let trial = Trial {
+                        circumstances,
+                        mechanism,
+                        ending,
+                    };
+                    running.push((mechanism, ending, scope.spawn(move || trial.run())));
+                }
+            }
+            for (mechanism, ending, trial) in running {
+                let outcome = trial.join().unwrap_or_else(|_| trial::Outcome::Failed {
+                    code: None,
+                    why: "the trial has panicked".into(),
+                });
+                trials.entry(mechanism).or_default().push((ending, outcome));
+            }
+        });
+        trials
+    }
+}
+
+/// Longer than a moment, and shorter than what is staged lives.
+fn parse_within(text: &str) -> Result<Duration, String> {
+    let within = parse_duration(text).map_err(|error| error.to_string())?;
+    if (SHORTEST..=LONGEST).contains(&within) {
+        Ok(within)
+    } else {
+        Err(format!(
+            "expected between {} s and {} s",
+            SHORTEST.as_secs(),
+            LONGEST.as_secs()
+        ))
+    }
+}
+
+/// This program, which is the launcher and everything staged too.
+fn own_program() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("cannot tell where this program lies")
+}
+
+fn refuse_interrupted(interruption: &OnceLock<Interruption>) -> Result<(), Failure> {
+    match interruption.get() {
+        None => Ok(()),
+        Some(interruption) => Err(Failure::message(
+            Exit::Interrupted(*interruption),
+            format!("asked to end by {interruption}; everything that was staged has ended"),
+        )),
+    }
+}
+
+/// The folder of all trials, which is removed when this is dropped.
+struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    fn make() -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("clean-slate-doctor-")
+            .tempdir()
+            .context("cannot make a temporary folder; TMPDIR names where")?;
+        Ok(Self {
+            path: folder.keep(),
+        })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A guardian that leaves may still be writing.
+        poll_until(Deadline::after(REMOVAL), || {
+            std::fs::remove_dir_all(&self.path).ok()
+        });
+    }
+}
