@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -27,6 +26,13 @@ pub fn of(pid: u32) -> Option<String> {
     let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     let own = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
     Some(own.to_owned())
+}
+
+/// The cgroups that are still there of these runs, given by their folders, below this one.
+pub fn left_of(runs: &[PathBuf], place: &Path) -> Vec<PathBuf> {
+    let names = runs.iter().filter_map(|run| run.file_name()?.to_str());
+    let folders = names.map(|run| place.join(format!("clean-slate-{run}")));
+    folders.filter(|folder| folder.exists()).collect()
 }
 
 /// A cgroup that belongs to a user. Dropping it kills what is in it and removes it.
@@ -68,29 +74,11 @@ impl Delegated {
         &self.0
     }
 
-    /// Lets a command start in it.
-    #[must_use]
-    pub fn enter(&self, command: &Command) -> Command {
-        let mut inside = Command::new("sh");
-        inside
-            .args(["-c", "echo 0 > \"$0\" && exec \"$@\""])
-            .arg(self.0.join("cgroup.procs"))
-            .arg(command.get_program())
-            .args(command.get_args());
-        if let Some(folder) = command.get_current_dir() {
-            inside.current_dir(folder);
-        }
-        let variables: Vec<(OsString, Option<OsString>)> = command
-            .get_envs()
-            .map(|(name, value)| (name.to_owned(), value.map(Into::into)))
-            .collect();
-        for (name, value) in variables {
-            match value {
-                Some(value) => inside.env(name, value),
-                None => inside.env_remove(name),
-            };
-        }
-        inside
+    /// The words that let the command behind them start in it.
+    pub fn entrance(&self) -> [OsString; 4] {
+        let script = "echo 0 > \"$0\" && exec \"$@\"";
+        let door = self.0.join("cgroup.procs");
+        ["sh".into(), "-c".into(), script.into(), door.into()]
     }
 
     /// The cgroups that were made in it.

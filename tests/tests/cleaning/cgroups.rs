@@ -37,7 +37,7 @@ fn launch(contain: &str, further: &[&str]) -> Vec<String> {
 }
 
 /// `xtask` as a user that is not root, who finds all programs in the bench.
-fn as_ordinary_user(bench: &Bench, arguments: &[String]) -> Command {
+fn as_ordinary_user(bench: &Bench, arguments: &[String], place: Option<&Delegated>) -> Command {
     bench.open_to_everybody();
     let witness = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     fs::set_permissions(bench.witness(), witness).unwrap();
@@ -49,8 +49,12 @@ fn as_ordinary_user(bench: &Bench, arguments: &[String]) -> Command {
                 .unwrap();
         }
     }
-    let mut command = bench.command("setpriv");
-    command.args([format!("--reuid={ORDINARY}"), format!("--regid={ORDINARY}")]);
+    let mut command = bench.command("env");
+    if let Some(place) = place {
+        command.args(place.entrance());
+    }
+    let user = [format!("--reuid={ORDINARY}"), format!("--regid={ORDINARY}")];
+    command.arg("setpriv").args(user);
     command.arg("--clear-groups");
     command.arg(bench.root().join("xtask")).args(arguments);
     command
@@ -274,7 +278,7 @@ fn an_ordinary_user_gets_one_where_the_own_cgroup_was_delegated() {
         };
         let bench = Bench::with_demo(&[]);
         let words = launch("auto", &["--", "cat", "/proc/self/cgroup"]);
-        let finished = bench.finish(delegated.enter(&as_ordinary_user(&bench, &words)));
+        let finished = bench.finish(as_ordinary_user(&bench, &words, Some(&delegated)));
         let finished = finished.expect(0);
         assert_eq!(mechanism_of(&finished), "cgroup");
         let name = delegated.folder().file_name().unwrap().to_string_lossy();
@@ -295,14 +299,22 @@ fn an_ordinary_user_without_one_falls_back_and_says_so() {
             return skip("only root can become another user");
         }
         let bench = Bench::with_demo(&[]);
-        let finished = bench.finish(as_ordinary_user(&bench, &launch("auto", &["--", "true"])));
+        let finished = bench.finish(as_ordinary_user(
+            &bench,
+            &launch("auto", &["--", "true"]),
+            None,
+        ));
         let finished = finished.expect(0);
         assert_eq!(mechanism_of(&finished), "subreaper");
         let unavailable = &finished.event("run_started")["unavailable"];
         assert_eq!(unavailable[0]["mechanism"], "cgroup", "{unavailable}");
         assert!(!unavailable[0]["why"].as_str().unwrap().is_empty());
 
-        let refused = bench.finish(as_ordinary_user(&bench, &launch("cgroup", &["--", "true"])));
+        let refused = bench.finish(as_ordinary_user(
+            &bench,
+            &launch("cgroup", &["--", "true"]),
+            None,
+        ));
         let refused = refused.expect(105);
         let last = refused.event("run_finished");
         let message = last["message"].as_str().unwrap();
@@ -316,6 +328,7 @@ fn an_ordinary_user_without_one_falls_back_and_says_so() {
         let status = bench.finish(as_ordinary_user(
             &bench,
             &["status", "--format=json"].map(str::to_owned),
+            None,
         ));
         assert_eq!(status.expect(0).json()["runs"].as_array().unwrap().len(), 0);
     });

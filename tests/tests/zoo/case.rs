@@ -26,6 +26,7 @@ pub(crate) struct Case {
     pub(crate) ending: Ending,
     pub(crate) place: Place,
     pub(crate) user: User,
+    pub(crate) contain: Contain,
     pub(crate) disk: Disk,
 }
 
@@ -41,6 +42,14 @@ pub(crate) enum User {
     Own,
     /// One that is not root, where this is root.
     Ordinary,
+}
+
+/// How the run is contained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Contain {
+    Cgroup,
+    Subreaper,
+    Pidns,
 }
 
 /// What a case has come to.
@@ -61,6 +70,7 @@ impl Case {
             ending,
             place: Place::Client,
             user: User::Own,
+            contain: Contain::Subreaper,
             disk: Disk::Roomy,
         }
     }
@@ -85,17 +95,30 @@ impl Case {
 
     /// Whether this level promises to end everything.
     ///
-    /// A process that leaves its tree, empties its environment and replaces its mark on purpose is found by nothing
-    /// once the guardian is gone.
+    /// Without a cgroup or a namespace, a process that leaves its tree, empties its environment and replaces its mark
+    /// on purpose is found by nothing once the guardian is gone.
     pub(crate) fn is_promised(&self) -> bool {
         self.species != "clears-everything"
-            || !matches!(
-                self.ending,
-                Ending::KillGuardian
-                    | Ending::KillBothPreflight
-                    | Ending::KillBothCleanup
-                    | Ending::KillBothPostflight
-            )
+            || self.contain != Contain::Subreaper
+            || !(self.ending == Ending::KillGuardian || self.ending.kills_both())
+    }
+
+    /// Whether everything is to be gone before any later command.
+    fn needs_nobody(&self) -> bool {
+        self.contain == Contain::Pidns && self.ending.kills_both()
+    }
+}
+
+impl Contain {
+    pub(crate) const ALL: [Self; 3] = [Self::Cgroup, Self::Subreaper, Self::Pidns];
+
+    /// As a word of the command line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Cgroup => "cgroup",
+            Self::Subreaper => "subreaper",
+            Self::Pidns => "pidns",
+        }
     }
 }
 
@@ -149,7 +172,8 @@ fn attempt(case: &Case) -> (Option<Duration>, Option<String>) {
     let bench = stage::prepare(case);
     let disk = (case.disk != Disk::Roomy).then(|| SmallDisk::below(&bench).unwrap());
     let port_of_test = tests::free_ports(1)[0];
-    let mut stage = Stage::start(case, &bench, port_of_test);
+    let place = stage::delegated(case);
+    let mut stage = Stage::start(case, &bench, place.as_ref(), port_of_test);
     let client = stage.running.wait_for_event("client_started");
     let port = u16::try_from(client["port"].as_u64().unwrap()).unwrap();
     if case.stays() && !case.ending.is_by_test() {
@@ -164,13 +188,20 @@ fn attempt(case: &Case) -> (Option<Duration>, Option<String>) {
     let moment = Instant::now();
     case.ending.act(&mut stage, &bench);
     let code = stage.running.finish().code;
+    if case.needs_nobody() && poll(LOOK, || (!bench.has_survivors()).then_some(())).is_none() {
+        let left = bench.describe_survivors();
+        return (None, Some(format!("left without any command: {left}")));
+    }
     let complaint = stage::follow_up(case, &bench);
     if case.disk == Disk::FilledLedger {
         disk::assert_ledger_is_full(&bench);
     }
     let gone = poll(LOOK, || {
         let ports = [port, port_of_test];
-        (!bench.has_survivors() && ports.into_iter().all(is_free)).then(|| moment.elapsed())
+        let is_over = !bench.has_survivors()
+            && ports.into_iter().all(is_free)
+            && stage::cgroups(&bench, place.as_ref()).is_empty();
+        is_over.then(|| moment.elapsed())
     });
     // A later command must succeed, and says what it did where something is left all the same.
     let failed = complaint.as_ref().is_some_and(|(code, _)| *code != 0);
@@ -181,8 +212,9 @@ fn attempt(case: &Case) -> (Option<Duration>, Option<String>) {
     }
     let problem = if gone.is_none() {
         Some(format!(
-            "left: {}; exit code {code}; {}",
+            "left: {} {:?}; exit code {code}; {}",
             bench.describe_survivors(),
+            stage::cgroups(&bench, place.as_ref()),
             complaint.unwrap_or_default()
         ))
     } else if failed {

@@ -108,6 +108,11 @@ impl Ending {
         )
     }
 
+    /// Whether guardian and launcher are both killed.
+    pub(crate) fn kills_both(self) -> bool {
+        self.later_command().is_some()
+    }
+
     /// The command that ends what is left when guardian and launcher are both gone.
     pub(crate) fn later_command(self) -> Option<&'static [&'static str]> {
         match self {

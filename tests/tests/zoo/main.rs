@@ -1,12 +1,12 @@
 //! The zoo against every ending: whatever a client or a test does, and whoever is killed, nothing is left.
 //!
-//! A case is a species (see the crate `zoo`), an ending, a place (client or test command), a user, and a disk that has
-//! room or is full. It counts who holds the witness afterwards, which each process of the zoo opens itself, and binds the
+//! A case is a species (see the crate `zoo`), an ending, a way of containing the run, a place (client or test command), a
+//! user, and a disk that has room or is full. It counts who holds the witness afterwards, which each process of the zoo opens itself, and binds the
 //! ports again. What is counted is only whether everything goes; how long it took is printed beside it and is no verdict.
 //!
-//! By default a fixed sample runs: each species with one hard and one soft ending, so that each ending meets several
-//! species. With `XTASK_SOAK=N` all species meet all endings, as client and as test, as root and as an ordinary user,
-//! and N hundred launches are killed at a random moment:
+//! By default a fixed sample runs: each species in each way of containing it, with endings in turn, so that each ending
+//! meets several species. With `XTASK_SOAK=N` all species meet all endings in all ways, as client and as test, as root
+//! and as an ordinary user, and N hundred launches are killed at a random moment:
 //!
 //! ```sh
 //! XTASK_SOAK=1 cargo test --package tests --test zoo -- --nocapture

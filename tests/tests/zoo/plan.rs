@@ -2,9 +2,10 @@
 
 use std::process::Command;
 
-use crate::case::{Case, Place, User};
+use crate::case::{Case, Contain, Place, User};
 use crate::disk::{self, Disk};
 use crate::ending::Ending;
+use crate::stage::is_available;
 
 /// All species, as the zoo itself names them.
 pub(crate) fn species() -> Vec<String> {
@@ -36,21 +37,32 @@ pub(crate) fn cases() -> Vec<Case> {
         sample()
     };
     cases.retain(|case| only.as_ref().is_none_or(|only| case.species == *only));
+    let available = available();
+    cases.retain(|case| available.contains(&(case.contain, case.user)));
     cases
+}
+
+/// The ways of containing a run that are to be had here, and by whom.
+pub(crate) fn available() -> Vec<(Contain, User)> {
+    let users = [User::Own, User::Ordinary];
+    let all = Contain::ALL.map(|contain| users.map(|user| (contain, user)));
+    all.into_iter()
+        .flatten()
+        .filter(|(contain, user)| is_available(*contain, *user))
+        .collect()
 }
 
 fn every() -> Vec<Case> {
     let mut cases = Vec::new();
     for species in species() {
         for place in [Place::Client, Place::Test] {
-            for user in [User::Own, User::Ordinary] {
-                for ending in Ending::all() {
-                    cases.push(Case {
-                        place,
-                        user,
-                        ..Case::new(&species, ending)
-                    });
-                }
+            for (user, contain, ending) in everybody() {
+                cases.push(Case {
+                    place,
+                    user,
+                    contain,
+                    ..Case::new(&species, ending)
+                });
             }
         }
     }
@@ -62,26 +74,50 @@ fn every() -> Vec<Case> {
     cases
 }
 
-/// Each species once killed hard and once ended softly; in places every few of them, as users every few of those.
+fn everybody() -> Vec<(User, Contain, Ending)> {
+    let mut all = Vec::new();
+    for user in [User::Own, User::Ordinary] {
+        for contain in Contain::ALL {
+            all.extend(Ending::all().map(|ending| (user, contain, ending)));
+        }
+    }
+    all
+}
+
+/// Each species with each way of containing it, killed hard and ended softly in turn; in places every few of them, as
+/// users every few of those.
 fn sample() -> Vec<Case> {
     let mut cases = Vec::new();
     for (index, species) in species().into_iter().enumerate() {
-        let hard = Ending::HARD[index % Ending::HARD.len()];
-        let soft = Ending::SOFT[index % Ending::SOFT.len()];
-        let other = Ending::HARD[(index + 3) % Ending::HARD.len()];
-        cases.push(Case::new(&species, hard));
-        cases.push(Case::new(&species, soft));
-        if index % 4 == 1 {
+        for (turn, contain) in Contain::ALL.into_iter().enumerate() {
+            let count = (index * Contain::ALL.len() + turn) / 2;
+            let is_hard = (index + turn) % 2 == 0;
+            let ending = if is_hard {
+                Ending::HARD[count % Ending::HARD.len()]
+            } else {
+                Ending::SOFT[count % Ending::SOFT.len()]
+            };
             cases.push(Case {
-                user: User::Ordinary,
-                ..Case::new(&species, other)
+                contain,
+                ..Case::new(&species, ending)
             });
         }
-        if index % 4 == 3 {
-            cases.push(Case {
+        let contain = Contain::ALL[index % Contain::ALL.len()];
+        let other = Ending::HARD[(index + 3) % Ending::HARD.len()];
+        let case = Case {
+            contain,
+            ..Case::new(&species, other)
+        };
+        match index % 4 {
+            1 => cases.push(Case {
+                user: User::Ordinary,
+                ..case
+            }),
+            3 => cases.push(Case {
                 place: Place::Test,
-                ..Case::new(&species, other)
-            });
+                ..case
+            }),
+            _ => {}
         }
     }
     let endings = [
@@ -106,8 +142,12 @@ fn on_a_full_disk(species: &[String], endings: &[Ending]) -> Vec<Case> {
     }
     for species in species {
         for ending in endings {
-            for disk in [Disk::Filled, Disk::FilledLedger] {
+            for (disk, contain) in [
+                (Disk::Filled, Contain::Cgroup),
+                (Disk::FilledLedger, Contain::Subreaper),
+            ] {
                 cases.push(Case {
+                    contain,
                     disk,
                     ..Case::new(species, *ending)
                 });

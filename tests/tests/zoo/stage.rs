@@ -5,10 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tests::cgroup::{Delegated, left_of};
 use tests::terminal::Terminal;
 use tests::{Bench, HOLD, Running, binary};
 
-use crate::case::{Case, Place, User};
+use crate::case::{Case, Contain, Place, User};
 use crate::disk::{self, Disk, SmallDisk};
 use crate::ending::Ending;
 
@@ -16,6 +17,12 @@ use crate::ending::Ending;
 const GRACE: &str = "500ms";
 
 const SHELL: &str = "/bin/sh";
+
+/// A user that is not root.
+const ORDINARY: u32 = 65534;
+
+/// The exit code of a launch whose containment is not to be had.
+const GUARANTEE: i32 = 105;
 
 /// A run that has begun.
 #[derive(Debug)]
@@ -32,12 +39,20 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Starts the launcher, and waits until there is a guardian.
-    pub(crate) fn start(case: &Case, bench: &Bench, port_of_test: u16) -> Self {
+    pub(crate) fn start(
+        case: &Case,
+        bench: &Bench,
+        place: Option<&Delegated>,
+        port_of_test: u16,
+    ) -> Self {
         let terminal = case.ending.is_at_terminal().then(|| bench.terminal());
         let owner = case.ending.needs_owner().then(|| start_owner(bench));
-        let mut session = vec![];
+        let mut session: Vec<OsString> = vec![];
         if terminal.is_some() {
-            session.push("--ctty");
+            session.push("--ctty".into());
+        }
+        if let Some(place) = place {
+            session.extend(place.entrance());
         }
         let test = test_command(case, bench, port_of_test, owner.as_ref());
         let mut command = launch(case, bench, &session, owner.as_ref());
@@ -61,6 +76,47 @@ pub(crate) fn start_owner(bench: &Bench) -> Running {
     let mut command = bench.command("sleep");
     command.arg("60");
     bench.start(command)
+}
+
+/// A place for the cgroup of a user who has none otherwise.
+pub(crate) fn delegated(case: &Case) -> Option<Delegated> {
+    let is_needed = case.contain == Contain::Cgroup && case.user == User::Ordinary;
+    is_needed.then(|| Delegated::to(ORDINARY).unwrap())
+}
+
+/// The cgroups that are left of the runs of a project.
+pub(crate) fn cgroups(bench: &Bench, place: Option<&Delegated>) -> Vec<PathBuf> {
+    let root = place.map(|place| place.folder().to_owned());
+    let root = root.or_else(tests::cgroup::root);
+    root.map_or_else(Vec::new, |root| left_of(&bench.runs(), &root))
+}
+
+/// Whether this user has this way of containing a run here. Found out by a run.
+pub(crate) fn is_available(contain: Contain, user: User) -> bool {
+    if user == User::Ordinary && !rustix::process::geteuid().is_root() {
+        tests::skip("only root can become another user");
+        return false;
+    }
+    if contain == Contain::Cgroup && tests::cgroup::root().is_none() {
+        tests::skip("there is no cgroup2 file system that this user may write to");
+        return false;
+    }
+    let case = Case {
+        user,
+        contain,
+        ..Case::new("tame", Ending::Normal)
+    };
+    let bench = prepare(&case);
+    let place = delegated(&case);
+    let session: Vec<OsString> = place.iter().flat_map(Delegated::entrance).collect();
+    let mut command = launch(&case, &bench, &session, None);
+    command.arg("true");
+    let finished = bench.finish(command);
+    if finished.code == GUARANTEE {
+        let message = finished.event("run_finished")["message"].to_string();
+        tests::skip(&format!("{user:?}: {message}"));
+    }
+    finished.code != GUARANTEE
 }
 
 /// A project whose client is the species, or a tame one.
@@ -99,15 +155,14 @@ fn program(case: &Case, bench: &Bench, name: &str) -> PathBuf {
 }
 
 /// `xtask` as the user of the case, in a session of its own, which may be killed as a whole, or be at a terminal.
-fn xtask(case: &Case, bench: &Bench, session: &[&str]) -> Command {
+fn xtask(case: &Case, bench: &Bench, session: &[OsString]) -> Command {
     let mut command = bench.command("setsid");
     command.args(session);
     if case.user == User::Ordinary && rustix::process::geteuid().is_root() {
-        command.args([
-            "setpriv",
-            "--reuid=65534",
-            "--regid=65534",
-            "--clear-groups",
+        command.arg("setpriv").args([
+            format!("--reuid={ORDINARY}"),
+            format!("--regid={ORDINARY}"),
+            "--clear-groups".to_owned(),
         ]);
     }
     program(case, bench, "proc-guardian");
@@ -128,10 +183,11 @@ pub(crate) fn follow_up(case: &Case, bench: &Bench) -> Option<(i32, String)> {
 }
 
 /// A launch of the species, up to its test command.
-fn launch(case: &Case, bench: &Bench, session: &[&str], owner: Option<&Running>) -> Command {
+fn launch(case: &Case, bench: &Bench, session: &[OsString], owner: Option<&Running>) -> Command {
     let mut command = xtask(case, bench, session);
     command.args(["launch", "--format=json", "--profile=zoo", "--clients=1"]);
     command.args(["--base-port=auto", "--grace", GRACE]);
+    command.args(["--contain", case.contain.word()]);
     if let Some(owner) = owner {
         command.arg(format!("--owner-pid={}", owner.pid()));
     }
