@@ -188,12 +188,20 @@ impl Guardian {
             ports: open.ports.clone(),
         };
         let mut ledger = unable("write the ledger", Ledger::create(&folder, opened))?;
-        let (starter, unavailable) =
-            contain(&mut containment, open, prepared, &audience, &mut ledger)?;
-        unable("listen for visitors", audience.open_door(&folder, DOOR))?;
-        if let Some(owner) = open.owner {
-            unable("watch the owner", audience.watch_owner(&owner))?;
-        }
+        let contained = contain(&mut containment, open, prepared, &audience, &mut ledger);
+        let watched = contained.and_then(|contained| {
+            unable("listen for visitors", audience.open_door(&folder, DOOR))?;
+            if let Some(owner) = open.owner {
+                unable("watch the owner", audience.watch_owner(&owner))?;
+            }
+            Ok(contained)
+        });
+        let (starter, unavailable) = watched.inspect_err(|_| {
+            // Nothing was started, so nothing is left but what the kernel keeps for the run.
+            if containment.dissolve().is_ok() {
+                let _ = ledger.append(&Entry::Closed);
+            }
+        })?;
         Ok(Self {
             containment,
             starter,

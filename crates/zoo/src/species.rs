@@ -94,7 +94,7 @@ pub(crate) enum Species {
     // What takes more than its share.
     /// Writes to its log until the disk is full, 4 MiB at the most
     Flooder,
-    /// Takes memory when asked to with GET /grow, 512 MiB at the most, and has a daemon
+    /// Takes 400 MiB when asked to with GET /grow/400, 512 at the most, and has a daemon
     Hog,
 
     // What the kernel keeps in odd states.

@@ -62,6 +62,13 @@ impl SmallDisk {
         );
     }
 
+    /// Gives so much of it back.
+    fn give_back(&self, length: usize) {
+        let junk = File::options().write(true).open(self.junk()).unwrap();
+        let left = junk.metadata().unwrap().len() - length as u64;
+        junk.set_len(left).unwrap();
+    }
+
     /// Gives the room back.
     pub(crate) fn clear(&self) {
         let junk = self.junk();
@@ -87,12 +94,18 @@ impl SmallDisk {
 /// How long the path of the next test is to be, so that the ledger of a run has no room for what comes after its start.
 /// A run of the bench's that is like it has had a test with a path of this length.
 pub(crate) fn length_of_path(bench: &Bench, length: usize) -> usize {
+    // What comes next says that the test has ended.
+    let is_next = |line: &str| line.contains("\"exited\"") && line.contains("\"test\"");
+    length + PAGE - CREVICE - length_before(bench, is_next).unwrap()
+}
+
+/// How long the ledger of the bench's only run is before this entry. `None`: it has no such entry.
+fn length_before(bench: &Bench, is_entry: impl Fn(&str) -> bool) -> Option<usize> {
     let ledger = std::fs::read(bench.runs().last().unwrap().join("ledger")).unwrap();
     let ledger = String::from_utf8(ledger).unwrap();
-    let lines = ledger.split_inclusive('\n');
-    let from_the_end = lines.rev().skip_while(|line| !is_start(line));
-    let used: usize = from_the_end.map(str::len).sum();
-    length + PAGE - CREVICE - used
+    let lines: Vec<&str> = ledger.split_inclusive('\n').collect();
+    let place = lines.iter().position(|line| is_entry(line))?;
+    Some(lines[..place].iter().copied().map(str::len).sum())
 }
 
 /// Fails unless the next command finds all runs of the bench over, now that there is room to write it down.
@@ -164,6 +177,75 @@ fn launch_in_vain(bench: &Bench, what: &str, code: i32) {
     assert_eq!(finished.event_names(), ["run_finished"], "{what}");
     assert!(!bench.root().join("tested").exists(), "{what}");
     bench.assert_nothing_left();
+}
+
+/// Launches whose ledger has room for what comes before these entries, and for nothing more. Each is written before the
+/// first client is started.
+pub(crate) fn refuse_to_contain() {
+    for entry in ["containing", "contained"] {
+        let bench = Bench::with_demo(&[]);
+        let disk = SmallDisk::below(&bench).unwrap();
+        let launch = ["--clients=1", "--", "true"];
+        bench.finish(bench.launch(launch)).expect(0);
+        let Some(used) = length_before(&bench, |line| line.contains(&format!("\"{entry}\"")))
+        else {
+            tests::skip(&format!("no run is opened with the entry {entry} here"));
+            continue;
+        };
+        // The first entry names the root.
+        let length = bench.root().as_os_str().len() + PAGE - CREVICE - used;
+        let root = make_deep_root(&bench, length);
+        let finish = |mut command: Command| {
+            command.current_dir(&root);
+            bench.finish(command)
+        };
+        finish(bench.launch(launch)).expect(0);
+        disk.fill();
+        disk.give_back(PAGE);
+        let refused = finish(bench.launch(launch)).expect(110);
+        assert!(
+            refused.stdout.contains("No space left"),
+            "{entry}: {}",
+            refused.stdout
+        );
+        assert_eq!(refused.event_names(), ["run_finished"], "{entry}");
+        bench.assert_nothing_left();
+        for run in bench.runs() {
+            let name = format!("clean-slate-{}", run.file_name().unwrap().display());
+            let root = tests::cgroup::root();
+            assert!(
+                root.is_none_or(|root| !has_folder(&root, &name)),
+                "{entry}: {name}"
+            );
+        }
+        disk.clear();
+        finish(bench.xtask(["preflight", "--base-port=auto"])).expect(0);
+    }
+}
+
+/// A project of the bench with the same configuration, whose path is so long.
+fn make_deep_root(bench: &Bench, length: usize) -> PathBuf {
+    let config = bench.root().join("xtask.toml");
+    let mut root = bench.root();
+    loop {
+        // With the separator.
+        let open = length - root.as_os_str().len() - 1;
+        // What is left after a full name must be a name as well.
+        let name = if open > 255 { open.min(200) } else { open };
+        root.push("d".repeat(name));
+        if name == open {
+            break;
+        }
+    }
+    std::fs::create_dir_all(&root).unwrap();
+    std::fs::copy(config, root.join("xtask.toml")).unwrap();
+    root
+}
+
+fn has_folder(root: &Path, name: &str) -> bool {
+    let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+    let mut folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders.any(|folder| folder.file_name() == name || has_folder(&folder.path(), name))
 }
 
 /// Lets a client fill the disk before the test is started, which then is not: nobody could write down that it was.

@@ -72,6 +72,7 @@ fn nothing_is_started_where_the_disk_is_full() {
     alone_within(LIFE, || {
         if disk::can_be_had() {
             disk::refuse_to_launch();
+            disk::refuse_to_contain();
             disk::refuse_to_test();
         }
     });

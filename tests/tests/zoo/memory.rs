@@ -14,7 +14,10 @@ use tests::{Bench, PATIENCE, Running, binary, free_ports, poll, wait_for};
 use crate::case::answers;
 
 /// Far more than launcher and guardian need, and far less than a hog takes.
-const LIMIT: &str = "134217728";
+const LIMIT: u32 = 128 << 20;
+
+/// As much as a hog takes at the most.
+const MEAL: u32 = 512 << 20;
 
 /// Who is killed for want of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,14 +72,16 @@ fn run_out_for(victim: Victim, cgroup: &Cgroup) {
     let mut running = bench.start(command);
     running.wait_for_event("test_started");
     wait_for(PATIENCE, "the test to be set up", || answers(port_of_test));
-    let client = running.wait_for_event("client_started");
-    let port_of_client = u16::try_from(client["port"].as_u64().unwrap()).unwrap();
-
-    prefer(victim, &mut running);
-    grow(match victim {
-        Victim::Test => port_of_test,
-        _ => port_of_client,
-    });
+    let events = running.events().into_iter();
+    let clients = events.filter(|event| event["event"] == "client_started");
+    let ports = clients.map(|client| u16::try_from(client["port"].as_u64().unwrap()).unwrap());
+    let ports: Vec<u16> = ports.collect();
+    starve(
+        victim,
+        &mut running,
+        port_of_test,
+        ports.try_into().unwrap(),
+    );
     let code = match victim {
         Victim::Client => 101,
         Victim::Guardian => 110,
@@ -91,20 +96,30 @@ fn run_out_for(victim: Victim, cgroup: &Cgroup) {
     );
 }
 
-/// Tells the kernel whom to kill first. Of all others it is the largest.
-fn prefer(victim: Victim, running: &mut Running) {
+/// Lets hogs take all memory that there is, so that this victim is killed.
+fn starve(victim: Victim, running: &mut Running, port_of_test: u16, ports_of_clients: [u16; 2]) {
     let pid = match victim {
-        Victim::Client | Victim::Test => return,
+        // Of all processes it is the largest.
+        Victim::Client => return grow(ports_of_clients[0], MEAL),
+        Victim::Test => return grow(port_of_test, MEAL),
         Victim::Guardian => running.wait_for_event("run_started")["guardian"]["pid"].to_string(),
         Victim::Launcher => running.pid().to_string(),
     };
+    // That counts for as much as nearly all memory, so no hog may have that much.
     fs::write(format!("/proc/{pid}/oom_score_adj"), "1000").unwrap();
+    for port in ports_of_clients {
+        grow(port, LIMIT / 2);
+        // The last one has no memory to get as far as that.
+        if port == ports_of_clients[0] {
+            wait_for(PATIENCE, "a hog to have eaten", || answers(port));
+        }
+    }
 }
 
-/// Tells a hog to take all memory that there is.
-fn grow(port: u16) {
+/// Tells a hog to take so much memory.
+fn grow(port: u16, bytes: u32) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.write_all(b"GET /grow HTTP/1.1\r\n\r\n").unwrap();
+    write!(stream, "GET /grow/{} HTTP/1.1\r\n\r\n", bytes >> 20).unwrap();
 }
 
 impl Cgroup {
@@ -120,7 +135,7 @@ impl Cgroup {
             Err(_) => (
                 "/sys/fs/cgroup",
                 "memory.max",
-                ("memory.swap.max", "0"),
+                ("memory.swap.max", 0),
                 "memory.events",
             ),
         };
@@ -130,9 +145,10 @@ impl Cgroup {
         // What it has for files cannot be removed, only the folder.
         let folder = made.map_err(|error| error.to_string())?.keep();
         let cgroup = Self { folder, events };
-        fs::write(cgroup.folder.join(limit), LIMIT).map_err(|error| error.to_string())?;
+        fs::write(cgroup.folder.join(limit), LIMIT.to_string())
+            .map_err(|error| error.to_string())?;
         // Not there on a machine without swap, where it is not needed.
-        let _ = fs::write(cgroup.folder.join(swap.0), swap.1);
+        let _ = fs::write(cgroup.folder.join(swap.0), swap.1.to_string());
         Ok(cgroup)
     }
 

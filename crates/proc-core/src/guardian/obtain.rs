@@ -29,26 +29,38 @@ pub(super) fn contain(
     ledger: &mut Ledger,
 ) -> Result<(Starter, Vec<Unavailable>), Refusal> {
     let mut unavailable = Vec::new();
+    // What cannot be written down says nothing about what is to be had.
+    let mut unwritten = None;
     for mechanism in open.contain.candidates() {
         let prepared = if mechanism == Mechanism::Pidns {
             std::mem::replace(&mut prepared, Ok(()))
         } else {
             Ok(())
         };
+        let mut record = |entry: &Entry| {
+            ledger.append(entry).map_err(|error| {
+                unwritten = Some(error.to_string());
+                io::Error::other(error)
+            })
+        };
         let result = if open.require.is_some_and(|level| mechanism.level() < level) {
             Err(format!("it promises no more than {}", mechanism.level()))
         } else {
             prepared
-                .and_then(|()| obtain(containment, mechanism, &open.run, audience, ledger))
+                .and_then(|()| obtain(containment, mechanism, &open.run, audience, &mut record))
                 .map_err(|error| error.to_string())
         };
         match result {
             Ok(starter) => return Ok((starter, unavailable)),
             Err(why) => unavailable.push(Unavailable { mechanism, why }),
         }
+        if let Some(error) = unwritten {
+            return Err(Refusal::Unable {
+                operation: "write the ledger".into(),
+                error,
+            });
+        }
     }
-    // Nothing was started, so nothing is left.
-    let _ = ledger.append(&Entry::Closed);
     Err(Refusal::Guarantee { unavailable })
 }
 
@@ -57,14 +69,13 @@ fn obtain(
     mechanism: Mechanism,
     run: &str,
     audience: &Audience,
-    ledger: &mut Ledger,
+    record: &mut dyn FnMut(&Entry) -> io::Result<()>,
 ) -> io::Result<Starter> {
-    let mut record = |entry| ledger.append(&entry).map_err(io::Error::other);
     let starter = match mechanism {
         Mechanism::Subreaper => Starter::Here,
         Mechanism::Cgroup => {
             containment.make_cgroup(run, |folder| {
-                record(Entry::Containing {
+                record(&Entry::Containing {
                     cgroup: folder.to_owned(),
                 })
             })?;
@@ -77,6 +88,6 @@ fn obtain(
             starter
         }
     };
-    record(Entry::Contained { mechanism })?;
+    record(&Entry::Contained { mechanism })?;
     Ok(starter)
 }
