@@ -88,18 +88,20 @@ fn everybody() -> Vec<(User, Contain, Ending)> {
 /// users every few of those.
 fn sample() -> Vec<Case> {
     let mut cases = Vec::new();
+    let (mut hard, mut soft) = (
+        Ending::HARD.into_iter().cycle(),
+        Ending::SOFT.into_iter().cycle(),
+    );
     for (index, species) in species().into_iter().enumerate() {
         for (turn, contain) in Contain::ALL.into_iter().enumerate() {
-            let count = (index * Contain::ALL.len() + turn) / 2;
-            let is_hard = (index + turn) % 2 == 0;
-            let ending = if is_hard {
-                Ending::HARD[count % Ending::HARD.len()]
+            let ending = if (index + turn) % 2 == 0 {
+                hard.next()
             } else {
-                Ending::SOFT[count % Ending::SOFT.len()]
+                soft.next()
             };
             cases.push(Case {
                 contain,
-                ..Case::new(&species, ending)
+                ..Case::new(&species, ending.unwrap())
             });
         }
         let contain = Contain::ALL[index % Contain::ALL.len()];
@@ -120,6 +122,9 @@ fn sample() -> Vec<Case> {
             _ => {}
         }
     }
+    cases.retain(Case::makes_sense);
+    let is_met = |ending| cases.iter().any(|case| case.ending == ending);
+    assert!(Ending::all().all(is_met), "an ending is in no case");
     let endings = [
         Ending::Normal,
         Ending::Interrupt,
