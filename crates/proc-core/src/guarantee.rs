@@ -60,6 +60,9 @@ impl std::fmt::Display for Level {
 }
 
 impl Mechanism {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Subreaper, Self::Cgroup, Self::Pidns];
+
     /// Those that change nothing for the members, the strongest first.
     pub const TRANSPARENT: [Self; 2] = [Self::Cgroup, Self::Subreaper];
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tests::namespace::{alone, others};
 use tests::{Bench, PATIENCE, Running, binary, poll, wait_for};
 
-use crate::support::document;
+use crate::support::{check, document};
 
 /// The most that it takes.
 const WITHIN: &str = "--within=25s";
@@ -177,7 +177,9 @@ fn a_user_who_is_not_root_observes_the_same() {
     alone(|| {
         let bench = Bench::new();
         bench.open_to_everybody();
-        link(&bench, "proc-guardian");
+        for name in ["proc-guardian", "demo-client"] {
+            link(&bench, name);
+        }
         let program = link(&bench, "xtask");
         let folder = temporary(&bench);
         fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
@@ -203,6 +205,16 @@ fn a_user_who_is_not_root_observes_the_same() {
             json!([format!("cgroup is not to be had here: {why}")])
         );
         assert_eq!(refused["chosen"], Value::Null);
+        // A launch is refused for the same reason, and says so to scripts as well.
+        let mut launch = bench.command("setpriv");
+        launch.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        launch.arg(&program).args(["launch", "--format=json"]);
+        launch.args(["--contain=cgroup", "--base-port=auto", "--", "true"]);
+        launch.env("XTASK_STATE_DIR", folder.join("state"));
+        let finished = bench.finish(launch).expect(105).event("run_finished");
+        check(&finished);
+        let unavailable = json!([{"mechanism": "cgroup", "why": why}]);
+        assert_eq!(finished["unavailable"], unavailable);
     });
 }
 

@@ -101,7 +101,7 @@ impl Doctor {
     /// Holds all trials at once.
     fn hold(&self, circumstances: &Circumstances) -> Trials {
         let mechanisms = match self.contain {
-            None => vec![Mechanism::Subreaper, Mechanism::Cgroup, Mechanism::Pidns],
+            None => Mechanism::ALL.to_vec(),
             Some(choice) => choice.candidates(),
         };
         let mut trials = Trials::new();

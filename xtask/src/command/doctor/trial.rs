@@ -21,10 +21,10 @@ use serde::{Deserialize, Serialize};
 use super::super::stage::VERB;
 
 /// The part of the time, in %, in which a trial may be set up. What is not staged by then is not observed.
-const STAGING: u32 = 64;
+const STAGING: u32 = 60;
 
 /// The part of the time, in %, after which a trial has seen enough, whatever is left.
-const LOOK: u32 = 84;
+const LOOK: u32 = 80;
 
 /// How long parts may take to end that are asked to. Some of them never do.
 const GRACE: Duration = Duration::from_millis(200);
@@ -32,8 +32,11 @@ const GRACE: Duration = Duration::from_millis(200);
 /// How long the end of a process may take to show that nobody has promised to end, once everybody is gone who could.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// How long what is let go may take to end.
+/// How long what is let go may take to end. It does so at once, unless it was stopped.
 const CLEARING: Duration = Duration::from_secs(2);
+
+/// How long a guardian may take to leave when its launcher is gone, until it is killed: there is nothing left to end.
+const FAREWELL: Duration = Duration::from_millis(700);
 
 /// How a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -218,6 +221,17 @@ impl Trial<'_> {
         };
         let moment = Instant::now();
         self.bring_about(stage, launcher, guardian)?;
+        self.watch(stage, launcher, guardian, moment)
+    }
+
+    /// Notes when each part is gone, until all are, or the time is up, or nobody is left who could end the rest.
+    fn watch(
+        &self,
+        stage: &mut Stage,
+        launcher: &mut Launcher,
+        guardian: Victim,
+        moment: Instant,
+    ) -> anyhow::Result<Outcome> {
         let mut seen: Vec<(Part, Option<Duration>)> =
             Part::all().map(|part| (part, None)).collect();
         let mut settled = None;
@@ -232,7 +246,7 @@ impl Trial<'_> {
             if settled.is_none() && launcher.is_over()? && is_gone(guardian) {
                 settled = Some(Deadline::after(SETTLE));
             }
-            // What is promised may come late on a machine with much to do; for the rest nobody is left to do anything.
+            // What is promised may come late on a machine with much to do.
             let is_promised = |part: &Part| is_promised(self.mechanism, self.ending, part.escape);
             let is_settled = settled.is_some_and(Deadline::has_passed);
             let is_over = left.is_empty() || is_settled && !left.iter().any(is_promised);
@@ -344,7 +358,11 @@ impl Launcher {
         let _ = self.kill();
         for said in self.said() {
             if let Said::RunStarted { guardian } = said {
-                Victim(guardian).is_gone_by(Deadline::after(CLEARING));
+                let guardian = Victim(guardian);
+                if !guardian.is_gone_by(Deadline::after(FAREWELL)) {
+                    guardian.kill();
+                    guardian.is_gone_by(Deadline::after(FAREWELL));
+                }
             }
         }
         // What is left then is described by nobody, so an error has nobody to be told to.
