@@ -5,7 +5,6 @@ mod findings;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use proc_core::classify::{Count, GroupSpec, RuleError, Rules};
 use proc_core::clean::{Action, CleanError, Cleaner, Kept, ProcessReport, RunAction, RunReport};
@@ -20,9 +19,6 @@ pub(crate) use findings::Findings;
 use crate::config::Config;
 use crate::context::processes;
 use crate::failure::Failure;
-
-/// How long everything may take to end by itself unless a flag or the configuration says otherwise.
-pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 /// How many processes a group has, for scripts.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -133,7 +129,7 @@ pub(crate) fn cleaner(config: &Config) -> Result<Cleaner, Failure> {
         rules: Rules::new(specs)?.with_switches(switches(config)),
         projects: projects(config),
         all_users: false,
-        grace: GRACE,
+        grace: None,
         dry_run: false,
     })
 }

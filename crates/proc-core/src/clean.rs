@@ -28,6 +28,9 @@ use crate::table::{Process, Table};
 
 pub use runs::{Kept, RunAction, RunChoice, RunProcess, RunReport};
 
+/// How long processes may take to end by themselves, where nobody says otherwise.
+pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
 /// Cleaning cannot be done.
 #[derive(Debug, thiserror::Error)]
 pub enum CleanError {
@@ -64,8 +67,9 @@ pub struct Cleaner {
     pub projects: Vec<PathBuf>,
     /// Whether other users' processes are judged like one's own.
     pub all_users: bool,
-    /// How long everything may take to end by itself.
-    pub grace: Duration,
+    /// How long everything may take to end by itself. `None`: as long as a run was launched with, and
+    /// [`DEFAULT_GRACE`] otherwise.
+    pub grace: Option<Duration>,
     /// Only look, and say what would be done.
     pub dry_run: bool,
 }

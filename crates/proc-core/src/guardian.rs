@@ -186,6 +186,7 @@ impl Guardian {
             owner: open.owner,
             mark: containment.mark(),
             ports: open.ports.clone(),
+            grace_ms: Some(open.grace_ms),
         };
         let mut ledger = unable("write the ledger", Ledger::create(&folder, opened))?;
         let contained = contain(&mut containment, open, prepared, &audience, &mut ledger);

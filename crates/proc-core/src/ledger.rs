@@ -136,6 +136,9 @@ pub struct Opened {
     pub mark: Option<Mark>,
     /// The ports that the run has claimed.
     pub ports: Vec<u16>,
+    /// How long everything may take to end by itself when it is asked to, in ms.
+    #[serde(default)]
+    pub grace_ms: Option<u64>,
 }
 
 /// A ledger that cannot be used.

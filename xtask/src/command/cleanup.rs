@@ -59,7 +59,7 @@ pub(crate) struct Cleanup {
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
-    /// How long processes may take to end when asked to
+    /// How long processes may take to end when asked to, instead of 10 s or what a run was launched with
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     grace: Option<Duration>,
     /// Say what is known about a process, and whether it would be ended
@@ -104,7 +104,7 @@ impl Cleanup {
         let cleaner = Cleaner {
             all_users: self.all_users,
             dry_run: self.dry_run,
-            grace: self.grace.unwrap_or(crate::cleaning::GRACE),
+            grace: self.grace,
             ..cleaner(&config)?
         };
         if let Some(pid) = self.explain {

@@ -33,7 +33,7 @@ pub(crate) struct Postflight {
     /// End editors too that a person has opened, which may hold unsaved work
     #[arg(long)]
     editors: bool,
-    /// How long processes may take to end when asked to
+    /// How long processes may take to end when asked to, instead of 10 s or what a run was launched with
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     grace: Option<Duration>,
 }
@@ -71,7 +71,7 @@ impl Postflight {
     pub(crate) fn run(self, context: &Context) -> Outcome {
         let config = context.config()?;
         let cleaner = Cleaner {
-            grace: self.grace.unwrap_or(crate::cleaning::GRACE),
+            grace: self.grace,
             ..cleaner(&config)?
         };
         let mut before = cleaner.runs()?;

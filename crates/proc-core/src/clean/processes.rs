@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::{
-    Action, BlockedPort, CleanError, Cleaner, Cleaning, ProcessReport, SelectionReport, Sight,
-    Targets,
+    Action, BlockedPort, CleanError, Cleaner, Cleaning, DEFAULT_GRACE, ProcessReport,
+    SelectionReport, Sight, Targets,
 };
 use crate::classify::{Decision, ProtectedReason, Request, Selection, Verdict};
 use crate::identity::Identity;
@@ -66,7 +66,8 @@ impl Cleaner {
         };
         let present: Vec<Identity> = targets.keys().copied().collect();
         shutdown::ask(&present);
-        shutdown::wait_for_all(&present, Deadline::after(self.grace));
+        let grace = self.grace.unwrap_or(DEFAULT_GRACE);
+        shutdown::wait_for_all(&present, Deadline::after(grace));
         let mut failure = None;
         let killed = shutdown::kill_all(|| match self.look_again(runs, request, targets) {
             Ok(identities) => Ok(identities),

@@ -1,11 +1,12 @@
 //! Ending the runs of a scope: live ones through their guardians, dead ones from their ledgers.
 
 use std::io;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Action, CleanError, Cleaner};
+use super::{Action, CleanError, Cleaner, DEFAULT_GRACE};
 use crate::identity::Identity;
 use crate::ledger::{KnownRun, RunState, Runs};
 use crate::recover::{self, Remnant, Skipped, Trace};
@@ -120,6 +121,11 @@ impl Cleaner {
         .collect()
     }
 
+    fn grace_of(&self, run: &KnownRun) -> Duration {
+        let own = run.history.opened.grace_ms.map(Duration::from_millis);
+        self.grace.or(own).unwrap_or(DEFAULT_GRACE)
+    }
+
     fn end_run(&self, run: &KnownRun, reason: &str) -> Result<RunReport, CleanError> {
         if visit::is_inside(run) {
             return Ok(kept(run, Kept::Inside));
@@ -142,7 +148,7 @@ impl Cleaner {
             ));
         }
         // A guardian that is gone, or that does not answer, has left its work to whoever comes next.
-        let Ok(ending) = visit::end(run, reason, self.grace) else {
+        let Ok(ending) = visit::end(run, reason, self.grace_of(run)) else {
             return self.finish(run);
         };
         let mut processes: Vec<RunProcess> = present
@@ -200,8 +206,8 @@ impl Cleaner {
             ));
         }
         let recovery = match run.state {
-            RunState::Live => recover::take_over(run, self.grace),
-            RunState::Dead | RunState::Closed => recover::finish(run, self.grace),
+            RunState::Live => recover::take_over(run, self.grace_of(run)),
+            RunState::Dead | RunState::Closed => recover::finish(run, self.grace_of(run)),
         }?;
         if let Some(skipped) = recovery.skipped {
             return Ok(kept(run, skipped.into()));

@@ -198,6 +198,7 @@ mod tests {
             owner: None,
             mark: None,
             ports: vec![8080],
+            grace_ms: None,
         }
     }
 
