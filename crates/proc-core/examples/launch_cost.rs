@@ -1,6 +1,7 @@
 //! What a run adds to starting its clients, waiting until they are ready, and ending them.
 //!
-//! `cargo build --release && cargo run --release -p proc-core --example launch_cost`
+//! `cargo build --release && cargo run --release -p proc-core --example launch_cost`, on a machine that has nothing else to
+//! do: each hand-over from one process to another waits for a processor.
 //!
 //! The clients are this program, which listens at once. They are started directly and by runs in turn, and waited for
 //! in the same way, so that what differs is the guardian, the containment and the ledger.
