@@ -65,6 +65,7 @@ pub fn others() -> Vec<Stranger> {
 #[track_caller]
 #[expect(
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "what a test prints is printed by the test"
 )]
 fn start_again(test: &str, life: Duration) {
@@ -85,13 +86,15 @@ fn start_again(test: &str, life: Duration) {
         .stdin(Stdio::null());
     let output = command.output().expect("timeout can be started");
     let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success() && stdout.contains("1 passed"),
-        "in a PID namespace of its own, {test} ended with {}:\n{stdout}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
+        "in a PID namespace of its own, {test} ended with {}:\n{stdout}{stderr}",
+        output.status
     );
     print!("{stdout}");
+    // Why it was skipped, if it was.
+    eprint!("{stderr}");
 }
 
 /// The path of the test in whose body the closure stands, without the name of the test program.
