@@ -17,6 +17,9 @@ use crate::stage::{self, Stage};
 /// How long to look for survivors: longer than anything takes, shorter than any species lives.
 pub(crate) const LOOK: Duration = Duration::from_secs(20);
 
+/// After how many cases to say how many there were.
+const PROGRESS: usize = 250;
+
 /// How many cases run side by side: each of them mostly waits.
 const AT_ONCE: usize = 4;
 
@@ -139,13 +142,20 @@ impl Outcome {
 /// Runs cases, some at once.
 pub(crate) fn run_all(cases: &[Case]) -> Vec<Outcome> {
     let open: Mutex<VecDeque<&Case>> = Mutex::new(cases.iter().collect());
-    let outcomes = Mutex::new(Vec::new());
+    let outcomes: Mutex<Vec<Outcome>> = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(case) = { open.lock().unwrap().pop_front() } {
                     let outcome = run(case);
-                    outcomes.lock().unwrap().push(outcome);
+                    if let Some(fault) = outcome.fault() {
+                        println!("{fault}");
+                    }
+                    let mut outcomes = outcomes.lock().unwrap();
+                    outcomes.push(outcome);
+                    if outcomes.len().is_multiple_of(PROGRESS) {
+                        println!("{} of {} cases", outcomes.len(), cases.len());
+                    }
                 }
             });
         }

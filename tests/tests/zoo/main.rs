@@ -5,11 +5,12 @@
 //! ports again. What is counted is only whether everything goes; how long it took is printed beside it and is no verdict.
 //!
 //! By default a fixed sample runs: each species in each way of containing it, with endings in turn, so that each ending
-//! meets several species. With `XTASK_SOAK=N` all species meet all endings in all ways, as client and as test, as root
-//! and as an ordinary user, and N hundred launches are killed at a random moment:
+//! meets several species. With `XTASK_SOAK=N`, N thousand cases are drawn by chance from all that there are (all species,
+//! all endings, all ways, as client and as test, as root and as an ordinary user), and N hundred launches of species by
+//! turns are killed at a random moment:
 //!
 //! ```sh
-//! XTASK_SOAK=1 cargo test --package tests --test zoo -- --nocapture
+//! XTASK_SOAK=3 cargo test --package tests --test zoo -- --nocapture
 //! ```
 //!
 //! `XTASK_ZOO=daemon` lets one species meet all endings.
@@ -37,7 +38,7 @@ use std::time::Duration;
 
 use tests::namespace::alone_within;
 
-/// The sample takes half a minute; soaking takes an hour.
+/// The sample takes less than a minute; soaking takes some minutes for each thousand.
 const LIFE: Duration = Duration::from_hours(2);
 
 #[test]

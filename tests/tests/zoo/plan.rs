@@ -1,6 +1,8 @@
 //! Which cases run.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::case::{Case, Contain, Place, User};
 use crate::disk::{self, Disk};
@@ -26,7 +28,37 @@ pub(crate) fn species() -> Vec<String> {
 /// How long to soak: `XTASK_SOAK`.
 pub(crate) fn soak() -> Option<u32> {
     let text = std::env::var("XTASK_SOAK").ok()?;
-    Some(text.parse().unwrap_or(1))
+    let rounds = text.parse();
+    Some(rounds.unwrap_or_else(|_| panic!("XTASK_SOAK={text}: not a number")))
+}
+
+/// Where chance begins: `XTASK_SEED`, or another one each time. It is printed, so that a run can be repeated.
+fn seed() -> u64 {
+    let given = std::env::var("XTASK_SEED").ok();
+    let seed = given.map_or_else(
+        || {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH);
+            since.unwrap_or_default().as_secs()
+        },
+        |text| text.parse().expect("XTASK_SEED is a number"),
+    );
+    println!("XTASK_SEED={seed}");
+    seed
+}
+
+/// Brings cases into an order by chance: by a hash of their place and the seed.
+fn shuffle(cases: Vec<Case>, seed: u64) -> Vec<Case> {
+    let mut numbered: Vec<(u64, Case)> = cases
+        .into_iter()
+        .enumerate()
+        .map(|(place, case)| {
+            let mut hasher = DefaultHasher::new();
+            (seed, place).hash(&mut hasher);
+            (hasher.finish(), case)
+        })
+        .collect();
+    numbered.sort_by_key(|(hash, _)| *hash);
+    numbered.into_iter().map(|(_, case)| case).collect()
 }
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -39,6 +71,12 @@ pub(crate) fn cases() -> Vec<Case> {
     cases.retain(|case| only.as_ref().is_none_or(|only| case.species == *only));
     let available = available();
     cases.retain(|case| available.contains(&(case.contain, case.user)));
+    if let Some(thousands) = soak() {
+        let all = cases.len();
+        cases = shuffle(cases, seed());
+        cases.truncate(thousands as usize * 1000);
+        println!("{} of all {all} cases, by chance", cases.len());
+    }
     cases
 }
 
