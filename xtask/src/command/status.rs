@@ -286,6 +286,9 @@ fn show(runs: &[RunStatus]) -> String {
             age(&run.since),
             show_usage(run.usage)
         );
+        if let Some(mechanism) = run.mechanism {
+            let _ = writeln!(text, "  {} by {mechanism}", mechanism.level());
+        }
         for client in &run.clients {
             let pid = client
                 .identity
