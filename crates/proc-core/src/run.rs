@@ -17,6 +17,7 @@
 
 mod bring_up;
 mod builder;
+mod client;
 mod end;
 mod error;
 mod inbox;
@@ -32,17 +33,16 @@ use crate::report::{ClientEnd, Ended, Event, Exit};
 use crate::spawn::CommandLine;
 use crate::status::ExitStatus;
 
-pub use builder::{Builder, Client, Ready};
+pub use builder::Builder;
+pub use client::{Client, Ready, RunningClient};
 pub use end::Summary;
 pub use error::RunError;
 pub use inbox::{Interrupter, interrupt_on_signals};
 
 pub use crate::protocol::AfterTest;
 
+use client::tail;
 use inbox::{Inbox, Message};
-
-/// How many lines of a log are shown of a client that has ended.
-const LOG_TAIL: usize = 20;
 
 /// A run whose clients are ready. Dropping it ends everything that it has started.
 #[derive(Debug)]
@@ -56,8 +56,8 @@ pub struct Run {
     started: Instant,
     grace: Duration,
     phase: Phase,
-    /// Whether the end of the link was seen: it is told once.
     guardian: Identity,
+    /// Whether the end of the link was seen: it is told once.
     guardian_gone: bool,
     /// Why it is not known what is left.
     unseen: Option<String>,
@@ -72,61 +72,6 @@ enum Phase {
     Ending,
     Ended,
     Detached,
-}
-
-/// A client of a run.
-#[derive(Debug)]
-pub struct RunningClient {
-    number: u16,
-    role: String,
-    port: u16,
-    url: Option<String>,
-    log: PathBuf,
-    ready_timeout: Duration,
-    identity: Option<Identity>,
-    pid_inside: Option<u32>,
-    started: Option<Instant>,
-    end: Option<ClientEnd>,
-}
-
-impl RunningClient {
-    /// Its number, from 1.
-    pub fn number(&self) -> u16 {
-        self.number
-    }
-
-    /// Its role.
-    pub fn role(&self) -> &str {
-        &self.role
-    }
-
-    /// The port that it serves.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Where it answers.
-    pub fn url(&self) -> String {
-        self.url
-            .clone()
-            .unwrap_or_else(|| format!("http://127.0.0.1:{}", self.port))
-    }
-
-    /// Its own process, once started.
-    pub fn identity(&self) -> Option<Identity> {
-        self.identity
-    }
-
-    /// The PID by which the members of the run know it, once started. It is another than that of its identity where
-    /// they are in a PID namespace ([`Mechanism::Pidns`](crate::guarantee::Mechanism::Pidns)).
-    pub fn pid_inside(&self) -> Option<u32> {
-        self.pid_inside
-    }
-
-    /// Where its output goes.
-    pub fn log(&self) -> &Path {
-        &self.log
-    }
 }
 
 impl Run {
@@ -367,27 +312,6 @@ fn words(line: &CommandLine) -> Vec<String> {
     std::iter::once(&line.program)
         .chain(&line.arguments)
         .map(|word| word.to_string_lossy().into_owned())
-        .collect()
-}
-
-/// The last lines of a log, as far as they stand in its last 64 KiB.
-fn tail(log: &Path) -> Vec<String> {
-    use std::io::{Read, Seek, SeekFrom};
-    const WINDOW: u64 = 64 * 1024;
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = std::fs::File::open(log)?;
-        let size = file.metadata()?.len();
-        file.seek(SeekFrom::Start(size.saturating_sub(WINDOW)))?;
-        let mut bytes = Vec::new();
-        file.take(WINDOW).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read().unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(LOG_TAIL)..]
-        .iter()
-        .map(|line| (*line).to_owned())
         .collect()
 }
 

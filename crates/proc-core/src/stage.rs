@@ -29,14 +29,14 @@ pub const LIFE: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Part {
     /// What of the run it is, or was started by.
-    pub starter: Starter,
+    pub origin: Origin,
     /// How it tries to get away.
     pub escape: Escape,
 }
 
 /// What of a run has started a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Starter {
+pub enum Origin {
     /// Its client.
     Client,
     /// Its test.
@@ -72,7 +72,7 @@ impl Escape {
     }
 }
 
-impl Starter {
+impl Origin {
     const ALL: [Self; 2] = [Self::Client, Self::Test];
 
     const fn word(self) -> &'static str {
@@ -86,34 +86,34 @@ impl Starter {
 impl Part {
     /// Everything that is staged in one run.
     pub fn all() -> impl Iterator<Item = Self> {
-        Starter::ALL.into_iter().flat_map(|starter| {
+        Origin::ALL.into_iter().flat_map(|origin| {
             Escape::ALL
                 .into_iter()
-                .map(move |escape| Self { starter, escape })
+                .map(move |escape| Self { origin, escape })
         })
     }
 
     /// The pipe that it holds.
     fn witness(self, folder: &Path) -> PathBuf {
-        folder.join(format!("{}-{}", self.starter.word(), self.escape.word()))
+        folder.join(format!("{}-{}", self.origin.word(), self.escape.word()))
     }
 
     /// The pipe that it watches.
     fn leash(self, folder: &Path) -> PathBuf {
         // A test ends when it is told to: that is how it passes.
-        let is_test = self.starter == Starter::Test && self.escape == Escape::Member;
+        let is_test = self.origin == Origin::Test && self.escape == Escape::Member;
         folder.join(if is_test { "cue" } else { "leash" })
     }
 }
 
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let starter = self.starter.word();
+        let origin = self.origin.word();
         match self.escape {
-            Escape::Member => write!(f, "the {starter}"),
-            Escape::Child => write!(f, "the {starter}'s child"),
-            Escape::Daemon => write!(f, "the {starter}'s daemon"),
-            Escape::Unmarked => write!(f, "the {starter}'s daemon without the mark"),
+            Escape::Member => write!(f, "the {origin}"),
+            Escape::Child => write!(f, "the {origin}'s child"),
+            Escape::Daemon => write!(f, "the {origin}'s daemon"),
+            Escape::Unmarked => write!(f, "the {origin}'s daemon without the mark"),
         }
     }
 }

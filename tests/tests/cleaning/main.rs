@@ -1,4 +1,5 @@
-//! The commands that clean, the ledgers that they clean by, and `doctor`, which stages what they would find. Each test runs in a PID namespace of its own.
+//! The commands that clean, the ledgers that they clean by, and `doctor`, which stages what they would find. Each test
+//! runs in a PID namespace of its own.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test tells a failure")]
 

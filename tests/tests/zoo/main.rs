@@ -1,8 +1,9 @@
 //! The zoo against every ending: whatever a client or a test does, and whoever is killed, nothing is left.
 //!
 //! A case is a species (see the crate `zoo`), an ending, a way of containing the run, a place (client or test command), a
-//! user, and a disk that has room or is full. It counts who holds the witness afterwards, which each process of the zoo opens itself, and binds the
-//! ports again. What is counted is only whether everything goes; how long it took is printed beside it and is no verdict.
+//! user, and a disk that has room or is full. It counts who holds the witness afterwards, which each process of the zoo
+//! opens itself, and binds the ports again. What is counted is only whether everything goes; how long it took is printed
+//! beside it and is no verdict.
 //!
 //! By default a fixed sample runs: each species in each way of containing it, with endings in turn, so that each ending
 //! meets several species. With `XTASK_SOAK=N`, N thousand cases are drawn by chance from all that there are (all species,

@@ -32,6 +32,8 @@ clients = {clients}
 base_port = 8080              # counts up; or \"auto\"; or ports = [8080, 8091, 9000]
 stagger = {stagger}                # a pause between two starts, like \"5s\"
 leaks = \"warn\"                # or \"deny\": processes that a test leaves fail the run
+contain = \"auto\"              # or \"cgroup\", \"subreaper\", \"pidns\": how everything is kept together
+# require = \"whole-tree\"      # or \"kernel\": no launch where less is guaranteed
 ",
         profile = quoted(profile),
         clients = launch.clients,
@@ -186,6 +188,8 @@ mod tests {
         base_port = 8080              # counts up; or "auto"; or ports = [8080, 8091, 9000]
         stagger = "0s"                # a pause between two starts, like "5s"
         leaks = "warn"                # or "deny": processes that a test leaves fail the run
+        contain = "auto"              # or "cgroup", "subreaper", "pidns": how everything is kept together
+        # require = "whole-tree"      # or "kernel": no launch where less is guaranteed
 
         [profile.unreal]
         # program = "…/Engine/Binaries/…/UnrealEditor"   # the editor, not found here

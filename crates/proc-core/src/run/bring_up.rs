@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::builder::{Client, port_unavailable};
+use super::builder::port_unavailable;
+use super::client::Client;
 use super::inbox::Message;
 use super::{Run, RunError, words};
 use crate::identity::Identity;

@@ -1,10 +1,10 @@
 //! Putting a run together, and bringing its clients up.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::client::Client;
 use super::inbox::{Inbox, Interrupter, Message};
 use super::{Phase, Run, RunError, RunningClient};
 use crate::guarantee::{Choice, Level, Mechanism, Unavailable};
@@ -16,7 +16,7 @@ use crate::port::{self, Holder, Lease, PortState};
 use crate::protocol::{self, Notice, Open, Refusal, Request};
 use crate::report::Event;
 use crate::scope::{Scope, new_run_id};
-use crate::spawn::{self, CommandLine};
+use crate::spawn;
 use crate::sys;
 use crate::table::Process;
 
@@ -39,107 +39,6 @@ pub struct Builder {
     require: Option<Level>,
     leases: Vec<Lease>,
     inbox: Inbox,
-}
-
-/// A client that is to be started.
-#[derive(Clone, Debug)]
-pub struct Client {
-    pub(super) role: String,
-    pub(super) line: CommandLine,
-    pub(super) port: u16,
-    pub(super) ready: Ready,
-}
-
-/// What makes a client ready.
-#[derive(Clone, Debug)]
-pub struct Ready {
-    /// The path of the URL, from the slash.
-    pub path: String,
-    /// The status of the answer.
-    pub status: u16,
-    /// How long the client may take.
-    pub timeout: Duration,
-    /// How long one answer may take.
-    pub request_timeout: Duration,
-    /// The host to ask. `None`: whichever loopback address the client listens at.
-    pub host: Option<String>,
-}
-
-impl Default for Ready {
-    fn default() -> Self {
-        Self {
-            path: "/status".into(),
-            status: 200,
-            timeout: Duration::from_mins(3),
-            request_timeout: Duration::from_secs(2),
-            host: None,
-        }
-    }
-}
-
-impl Client {
-    /// A client of this role that runs this program, an absolute path.
-    pub fn new(role: impl Into<String>, program: impl Into<OsString>) -> Self {
-        let directory = std::env::current_dir()
-            .unwrap_or_else(|_| PathBuf::from("/"))
-            .into_os_string();
-        let line = CommandLine {
-            program: program.into(),
-            arguments: Vec::new(),
-            environment: Vec::new(),
-            directory,
-        };
-        Self {
-            role: role.into(),
-            line,
-            port: 0,
-            ready: Ready::default(),
-        }
-    }
-
-    /// The arguments.
-    #[must_use]
-    pub fn args(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
-        self.line
-            .arguments
-            .extend(arguments.into_iter().map(Into::into));
-        self
-    }
-
-    /// A variable on top of this process's own environment.
-    #[must_use]
-    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.line.environment.push((name.into(), value.into()));
-        self
-    }
-
-    /// The working directory, an absolute path.
-    #[must_use]
-    pub fn directory(mut self, directory: impl Into<OsString>) -> Self {
-        self.line.directory = directory.into();
-        self
-    }
-
-    /// The port that it serves.
-    #[must_use]
-    pub fn port(mut self, port: u16) -> Self {
-        self.port = port;
-        self
-    }
-
-    /// The path at which it answers with 200 when it is ready.
-    #[must_use]
-    pub fn ready_at(mut self, path: impl Into<String>) -> Self {
-        self.ready.path = path.into();
-        self
-    }
-
-    /// What makes it ready.
-    #[must_use]
-    pub fn ready(mut self, ready: Ready) -> Self {
-        self.ready = ready;
-        self
-    }
 }
 
 impl Builder {

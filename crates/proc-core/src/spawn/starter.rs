@@ -61,7 +61,7 @@ impl Starter {
                     }
                 }
             })?;
-        let pid = beginning.recv().map_err(io::Error::other)??;
+        let pid = beginning.recv().map_err(|_| lost())??;
         sys::await_init(&link, INIT_TIMEOUT)?;
         let stat = sys::stat(pid, boot).ok_or_else(unseen)?;
         let identity = stat.identity;
@@ -74,10 +74,8 @@ impl Starter {
             Self::Here => spawn(command)?,
             Self::Inside(orders) => {
                 let (answer, answered) = mpsc::channel();
-                orders
-                    .send(Order { command, answer })
-                    .map_err(io::Error::other)?;
-                answered.recv().map_err(io::Error::other)??
+                orders.send(Order { command, answer }).map_err(|_| lost())?;
+                answered.recv().map_err(|_| lost())??
             }
         };
         sys::stat(pid, boot)
@@ -102,6 +100,10 @@ fn start_init(program: &Path, near: &Link, far: Link) -> io::Result<u32> {
 fn spawn(mut command: Command) -> io::Result<u32> {
     #[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
     command.spawn().map(|child| child.id())
+}
+
+fn lost() -> io::Error {
+    io::Error::other("the thread that starts members in the PID namespace is gone")
 }
 
 fn unseen() -> io::Error {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use wait_timeout::ChildExt;
 
-use super::{Escape, LIFE, Part, Starter};
+use super::{Escape, LIFE, Origin, Part};
 use crate::spawn;
 use crate::sys;
 use crate::wait::Deadline;
@@ -27,11 +27,11 @@ pub fn play(verb: &str, words: &[OsString]) -> io::Result<()> {
         [first, rest @ ..] if first == ORPHAN => {
             spawn::start_bare(&[&[verb.into()], rest].concat())
         }
-        [starter, escape, folder, rest @ ..] => {
+        [origin, escape, folder, rest @ ..] => {
             let player = Player {
                 verb,
                 part: Part {
-                    starter: find(&Starter::ALL, Starter::word, starter)?,
+                    origin: find(&Origin::ALL, Origin::word, origin)?,
                     escape: find(&Escape::ALL, Escape::word, escape)?,
                 },
                 // Some leave the working directory.
@@ -71,9 +71,9 @@ impl Player<'_> {
         }
     }
 
-    /// What makes a process be another part of the same starter.
+    /// What makes a process be another part of the same origin.
     fn words(&self, how: Option<&str>, escape: Escape) -> Vec<OsString> {
-        let words = [self.part.starter.word(), escape.word()];
+        let words = [self.part.origin.word(), escape.word()];
         let words = [self.verb].into_iter().chain(how).chain(words);
         let folder = self.folder.clone().into_os_string();
         words.map(OsString::from).chain([folder]).collect()

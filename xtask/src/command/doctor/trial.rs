@@ -41,7 +41,7 @@ const FAREWELL: Duration = Duration::from_millis(700);
 /// How a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Ending {
+pub(super) enum Ending {
     /// Its test passes.
     Normal,
     /// Its launcher is killed.

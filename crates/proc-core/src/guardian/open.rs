@@ -1,0 +1,111 @@
+//! Opening a run: nothing is started before all that it needs is had and written down.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Guardian;
+use super::members::Members;
+use super::obtain::contain;
+use super::tell::Audience;
+use crate::contain::Containment;
+use crate::ledger::{Entry, Ledger, Opened, VERSION as LEDGER_VERSION, take_lock};
+use crate::port::{self, Lease};
+use crate::protocol::{self, AfterTest, DOOR, Open, Refusal};
+use crate::sys::{self, Streams};
+use crate::table::Process;
+use crate::wait::{Deadline, poll_until};
+
+/// How long a guardian waits for its run's lock: a reader that asks whether the run lives holds it for an instant.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Guardian {
+    /// Claims what a run needs: its lock, its ports, a ledger, and the containment that is asked for.
+    pub(super) fn open(
+        open: &Open,
+        prepared: io::Result<()>,
+        streams: Option<Streams>,
+        mut leases: Vec<Lease>,
+        audience: Audience,
+    ) -> Result<Self, Refusal> {
+        if open.version != protocol::VERSION {
+            return Err(Refusal::Version {
+                guardian: protocol::VERSION.into(),
+            });
+        }
+        let folder = PathBuf::from(&open.folder);
+        let lock = poll_until(Deadline::after(LOCK_TIMEOUT), || {
+            take_lock(&folder).transpose()
+        });
+        let lock = unable(
+            "lock the run's folder",
+            lock.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())),
+        )?;
+        for port in &open.ports {
+            if leases.iter().any(|lease| lease.port() == *port) {
+                continue;
+            }
+            match unable("lease a port", port::lease(*port))? {
+                Some(lease) => leases.push(lease),
+                None => return Err(Refusal::PortLeased { port: *port }),
+            }
+        }
+        let mut containment = unable("contain the run", Containment::begin())?;
+        let own = unable(
+            "look at itself",
+            Process::read(std::process::id()).ok_or("the process table does not show it"),
+        )?;
+        let opened = Opened {
+            version: LEDGER_VERSION,
+            run: open.run.clone(),
+            root: open.root.clone(),
+            time: open.time.clone(),
+            boot: containment.boot(),
+            pid_namespace: unable("tell its PID namespace", sys::pid_namespace())?,
+            guardian: own.identity(),
+            launcher: open.launcher,
+            owner: open.owner,
+            mark: containment.mark(),
+            ports: open.ports.clone(),
+            grace_ms: Some(open.grace_ms),
+        };
+        let mut ledger = unable("write the ledger", Ledger::create(&folder, opened))?;
+        let contained = contain(&mut containment, open, prepared, &audience, &mut ledger);
+        let watched = contained.and_then(|contained| {
+            unable("listen for visitors", audience.open_door(&folder, DOOR))?;
+            if let Some(owner) = open.owner {
+                unable("watch the owner", audience.watch_owner(&owner))?;
+            }
+            Ok(contained)
+        });
+        let (starter, unavailable) = watched.inspect_err(|_| {
+            // Nothing was started, so nothing is left but what the kernel keeps for the run.
+            if containment.dissolve().is_ok() {
+                let _ = ledger.append(&Entry::Closed);
+            }
+        })?;
+        Ok(Self {
+            containment,
+            starter,
+            ledger,
+            lock: Some(lock),
+            leases,
+            audience,
+            streams,
+            members: Members::default(),
+            grace: Duration::from_millis(open.grace_ms),
+            detached: false,
+            after_test: AfterTest::Wait,
+            own: own.identity(),
+            unavailable,
+            leaked: Vec::new(),
+        })
+    }
+}
+
+fn unable<T>(operation: &str, result: Result<T, impl std::fmt::Display>) -> Result<T, Refusal> {
+    result.map_err(|error| Refusal::Unable {
+        operation: operation.into(),
+        error: error.to_string(),
+    })
+}
