@@ -15,24 +15,25 @@ pub mod cgroup;
 pub mod namespace;
 pub mod schema;
 pub mod terminal;
+pub mod user;
 
+mod ports;
+mod process;
+mod running;
 mod witness;
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
-use serde_json::Value;
-use wait_timeout::ChildExt;
+pub use ports::{free_ports, is_free};
+pub use process::{is_alive, is_stopped, pid_of, signal};
+pub use running::{Finished, Running};
 
 use terminal::Terminal;
 use witness::Witness;
@@ -56,26 +57,6 @@ pub struct Bench {
     // Dropped first: what it ends may be writing into the folder.
     witness: Witness,
     folder: tempfile::TempDir,
-}
-
-/// What a command has come to.
-#[derive(Debug)]
-pub struct Finished {
-    /// The exit code.
-    pub code: i32,
-    /// All of its standard output.
-    pub stdout: String,
-    /// All of its standard error.
-    pub stderr: String,
-}
-
-/// A command that runs.
-#[derive(Debug)]
-pub struct Running {
-    /// Its process.
-    pub child: Child,
-    stdout: PathBuf,
-    stderr: PathBuf,
 }
 
 /// The folder with the binaries of this workspace, built anew if need be.
@@ -163,20 +144,44 @@ impl Bench {
 
     /// Writes an executable file of the project, and returns its path.
     pub fn write_program(&self, name: &str, text: &str) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt;
         let path = self.write(name, text);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+        fs::set_permissions(&path, Permissions::from_mode(0o755))
             .expect("a file can be made executable");
         path
     }
 
-    /// Lets other users into the project, and make a state folder beside it.
+    /// Lets other users into the project, make a state folder beside it, and hold the witness.
     pub fn open_to_everybody(&self) {
-        use std::os::unix::fs::PermissionsExt;
-        for folder in [self.folder.path().to_owned(), self.root()] {
-            fs::set_permissions(folder, fs::Permissions::from_mode(0o777))
-                .expect("an own folder can be opened to others");
+        for path in [self.folder.path(), &self.root(), self.witness()] {
+            fs::set_permissions(path, Permissions::from_mode(0o777))
+                .expect("what is one's own can be opened to others");
         }
+    }
+
+    /// A program of this workspace in the project's root, where every user can reach it who is let in.
+    pub fn program(&self, name: &str) -> PathBuf {
+        let (program, link) = (binary(name), self.root().join(name));
+        if !link.exists() {
+            fs::hard_link(&program, &link)
+                .or_else(|_| fs::copy(&program, &link).map(drop))
+                .expect("a program can be copied");
+        }
+        link
+    }
+
+    /// `xtask` and all programs that it may have to start, in the project's root. Returns the path of `xtask`.
+    pub fn programs(&self) -> PathBuf {
+        for name in ["proc-guardian", "demo-client", "zoo"] {
+            self.program(name);
+        }
+        self.program("xtask")
+    }
+
+    /// A profile of this name that is a species of the zoo, which holds the witness of its own accord.
+    pub fn zoo_profile(&self, name: &str, species: &str) -> String {
+        let witness = format!("--witness={}", self.witness().display());
+        let all = [species, "--port={port}", &witness];
+        format!("[profile.{name}]\nprogram = \"zoo\"\nargs = {all:?}\n")
     }
 
     /// Lets a test command go that is [`HOLD`].
@@ -355,157 +360,6 @@ impl Default for Bench {
     }
 }
 
-impl Running {
-    /// The PID.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// What it has written to standard output so far.
-    pub fn stdout(&self) -> String {
-        fs::read_to_string(&self.stdout).unwrap_or_default()
-    }
-
-    /// What it has written to standard error so far.
-    pub fn stderr(&self) -> String {
-        fs::read_to_string(&self.stderr).unwrap_or_default()
-    }
-
-    /// The events that it has printed so far.
-    pub fn events(&self) -> Vec<Value> {
-        parse_lines(&self.stdout())
-    }
-
-    /// Waits for its first event of this kind.
-    #[track_caller]
-    pub fn wait_for_event(&mut self, name: &str) -> Value {
-        let found = poll(PATIENCE, || {
-            let ended = self.child.try_wait().expect("a child can be waited for");
-            let event = self
-                .events()
-                .into_iter()
-                .find(|event| event["event"] == name);
-            match (event, ended) {
-                (Some(event), _) => Some(Ok(event)),
-                (None, Some(status)) => Some(Err(status)),
-                (None, None) => None,
-            }
-        });
-        match found {
-            Some(Ok(event)) => event,
-            Some(Err(status)) => panic!(
-                "ended with {status} without {name}: {}{}",
-                self.stdout(),
-                self.stderr()
-            ),
-            None => panic!("no {name}: {}{}", self.stdout(), self.stderr()),
-        }
-    }
-
-    /// Sends it a signal, by its own PID.
-    pub fn signal(&self, signal: rustix::process::Signal) {
-        self::signal(self.pid(), signal);
-    }
-
-    /// Waits for its end.
-    #[track_caller]
-    pub fn finish(mut self) -> Finished {
-        let status = self
-            .child
-            .wait_timeout(PATIENCE)
-            .expect("a child can be waited for");
-        let Some(status) = status else {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-            panic!(
-                "still running after {PATIENCE:?}: {}{}",
-                self.stdout(),
-                self.stderr()
-            );
-        };
-        Finished {
-            code: code(status),
-            stdout: self.stdout(),
-            stderr: self.stderr(),
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Of a test that has failed; one that passes has waited for it.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Finished {
-    /// Fails unless it ended with this code.
-    #[expect(
-        clippy::return_self_not_must_use,
-        reason = "the code may be all that is asked for"
-    )]
-    #[track_caller]
-    pub fn expect(self, code: i32) -> Self {
-        assert_eq!(
-            self.code, code,
-            "stdout:\n{}\nstderr:\n{}",
-            self.stdout, self.stderr
-        );
-        self
-    }
-
-    /// Its standard output as one JSON document.
-    #[track_caller]
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr))
-    }
-
-    /// Its standard output as JSON, one object a line.
-    pub fn events(&self) -> Vec<Value> {
-        parse_lines(&self.stdout)
-    }
-
-    /// The kinds of its events, in order.
-    pub fn event_names(&self) -> Vec<String> {
-        let name = |event: Value| {
-            event["event"]
-                .as_str()
-                .expect("an event has a kind")
-                .to_owned()
-        };
-        self.events().into_iter().map(name).collect()
-    }
-
-    /// All events of this kind.
-    pub fn events_of(&self, name: &str) -> Vec<Value> {
-        let mut events = self.events();
-        events.retain(|event| event["event"] == name);
-        events
-    }
-
-    /// The only event of this kind.
-    #[track_caller]
-    pub fn event(&self, name: &str) -> Value {
-        let mut events = self.events_of(name);
-        let count = events.len();
-        assert_eq!(count, 1, "of {name}: {}{}", self.stdout, self.stderr);
-        events.remove(0)
-    }
-
-    /// How each client has ended, by the last event: `graceful`, `killed`, `already_exited`, or `null`.
-    #[track_caller]
-    pub fn ends(&self) -> Vec<Value> {
-        let finished = self.event("run_finished");
-        let clients = finished["clients"].as_array().expect("a list of clients");
-        clients
-            .iter()
-            .map(|client| client["end"]["ended"].clone())
-            .collect()
-    }
-}
-
 /// Tries until there is an answer, or the time is up.
 pub fn poll<T>(time: Duration, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + time;
@@ -539,110 +393,10 @@ pub fn demo_profile(name: &str, arguments: &[&str]) -> String {
     format!("[profile.{name}]\nprogram = \"demo-client\"\nargs = {all:?}\n")
 }
 
-/// Ports that nobody uses at this moment, and that no other call of this process gives.
-///
-/// They lie below those that the system and `--base-port auto` choose from.
-pub fn free_ports(count: usize) -> Vec<u16> {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    const FIRST: u16 = 10_000;
-    const ROOM: u16 = 10_000;
-    // Two test programs at the same time begin in different places, also with the same PID in two PID namespaces.
-    let namespace = fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino());
-    let seed = u64::from(std::process::id()).wrapping_add(namespace.wrapping_mul(997));
-    let start = u16::try_from(seed % u64::from(ROOM)).expect("it is less than the room");
-    let mut ports = Vec::new();
-    while ports.len() < count {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        assert!(step < ROOM, "no port is free");
-        let port = FIRST + (start + step) % ROOM;
-        if is_free(port) {
-            ports.push(port);
-        }
-    }
-    ports
-}
-
-/// Whether nobody has this port at any address.
-///
-/// It is bound, but never listened on: another thread may be starting a program at this moment, which holds all
-/// descriptors of this process for an instant, and a listener among them would be in the way of the next look.
-pub fn is_free(port: u16) -> bool {
-    let v4 = [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED].map(IpAddr::V4);
-    let v6 = [Ipv6Addr::LOCALHOST, Ipv6Addr::UNSPECIFIED].map(IpAddr::V6);
-    v4.into_iter()
-        .chain(v6)
-        .all(|host| can_bind(SocketAddr::new(host, port)))
-}
-
-fn can_bind(address: SocketAddr) -> bool {
-    let family = if address.is_ipv4() {
-        AddressFamily::INET
-    } else {
-        AddressFamily::INET6
-    };
-    let Ok(socket) = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None) else {
-        // A machine without IPv6 has nobody there.
-        return true;
-    };
-    // As servers do it, so that the remains of closed connections are not in the way.
-    set_socket_reuseaddr(&socket, true).expect("an option can be set");
-    if address.is_ipv6() {
-        set_ipv6_v6only(&socket, true).expect("an option can be set");
-    }
-    !matches!(bind(&socket, &address), Err(Errno::ADDRINUSE))
-}
-
 /// Says why a test is not run.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 pub fn skip(reason: &str) {
     eprintln!("skipped: {reason}");
-}
-
-/// Sends a signal to a process that the test has started.
-#[track_caller]
-pub fn signal(pid: u32, signal: rustix::process::Signal) {
-    let process = rustix::process::Pid::from_raw(pid.cast_signed()).expect("a PID");
-    rustix::process::kill_process(process, signal).expect("the process is there");
-}
-
-/// Whether a process stands still because it was stopped.
-pub fn is_stopped(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')')
-        .is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
-}
-
-/// Whether a process is there that is no zombie. One whose first thread has exited lives on in the others.
-pub fn is_alive(pid: u32) -> bool {
-    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
-        return false;
-    };
-    // The name may hold anything, so the fields are counted from behind it: the state is the third, threads the 20th.
-    let fields: Vec<&str> = stat
-        .rsplit_once(')')
-        .map_or_else(Vec::new, |(_, rest)| rest.split_whitespace().collect());
-    let has_exited = matches!(fields.first(), None | Some(&("Z" | "X")));
-    let threads: u32 = fields
-        .get(17)
-        .and_then(|threads| threads.parse().ok())
-        .unwrap_or(0);
-    !has_exited || threads > 1
-}
-
-fn code(status: ExitStatus) -> i32 {
-    use std::os::unix::process::ExitStatusExt;
-    status
-        .code()
-        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
-}
-
-fn parse_lines(text: &str) -> Vec<Value> {
-    // The last line may still be being written.
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    whole
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
-        .collect()
 }
 
 fn path_with_binaries() -> std::ffi::OsString {

@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use proc_core::clean::DEFAULT_GRACE;
 use proc_core::guarantee::{Choice, Level};
 
 pub use duration::{DurationError, parse_duration, show_duration};
@@ -285,7 +286,7 @@ impl Default for Ready {
 impl Default for Shutdown {
     fn default() -> Self {
         Self {
-            grace: Duration::from_secs(10),
+            grace: DEFAULT_GRACE,
         }
     }
 }

@@ -5,16 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rustix::process::Signal;
 use serde_json::Value;
 use tests::cgroup::{self, Delegated};
 use tests::namespace::{alone, others};
-use tests::{Bench, Finished, PATIENCE, Running, binary, skip, wait_for};
+use tests::user::{ORDINARY, become_ordinary, can_become_ordinary};
+use tests::{Bench, Finished, PATIENCE, binary, pid_of, skip, wait_for};
 
-use crate::support::{kill, pid_of, xtask};
-
-/// A user that is not root.
-const ORDINARY: u32 = 65534;
+use crate::support::xtask;
 
 /// Waits in its cgroup until somebody makes the file `go`.
 const HOLD: [&str; 3] = ["sh", "-c", "until [ -e go ]; do sleep 0.02; done"];
@@ -39,24 +36,12 @@ fn launch(contain: &str, further: &[&str]) -> Vec<String> {
 /// `xtask` as a user that is not root, who finds all programs in the bench.
 fn as_ordinary_user(bench: &Bench, arguments: &[String], place: Option<&Delegated>) -> Command {
     bench.open_to_everybody();
-    let witness = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-    fs::set_permissions(bench.witness(), witness).unwrap();
-    for name in ["xtask", "proc-guardian", "demo-client", "zoo"] {
-        let link = bench.root().join(name);
-        if !link.exists() {
-            fs::hard_link(binary(name), &link)
-                .or_else(|_| fs::copy(binary(name), &link).map(drop))
-                .unwrap();
-        }
-    }
     let mut command = bench.command("env");
     if let Some(place) = place {
         command.args(place.entrance());
     }
-    let user = [format!("--reuid={ORDINARY}"), format!("--regid={ORDINARY}")];
-    command.arg("setpriv").args(user);
-    command.arg("--clear-groups");
-    command.arg(bench.root().join("xtask")).args(arguments);
+    command.args(become_ordinary());
+    command.arg(bench.programs()).args(arguments);
     command
 }
 
@@ -69,14 +54,6 @@ fn cgroups(root: &Path, run: &str) -> Vec<PathBuf> {
 
 fn run_of(event: &Value) -> String {
     event["run"].as_str().unwrap().to_owned()
-}
-
-/// Kills launcher and guardian so that neither can do anything about it.
-fn kill_both(mut running: Running, guardian: u32) {
-    tests::signal(guardian, Signal::STOP);
-    running.child.kill().unwrap();
-    running.child.wait().unwrap();
-    kill(guardian);
 }
 
 #[test]
@@ -115,17 +92,12 @@ fn what_hides_from_everything_else_is_found_in_its_cgroup() {
     alone(|| {
         let Some(root) = root() else { return };
         let bench = Bench::new();
-        let witness = format!("--witness={}", bench.witness().display());
-        let config = format!(
-            "[profile.zoo]\nprogram = {:?}\nargs = [\"clears-everything\", \"--port={{port}}\", {witness:?}]\n",
-            binary("zoo").display().to_string()
-        );
-        bench.write("xtask.toml", &config);
+        bench.write("xtask.toml", &bench.zoo_profile("zoo", "clears-everything"));
         let mut running = bench.start(bench.xtask(launch("cgroup", &["--profile=zoo"])));
         let started = running.wait_for_event("run_started");
         running.wait_for_event("client_ready");
         let run = run_of(&started);
-        kill_both(running, pid_of(&started["guardian"]));
+        running.kill_with_guardian(pid_of(&started["guardian"]));
         wait_for(PATIENCE, "only the one that hides", || others().len() == 1);
         let hidden = others()[0].pid;
 
@@ -246,7 +218,7 @@ fn a_command_in_the_cgroup_of_a_dead_run_spares_itself_and_its_shell() {
             command.args(["-c", &format!("{enter}{what}")]);
             bench.finish(command)
         };
-        kill_both(running, pid_of(&started["guardian"]));
+        running.kill_with_guardian(pid_of(&started["guardian"]));
         let cleaned = inside(&format!(
             "{daemon} {} cleanup --all --grace=1s --format=json; echo > survived",
             binary("xtask").display()
@@ -273,6 +245,9 @@ fn an_ordinary_user_gets_one_where_the_own_cgroup_was_delegated() {
         if root().is_none() {
             return;
         }
+        if !can_become_ordinary() {
+            return skip("only root can become another user");
+        }
         let Some(delegated) = Delegated::to(ORDINARY) else {
             return skip("this user may not hand a cgroup over to another");
         };
@@ -295,7 +270,7 @@ fn an_ordinary_user_gets_one_where_the_own_cgroup_was_delegated() {
 #[test]
 fn an_ordinary_user_without_one_falls_back_and_says_so() {
     alone(|| {
-        if !rustix::process::geteuid().is_root() {
+        if !can_become_ordinary() {
             return skip("only root can become another user");
         }
         let bench = Bench::with_demo(&[]);

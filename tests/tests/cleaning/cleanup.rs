@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use tests::Bench;
 use tests::namespace::alone;
+use tests::user::{become_ordinary, can_become_ordinary};
 
 use crate::support::{
     PARENT_SCRIPT, SCRIPT, STUBBORN_SCRIPT, assert_alive, assert_gone, count, here, identities,
@@ -127,22 +128,16 @@ fn only_machine_reaches_what_is_elsewhere_and_says_so() {
 #[test]
 fn another_users_process_is_never_touched() {
     alone(|| {
-        let map = std::fs::read_to_string("/proc/self/uid_map").unwrap();
-        if !rustix::process::geteuid().is_root() || !map.contains("4294967295") {
+        if !can_become_ordinary() {
             tests::skip("only root can start a process of another user");
             return;
         }
         let bench = Bench::new();
-        open_to_all(&bench);
+        bench.open_to_everybody();
         bench.write("test.py", SCRIPT);
-        let mut command = bench.command("setpriv");
-        command.args([
-            "--reuid",
-            "65534",
-            "--clear-groups",
-            "/usr/bin/python3",
-            "test.py",
-        ]);
+        let mut command = bench.command("env");
+        command.args(become_ordinary());
+        command.args(["/usr/bin/python3", "test.py"]);
         let theirs = crate::support::start(&bench, command);
         let mine = python(&bench, ["test.py"]);
         for arguments in [
@@ -162,12 +157,6 @@ fn another_users_process_is_never_touched() {
         xtask(&bench, 0, &["cleanup", "--python", "--all-users"]);
         assert_gone(&[("another user's", &theirs)]);
     });
-}
-
-fn open_to_all(bench: &Bench) {
-    use std::os::unix::fs::PermissionsExt;
-    let all = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(bench.root().parent().unwrap(), all).unwrap();
 }
 
 #[test]

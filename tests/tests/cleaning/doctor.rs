@@ -10,7 +10,8 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tests::namespace::{alone, others};
-use tests::{Bench, PATIENCE, Running, binary, poll, wait_for};
+use tests::user::{become_ordinary, can_become_ordinary};
+use tests::{Bench, PATIENCE, Running, poll, wait_for};
 
 use crate::support::{check, document};
 
@@ -93,19 +94,10 @@ fn assert_nothing_left(bench: &Bench) {
 /// `doctor` with another program in place of the guardian's. What it does not end is waited for until the time is up.
 fn doctor_with_guardian(bench: &Bench, guardian: &str, arguments: &[&str]) -> Command {
     bench.write_program("proc-guardian", guardian);
-    let mut command = bench.command(link(bench, "xtask"));
+    let mut command = bench.command(bench.program("xtask"));
     command.args(["doctor", "--within=10s"]).args(arguments);
     command.env("TMPDIR", temporary(bench));
     command
-}
-
-/// A program of this workspace, in the bench.
-fn link(bench: &Bench, name: &str) -> PathBuf {
-    let link = bench.root().join(name);
-    fs::hard_link(binary(name), &link)
-        .or_else(|_| fs::copy(binary(name), &link).map(drop))
-        .unwrap();
-    link
 }
 
 fn mechanism<'a>(document: &'a Value, name: &str) -> &'a Value {
@@ -171,25 +163,19 @@ fn what_is_promised_is_observed() {
 
 #[test]
 fn a_user_who_is_not_root_observes_the_same() {
-    if !rustix::process::geteuid().is_root() {
+    if !can_become_ordinary() {
         return tests::skip("becoming another user takes root");
     }
     alone(|| {
         let bench = Bench::new();
         bench.open_to_everybody();
-        for name in ["proc-guardian", "demo-client"] {
-            link(&bench, name);
-        }
-        let program = link(&bench, "xtask");
+        let program = bench.programs();
         let folder = temporary(&bench);
         fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
         let doctor = |arguments: &[&str]| {
-            let mut command = bench.command("setpriv");
-            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-            command
-                .arg(&program)
-                .args(["doctor", WITHIN])
-                .args(arguments);
+            let mut command = bench.command("env");
+            command.args(become_ordinary()).arg(&program);
+            command.args(["doctor", WITHIN]).args(arguments);
             command.env("TMPDIR", &folder);
             command
         };
@@ -206,9 +192,9 @@ fn a_user_who_is_not_root_observes_the_same() {
         );
         assert_eq!(refused["chosen"], Value::Null);
         // A launch is refused for the same reason, and says so to scripts as well.
-        let mut launch = bench.command("setpriv");
-        launch.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-        launch.arg(&program).args(["launch", "--format=json"]);
+        let mut launch = bench.command("env");
+        launch.args(become_ordinary()).arg(&program);
+        launch.args(["launch", "--format=json"]);
         launch.args(["--contain=cgroup", "--base-port=auto", "--", "true"]);
         launch.env("XTASK_STATE_DIR", folder.join("state"));
         let finished = bench.finish(launch).expect(105).event("run_finished");

@@ -1,11 +1,10 @@
 //! Runs in a PID namespace of their own, and the commands that look at them and end them from outside.
 
-use rustix::process::Signal;
 use serde_json::Value;
-use tests::Bench;
 use tests::namespace::{alone, others};
+use tests::{Bench, pid_of};
 
-use crate::support::{check, kill, pid_of, xtask};
+use crate::support::{check, xtask};
 
 const CONFIG: &str = "[profile.leaving]\nprogram = \"sh\"\n\
      args = [\"-c\", \"setsid nohup sleep 80 > /dev/null 2>&1 & exec demo-client serve --port {port} --life 60s\"]\n";
@@ -40,6 +39,12 @@ fn a_detached_run_is_shown_by_its_pids_outside() {
         let shown = &status["runs"][0];
         assert_eq!(shown["run"], run.as_str());
         assert_eq!(shown["state"], "detached");
+        assert_eq!(
+            (&shown["level"], &shown["mechanism"]),
+            (&Value::from("kernel"), &Value::from("pidns"))
+        );
+        let for_people = bench.run(["status"]).expect(0).stdout;
+        assert!(for_people.contains("\n  kernel by pidns\n"), "{for_people}");
         assert_eq!(shown["usage"]["processes"], 4);
         for client in shown["clients"].as_array().unwrap() {
             assert_eq!(client["alive"], true);
@@ -92,10 +97,7 @@ fn preflight_closes_a_run_of_which_nothing_is_left() {
             launcher.events().iter().filter(ready).count() == 2
         });
         let guardian = pid_of(&started["guardian"]);
-        tests::signal(guardian, Signal::STOP);
-        launcher.child.kill().unwrap();
-        launcher.child.wait().unwrap();
-        kill(guardian);
+        launcher.kill_with_guardian(guardian);
         let gone = || others().is_empty();
         tests::wait_for(
             tests::PATIENCE,

@@ -3,11 +3,10 @@
 use std::net::TcpListener;
 
 use tests::namespace::alone;
-use tests::{Bench, free_ports};
+use tests::{Bench, free_ports, pid_of};
 
 use crate::support::{
-    CLIENT, SCRIPT, SCRIPT_PROFILE, assert_alive, assert_gone, count, here, pid_of, report, script,
-    xtask,
+    CLIENT, SCRIPT, SCRIPT_PROFILE, assert_alive, assert_gone, count, here, report, script, xtask,
 };
 
 #[test]

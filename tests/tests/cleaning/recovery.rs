@@ -2,10 +2,10 @@
 
 use rustix::process::Signal;
 use serde_json::Value;
-use tests::Bench;
 use tests::namespace::{alone, others};
+use tests::{Bench, pid_of};
 
-use crate::support::{SCRIPT, assert_alive, check, kill, pid_of, script, xtask};
+use crate::support::{SCRIPT, assert_alive, check, kill, script, xtask};
 
 /// Clients that leave processes which neither their parent's death nor their environment gives away.
 const CONFIG: &str = r#"

@@ -1,11 +1,11 @@
 //! `cleanup` and the runs of the scope that go on.
 
 use serde_json::Value;
-use tests::Bench;
 use tests::namespace::{alone, others};
+use tests::{Bench, pid_of};
 
 use crate::support::{
-    CLIENT, SCRIPT, SCRIPT_PROFILE, assert_alive, check, outside, pid_of, python, script, xtask,
+    CLIENT, SCRIPT, SCRIPT_PROFILE, assert_alive, check, outside, python, script, xtask,
 };
 
 const LAUNCH: [&str; 7] = [

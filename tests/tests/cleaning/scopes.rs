@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use tests::Bench;
 use tests::namespace::{alone, others};
+use tests::{Bench, pid_of};
 
 use crate::support::{
-    CLIENT, SCRIPT, SCRIPT_PROFILE, assert_alive, assert_gone, here, kill, outside, pid_of, python,
-    xtask,
+    CLIENT, SCRIPT, SCRIPT_PROFILE, assert_alive, assert_gone, here, kill, outside, python, xtask,
 };
 
 /// Runs `xtask` in another folder, with the state of the bench.

@@ -3,11 +3,11 @@
 
 use serde_json::{Value, json};
 use tests::namespace::{alone, others};
-use tests::{Bench, PATIENCE, wait_for};
+use tests::{Bench, PATIENCE, pid_of, wait_for};
 
 use crate::support::{
-    PARENT_SCRIPT, SCRIPT, STUBBORN_SCRIPT, assert_alive, assert_gone, check, here, pid_of,
-    pretend, program, report, script,
+    PARENT_SCRIPT, SCRIPT, STUBBORN_SCRIPT, assert_alive, assert_gone, check, here, pretend,
+    program, report, script,
 };
 
 /// Calls the tool as a person would in a session, and writes down what it says, a line each call.

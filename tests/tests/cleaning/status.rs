@@ -1,10 +1,10 @@
 //! `status`: runs, clients and what they use.
 
 use serde_json::Value;
-use tests::Bench;
 use tests::namespace::alone;
+use tests::{Bench, pid_of};
 
-use crate::support::{check, pid_of, xtask};
+use crate::support::{check, xtask};
 
 #[test]
 fn a_detached_run_is_shown_with_what_its_trees_use() {

@@ -159,11 +159,6 @@ pub(crate) fn kill(pid: u32) {
     wait_for(PATIENCE, "a killed process to be gone", || !is_alive(pid));
 }
 
-/// The PID in an identity.
-pub(crate) fn pid_of(identity: &Value) -> u32 {
-    u32::try_from(identity["pid"].as_u64().unwrap()).unwrap()
-}
-
 /// Fails unless all of these are alive.
 #[track_caller]
 pub(crate) fn assert_alive(all: &[(&str, &Running)]) {

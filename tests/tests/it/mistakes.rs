@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use tests::user::{become_ordinary, can_become_ordinary};
 use tests::{Bench, demo_profile};
 
 /// Launches with these arguments, and holds the error against what it must say.
@@ -326,19 +327,13 @@ fn a_port_that_only_root_may_use() {
 
 /// `xtask` as a user that is not root. The binaries lie where that user may see them.
 fn unprivileged(bench: &Bench, arguments: &[&str]) -> Command {
-    if !rustix::process::geteuid().is_root() {
+    if !can_become_ordinary() {
         return bench.xtask(arguments);
     }
     bench.open_to_everybody();
-    for name in ["xtask", "proc-guardian", "demo-client"] {
-        let (from, to) = (tests::binary(name), bench.root().join(name));
-        std::fs::hard_link(&from, &to)
-            .or_else(|_| std::fs::copy(&from, &to).map(drop))
-            .unwrap();
-    }
-    let mut command = bench.command("setpriv");
-    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
-    command.arg(bench.root().join("xtask")).args(arguments);
+    let mut command = bench.command("env");
+    command.args(become_ordinary());
+    command.arg(bench.programs()).args(arguments);
     command
 }
 

@@ -3,14 +3,14 @@
 mod deaths;
 mod refusals;
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::process::Command;
 
 use proc_core::ledger::{RunState, Runs};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tests::{Bench, PATIENCE, is_alive};
+use tests::user::{ORDINARY, become_ordinary, can_become_ordinary};
+use tests::{Bench, PATIENCE, is_alive, pid_of};
 
 /// Whose runs they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,14 +20,11 @@ enum User {
     Ordinary,
 }
 
-/// A user, and a group, of which nobody has heard. Not nobody's, which all others seem to be in a user namespace.
-const ORDINARY: u32 = 54_321;
-
 impl User {
     /// Those for whom this host has PID namespaces; the others are named.
     fn able() -> Vec<Self> {
         let mut users = vec![Self::Own];
-        if rustix::process::geteuid().is_root() {
+        if can_become_ordinary() {
             users.push(Self::Ordinary);
         }
         users.retain(|user| {
@@ -55,12 +52,7 @@ impl User {
     fn become_it(self) -> Vec<String> {
         match self {
             Self::Own => Vec::new(),
-            Self::Ordinary => vec![
-                "setpriv".into(),
-                format!("--reuid={ORDINARY}"),
-                format!("--regid={ORDINARY}"),
-                "--clear-groups".into(),
-            ],
+            Self::Ordinary => become_ordinary().into(),
         }
     }
 
@@ -76,21 +68,8 @@ impl User {
 fn bench(species: &str) -> Bench {
     let bench = Bench::new();
     bench.open_to_everybody();
-    fs::set_permissions(bench.witness(), Permissions::from_mode(0o666)).unwrap();
-    for name in ["xtask", "proc-guardian", "demo-client", "zoo"] {
-        let (program, link) = (tests::binary(name), bench.root().join(name));
-        fs::hard_link(&program, &link)
-            .or_else(|_| fs::copy(&program, &link).map(drop))
-            .unwrap();
-    }
-    let witness = format!("--witness={}", bench.witness().display());
-    bench.write(
-        "xtask.toml",
-        &format!(
-            "{}[profile.zoo]\nprogram = \"zoo\"\nargs = [{species:?}, \"--port={{port}}\", {witness:?}]\n",
-            tests::demo_profile("demo", &[])
-        ),
-    );
+    let profiles = tests::demo_profile("demo", &[]) + &bench.zoo_profile("zoo", species);
+    bench.write("xtask.toml", &profiles);
     bench
 }
 
@@ -100,7 +79,7 @@ fn xtask_by(bench: &Bench, user: User, way: &[&str], arguments: &[&str]) -> Comm
     command
         .args(way)
         .args(user.become_it())
-        .arg(bench.root().join("xtask"))
+        .arg(bench.programs())
         .args(arguments);
     command
 }
@@ -117,11 +96,6 @@ fn launch_by(bench: &Bench, user: User, way: &[&str], arguments: &[&str]) -> Com
 
 fn launch(bench: &Bench, user: User, arguments: &[&str]) -> Command {
     launch_by(bench, user, &[], arguments)
-}
-
-fn pid_of(identity: &Value) -> u32 {
-    let pid = identity["pid"].as_u64().expect("a PID");
-    u32::try_from(pid).expect("a PID is no larger")
 }
 
 /// The first process of the run's namespace: the child of the guardian with the PID 1 inside.

@@ -2,14 +2,7 @@
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tests::{Bench, Finished, HOLD, PATIENCE, is_alive};
-
-fn pid_of(identity: &Value) -> u32 {
-    identity["pid"]
-        .as_u64()
-        .and_then(|pid| u32::try_from(pid).ok())
-        .expect("a PID")
-}
+use tests::{Bench, Finished, HOLD, PATIENCE, is_alive, pid_of};
 
 /// Ends a run through its guardian, which its first event names.
 fn end(finished: &Finished) {

@@ -5,19 +5,12 @@ use std::time::Duration;
 
 use proc_core::ledger::{RunState, Runs};
 use rustix::process::Signal;
-use serde_json::{Value, json};
-use tests::{Bench, HOLD, PATIENCE, Running, is_alive, wait_for};
+use serde_json::json;
+use tests::{Bench, HOLD, PATIENCE, Running, is_alive, pid_of, wait_for};
 
 /// What leaves every tree and every session, writes down its PID, and goes on for a minute.
 const DAEMON: &str = "setsid sh -c 'echo $$ > daemon; exec sleep 60' < /dev/null > /dev/null 2>&1 & \
                       while [ ! -s daemon ]; do sleep 0.01; done; ";
-
-fn pid_of(identity: &Value) -> u32 {
-    identity["pid"]
-        .as_u64()
-        .and_then(|pid| u32::try_from(pid).ok())
-        .expect("a PID")
-}
 
 /// Sends a signal to the guardian of a run, which the run's first event names.
 fn signal_guardian(running: &mut Running, signal: Signal) {

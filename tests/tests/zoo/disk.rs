@@ -252,12 +252,7 @@ fn has_folder(root: &Path, name: &str) -> bool {
 pub(crate) fn refuse_to_test() {
     let bench = Bench::new();
     let _disk = SmallDisk::below(&bench).unwrap();
-    let config = format!(
-        "[profile.zoo]\nprogram = {:?}\nargs = [\"flooder\", \"--port={{port}}\", {:?}]\n",
-        tests::binary("zoo").display().to_string(),
-        format!("--witness={}", bench.witness().display()),
-    );
-    bench.write("xtask.toml", &config);
+    bench.write("xtask.toml", &bench.zoo_profile("zoo", "flooder"));
     let touch = lengthen(Path::new("/usr/bin/touch"), PAGE - 100);
     let mut command = bench.launch(["--profile=zoo", "--clients=2", "--grace=300ms", "--"]);
     command.arg(touch).arg("tested");

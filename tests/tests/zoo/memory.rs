@@ -58,11 +58,7 @@ pub(crate) fn run_out() {
 fn run_out_for(victim: Victim, cgroup: &Cgroup) {
     let bench = Bench::new();
     let witness = format!("--witness={}", bench.witness().display());
-    let config = format!(
-        "[profile.zoo]\nprogram = {:?}\nargs = [\"hog\", \"--port={{port}}\", {witness:?}]\n",
-        binary("zoo").display().to_string(),
-    );
-    bench.write("xtask.toml", &config);
+    bench.write("xtask.toml", &bench.zoo_profile("zoo", "hog"));
     let port_of_test = free_ports(1)[0];
     let mut command = cgroup.command(&bench);
     command.args(["launch", "--format=json", "--profile=zoo", "--clients=2"]);
@@ -118,8 +114,10 @@ fn starve(victim: Victim, running: &mut Running, port_of_test: u16, ports_of_cli
 
 /// Tells a hog to take so much memory.
 fn grow(port: u16, bytes: u32) {
+    // As a whole: a hog reads but once what it is asked for.
+    let request = format!("GET /grow/{} HTTP/1.1\r\n\r\n", bytes >> 20);
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    write!(stream, "GET /grow/{} HTTP/1.1\r\n\r\n", bytes >> 20).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
 }
 
 impl Cgroup {

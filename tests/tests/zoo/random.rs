@@ -66,13 +66,11 @@ impl Victim {
 pub(crate) fn run() {
     let count = soak().map_or(21, |rounds| rounds * 100);
     let bench = Bench::new();
-    let witness = format!("--witness={}", bench.witness().display());
-    let zoo = tests::binary("zoo").display().to_string();
     let mut species = species();
     species.retain(|species| !LEFT_OUT.contains(&species.as_str()));
-    let profiles = species.iter().map(|species| {
-        format!("[profile.{species}]\nprogram = {zoo:?}\nargs = [{species:?}, \"--port={{port}}\", {witness:?}]\n")
-    });
+    let profiles = species
+        .iter()
+        .map(|species| bench.zoo_profile(species, species));
     bench.write("xtask.toml", &profiles.collect::<String>());
     let ways: Vec<Contain> = available()
         .into_iter()

@@ -1,13 +1,13 @@
 //! A run that a case is about: its project, its launcher, and whoever can end it.
 
 use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tests::cgroup::{Delegated, left_of};
 use tests::terminal::Terminal;
-use tests::{Bench, HOLD, Running, binary};
+use tests::user::{ORDINARY, become_ordinary, can_become_ordinary};
+use tests::{Bench, HOLD, Running, binary, pid_of};
 
 use crate::case::{Case, Contain, Place, User};
 use crate::disk::{self, Disk, SmallDisk};
@@ -17,9 +17,6 @@ use crate::ending::Ending;
 const GRACE: &str = "500ms";
 
 const SHELL: &str = "/bin/sh";
-
-/// A user that is not root.
-const ORDINARY: u32 = 65534;
 
 /// The exit code of a launch whose containment is not to be had.
 const GUARANTEE: i32 = 105;
@@ -61,7 +58,7 @@ impl Stage {
             Some(terminal) => bench.start_at(terminal, command),
             None => bench.start(command),
         };
-        let guardian = pid(&running.wait_for_event("run_started")["guardian"]);
+        let guardian = pid_of(&running.wait_for_event("run_started")["guardian"]);
         Self {
             running,
             guardian,
@@ -93,7 +90,7 @@ pub(crate) fn cgroups(bench: &Bench, place: Option<&Delegated>) -> Vec<PathBuf> 
 
 /// Whether this user has this way of containing a run here. Found out by a run.
 pub(crate) fn is_available(contain: Contain, user: User) -> bool {
-    if user == User::Ordinary && !rustix::process::geteuid().is_root() {
+    if user == User::Ordinary && !can_become_ordinary() {
         tests::skip("only root can become another user");
         return false;
     }
@@ -123,50 +120,33 @@ pub(crate) fn is_available(contain: Contain, user: User) -> bool {
 pub(crate) fn prepare(case: &Case) -> Bench {
     let bench = Bench::new();
     bench.open_to_everybody();
-    std::fs::set_permissions(bench.witness(), std::fs::Permissions::from_mode(0o666)).unwrap();
     let client = match case.place {
         Place::Client => &case.species,
         Place::Test => "tame",
     };
-    let config = format!(
-        "[profile.zoo]\nprogram = {:?}\nargs = [{client:?}, \"--port={{port}}\", {:?}]\nready = {{ timeout = {:?} }}\n",
-        program(case, &bench, "zoo").display().to_string(),
-        format!("--witness={}", bench.witness().display()),
-        // What is never ready is not waited for until it ends by itself.
-        if client == "never-ready" { "2s" } else { "30s" },
-    );
-    bench.write("xtask.toml", &config);
+    // What is never ready is not waited for until it ends by itself.
+    let timeout = if client == "never-ready" { "2s" } else { "30s" };
+    let ready = format!("ready = {{ timeout = {timeout:?} }}\n");
+    bench.write("xtask.toml", &(bench.zoo_profile("zoo", client) + &ready));
     bench
 }
 
 /// A program of this workspace, where the user of the case can reach it.
 fn program(case: &Case, bench: &Bench, name: &str) -> PathBuf {
-    let program = binary(name);
-    if case.user == User::Own {
-        return program;
+    match case.user {
+        User::Own => binary(name),
+        User::Ordinary => bench.program(name),
     }
-    let link = bench.root().join(name);
-    if !link.exists() {
-        std::fs::hard_link(&program, &link)
-            .or_else(|_| std::fs::copy(&program, &link).map(drop))
-            .unwrap();
-    }
-    link
 }
 
 /// `xtask` as the user of the case, in a session of its own, which may be killed as a whole, or be at a terminal.
 fn xtask(case: &Case, bench: &Bench, session: &[OsString]) -> Command {
     let mut command = bench.command("setsid");
     command.args(session);
-    if case.user == User::Ordinary && rustix::process::geteuid().is_root() {
-        command.arg("setpriv").args([
-            format!("--reuid={ORDINARY}"),
-            format!("--regid={ORDINARY}"),
-            "--clear-groups".to_owned(),
-        ]);
-    }
-    program(case, bench, "proc-guardian");
-    command.arg(program(case, bench, "xtask"));
+    match case.user {
+        User::Own => command.arg(binary("xtask")),
+        User::Ordinary => command.args(become_ordinary()).arg(bench.programs()),
+    };
     command
 }
 
@@ -235,8 +215,4 @@ fn shell_for_ledger(case: &Case, bench: &Bench, owner: Option<&Running>) -> Path
     bench.finish(command).expect(0);
     let length = disk::length_of_path(bench, SHELL.len());
     disk::lengthen(Path::new(SHELL), length)
-}
-
-fn pid(identity: &serde_json::Value) -> u32 {
-    u32::try_from(identity["pid"].as_u64().unwrap()).unwrap()
 }

@@ -59,9 +59,15 @@ pub(crate) struct Launch {
     #[arg(long, requires = "test")]
     deny_leaks: bool,
     /// How to contain what is started: `auto` takes the strongest way that changes nothing for the clients
+    ///
+    /// `cgroup` and `subreaper` promise `whole-tree`, and change nothing. `pidns` promises `kernel`, and clients see other
+    /// PIDs.
     #[arg(long, value_name = "WAY", value_parser = one_of(&CONTAIN))]
     contain: Option<Choice>,
     /// Do not launch (105) where less than this is guaranteed
+    ///
+    /// `whole-tree`: everything ends when the launcher is killed, and with the next command if its guardian is killed too.
+    /// `kernel`: everything ends at once even then.
     #[arg(long, value_name = "LEVEL", value_parser = one_of(&REQUIRE))]
     require: Option<Level>,
     /// The test command and its arguments

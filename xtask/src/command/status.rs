@@ -279,12 +279,9 @@ fn show(runs: &[RunStatus]) -> String {
             State::Ending => "ending",
             State::Dead => "dead: the next preflight finishes it",
         };
-        let contained = run.mechanism.map_or_else(String::new, |mechanism| {
-            format!("  {} by {mechanism}", mechanism.level())
-        });
         let _ = writeln!(
             text,
-            "run {}  {state}{contained}  {}  {}",
+            "run {}  {state}  {}  {}",
             run.run,
             age(&run.since),
             show_usage(run.usage)

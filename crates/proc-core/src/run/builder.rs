@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::client::Client;
 use super::inbox::{Inbox, Interrupter, Message};
 use super::{Phase, Run, RunError, RunningClient};
+use crate::clean::DEFAULT_GRACE;
 use crate::guarantee::{Choice, Level, Mechanism, Unavailable};
 use crate::identity::Identity;
 use crate::ledger::{MAX_CLIENTS, Runs};
@@ -54,7 +55,7 @@ impl Builder {
             id,
             folder,
             clients: Vec::new(),
-            grace: Duration::from_secs(10),
+            grace: DEFAULT_GRACE,
             stagger: Duration::ZERO,
             owner: None,
             lending: Lending::default(),

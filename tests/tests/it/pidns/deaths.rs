@@ -4,17 +4,9 @@ use std::time::Duration;
 
 use proc_core::ledger::{RunState, Runs};
 use rustix::process::Signal;
-use tests::{HOLD, PATIENCE, Running, is_alive, wait_for};
+use tests::{HOLD, PATIENCE, is_alive, pid_of, wait_for};
 
-use super::{User, bench, init_of, launch, pid_of, state_of_the_run};
-
-/// Kills launcher and guardian so that neither can do anything about it.
-fn kill_both(running: &mut Running, guardian: u32) {
-    running.signal(Signal::STOP);
-    tests::signal(guardian, Signal::KILL);
-    running.child.kill().unwrap();
-    running.child.wait().unwrap();
-}
+use super::{User, bench, init_of, launch, state_of_the_run};
 
 /// What nobody can find any more who looks for it: no tree, no session, no environment, no descriptor, no mark.
 #[test]
@@ -39,7 +31,7 @@ fn everything_goes_with_launcher_and_guardian_and_without_any_command() {
                 tests::signal(init, Signal::STOP);
             }
             assert!(is_alive(init) && bench.has_survivors());
-            kill_both(&mut running, guardian);
+            running.kill_with_guardian(guardian);
             bench.assert_nothing_left_within(PATIENCE);
             wait_for(PATIENCE, "the first process to be gone", || !is_alive(init));
             // The ledger knows nothing of it, until a command looks.
