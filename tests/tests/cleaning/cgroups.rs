@@ -171,6 +171,48 @@ fn cgroups_that_members_make_inside_go_too() {
     });
 }
 
+/// The kernel neither lists the processes of a threaded cgroup in itself nor kills them as one.
+#[test]
+fn what_members_make_of_their_cgroup_is_no_way_out() {
+    alone(|| {
+        let Some(root) = root() else { return };
+        for own_kind in ["domain threaded", "threaded"] {
+            let bench = Bench::new();
+            bench.write("xtask.toml", &bench.zoo_profile("zoo", "clears-everything"));
+            // Only one without processes can be made threaded; threads may enter it then.
+            let change = match own_kind {
+                "threaded" => {
+                    "all=$(cat $own/cgroup.procs); \
+                     for pid in $all; do echo $pid > $root/cgroup.procs; done; \
+                     echo threaded > $own/cgroup.type; \
+                     for pid in $all; do echo $pid > $own/cgroup.threads; done"
+                }
+                _ => "mkdir $own/x && echo threaded > $own/x/cgroup.type",
+            };
+            let script = format!(
+                "root={}; own=$root$(sed -n s/^0:://p /proc/self/cgroup); {change}; \
+                 cat $own/cgroup.type > kind; exec sleep 80",
+                root.display()
+            );
+            let words = launch("cgroup", &["--profile=zoo", "--", "sh", "-c", &script]);
+            let mut running = bench.start(bench.xtask(words));
+            let started = running.wait_for_event("run_started");
+            let kind = || fs::read_to_string(bench.root().join("kind")).unwrap_or_default();
+            wait_for(PATIENCE, "another kind of cgroup", || {
+                kind().trim() == own_kind
+            });
+            running.kill_with_guardian(pid_of(&started["guardian"]));
+            wait_for(PATIENCE, "only the one that hides", || others().len() == 1);
+            let cleaned = xtask(&bench, 0, &["cleanup", "--all", "--grace=300ms"]);
+            let report = &cleaned["runs"][0];
+            assert_eq!(report["ended"], 1, "{report:#}");
+            assert_eq!(report["processes"][0]["evidence"], "container");
+            assert_eq!(others(), []);
+            assert_eq!(cgroups(&root, &run_of(&started)), [] as [PathBuf; 0]);
+        }
+    });
+}
+
 /// A run in a run: the inner one's cgroup lies in the outer one's.
 #[test]
 fn a_run_in_a_run_ends_with_it() {
@@ -264,6 +306,49 @@ fn an_ordinary_user_gets_one_where_the_own_cgroup_was_delegated() {
         );
         bench.assert_nothing_left();
         delegated.assert_empty();
+    });
+}
+
+/// To members of the same user the run's cgroup is a folder like any other.
+#[test]
+fn a_member_that_takes_away_permissions_ends_with_its_run_all_the_same() {
+    alone(|| {
+        let Some(root) = root() else { return };
+        if !can_become_ordinary() {
+            return skip("only root can become another user");
+        }
+        let Some(delegated) = Delegated::to(ORDINARY) else {
+            return skip("this user may not hand a cgroup over to another");
+        };
+        for follows in [false, true] {
+            let bench = Bench::new();
+            bench.write("xtask.toml", &bench.zoo_profile("zoo", "clears-everything"));
+            let script = format!(
+                "own={}$(sed -n s/^0:://p /proc/self/cgroup); mkdir $own/x; \
+                 chmod 0 $own/x/* $own/x $own/cgroup.* $own; echo > closed; until [ -e go ]; do sleep 0.02; done",
+                root.display()
+            );
+            let words = launch(
+                "cgroup",
+                &["--profile=zoo", "--grace=300ms", "--", "sh", "-c", &script],
+            );
+            let mut running = bench.start(as_ordinary_user(&bench, &words, Some(&delegated)));
+            let started = running.wait_for_event("run_started");
+            wait_for(PATIENCE, "a cgroup without permissions", || {
+                bench.root().join("closed").exists()
+            });
+            if follows {
+                running.kill_with_guardian(pid_of(&started["guardian"]));
+                let words = ["cleanup", "--all", "--grace=300ms"].map(str::to_owned);
+                let cleaned = bench.finish(as_ordinary_user(&bench, &words, None));
+                cleaned.expect(0);
+            } else {
+                bench.go();
+                running.finish().expect(0);
+            }
+            bench.assert_nothing_left();
+            delegated.assert_empty();
+        }
     });
 }
 

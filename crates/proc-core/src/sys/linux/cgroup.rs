@@ -3,15 +3,19 @@
 //! A process is in the cgroup of its parent from its first instruction on, and nothing that it may do without write
 //! access to another cgroup takes it out.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
 use rustix::io::Errno;
+
+use super::procfs::process_of;
 
 /// A cgroup whose members this process may name, kill and put in.
 #[derive(Debug)]
@@ -100,14 +104,14 @@ impl Cgroup {
     /// Makes a cgroup that can be killed as one.
     pub(crate) fn make(folder: &Path) -> io::Result<Self> {
         fs::create_dir(folder)?;
-        let made = Self::enter(folder);
+        let made = check(folder).and_then(|()| Self::enter(folder));
         if made.is_err() {
             let _ = fs::remove_dir(folder);
         }
         made
     }
 
-    /// The cgroup in this folder. `None`: it is gone.
+    /// The cgroup in this folder, whatever members have made of it since. `None`: it is gone.
     pub(crate) fn find(folder: &Path) -> io::Result<Option<Self>> {
         match Self::enter(folder) {
             Ok(cgroup) => Ok(Some(cgroup)),
@@ -117,21 +121,8 @@ impl Cgroup {
     }
 
     fn enter(folder: &Path) -> io::Result<Self> {
-        let kind = fs::read_to_string(folder.join("cgroup.type"))?;
-        if kind.trim() != "domain" {
-            let text = format!(
-                "{} is no cgroup for processes: {}",
-                folder.display(),
-                kind.trim()
-            );
-            return Err(io::Error::other(text));
-        }
-        if !folder.join("cgroup.kill").exists() {
-            return Err(io::Error::other("no cgroup.kill: it came with Linux 5.14"));
-        }
-        let entrance = File::options()
-            .write(true)
-            .open(folder.join("cgroup.procs"))?;
+        let open = |path: &Path| File::options().write(true).open(path);
+        let entrance = insist(folder, "cgroup.procs", open)?;
         Ok(Self {
             folder: folder.to_owned(),
             entrance,
@@ -144,26 +135,31 @@ impl Cgroup {
     }
 
     /// The PIDs of all members, also in cgroups that members have made inside. No zombies.
-    pub(crate) fn pids(&self) -> io::Result<Vec<u32>> {
-        let mut pids = Vec::new();
+    pub(crate) fn pids(&self) -> io::Result<BTreeSet<u32>> {
+        let mut pids = BTreeSet::new();
         for folder in self.folders()? {
-            match fs::read_to_string(folder.join("cgroup.procs")) {
-                Ok(list) => pids.extend(list.lines().filter_map(|line| line.parse::<u32>().ok())),
-                // A threaded cgroup has its processes listed in the one around it.
-                Err(error)
-                    if is_gone(&error)
-                        || error.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) => {}
+            match read_numbers(&folder, "cgroup.procs") {
+                Ok(list) => pids.extend(list),
+                // A threaded cgroup has its processes listed in one around it, which need not be one of the run's.
+                Err(error) if is_threaded(&error) => {
+                    let threads = read_numbers(&folder, "cgroup.threads")?;
+                    pids.extend(threads.into_iter().filter_map(process_of));
+                }
                 Err(error) => return Err(error),
             }
         }
         // A process of another PID namespace shows as 0.
-        pids.retain(|pid| *pid != 0);
+        pids.remove(&0);
         Ok(pids)
     }
 
-    /// Kills all members, those that are being forked included, whoever they belong to.
+    /// Kills all members, those that are being forked included, whoever they belong to. Not where a member has made the
+    /// cgroup threaded: the kernel kills none of those as one.
     pub(crate) fn kill(&self) -> io::Result<()> {
-        fs::write(self.folder.join("cgroup.kill"), "1")
+        match insist(&self.folder, "cgroup.kill", |path| fs::write(path, "1")) {
+            Err(error) if is_threaded(&error) => Ok(()),
+            result => result,
+        }
     }
 
     /// Removes the cgroup and those inside it. It is an error when one of them has members, or has lost its last one
@@ -171,7 +167,14 @@ impl Cgroup {
     pub(crate) fn remove(&self) -> io::Result<()> {
         // Those inside come first.
         for folder in self.folders()?.iter().rev() {
-            match fs::remove_dir(folder) {
+            let removed = match (folder.parent(), folder.file_name()) {
+                (Some(around), Some(name)) if *folder != self.folder => {
+                    insist(around, name, |path| fs::remove_dir(path))
+                }
+                // What is around the run's own is not the run's.
+                _ => fs::remove_dir(folder),
+            };
+            match removed {
                 Err(error) if !is_gone(&error) => return Err(error),
                 _ => {}
             }
@@ -185,7 +188,7 @@ impl Cgroup {
         let mut next = 0;
         while let Some(folder) = folders.get(next).cloned() {
             next += 1;
-            let entries = match fs::read_dir(&folder) {
+            let entries = match insist(&folder, "", |path| fs::read_dir(path)) {
                 Ok(entries) => entries,
                 Err(error) if is_gone(&error) => continue,
                 Err(error) => return Err(error),
@@ -199,6 +202,57 @@ impl Cgroup {
         }
         Ok(folders)
     }
+}
+
+/// Whether a new cgroup can have processes, and be killed as one.
+fn check(folder: &Path) -> io::Result<()> {
+    let kind = fs::read_to_string(folder.join("cgroup.type"))?;
+    if kind.trim() != "domain" {
+        let text = format!(
+            "{} is no cgroup for processes: {}",
+            folder.display(),
+            kind.trim()
+        );
+        return Err(io::Error::other(text));
+    }
+    if !folder.join("cgroup.kill").exists() {
+        return Err(io::Error::other("no cgroup.kill: it came with Linux 5.14"));
+    }
+    Ok(())
+}
+
+/// A number a line. None where the cgroup is gone.
+fn read_numbers(folder: &Path, list: &str) -> io::Result<Vec<u32>> {
+    match insist(folder, list, |path| fs::read_to_string(path)) {
+        Ok(list) => Ok(list.lines().filter_map(|line| line.parse().ok()).collect()),
+        Err(error) if is_gone(&error) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Does something with what lies in the folder of a cgroup. Members of the same user may take away the permission for it
+/// as they like, and whoever owns it may give it back.
+fn insist<T>(
+    folder: &Path,
+    name: impl AsRef<Path>,
+    attempt: impl Fn(&Path) -> io::Result<T>,
+) -> io::Result<T> {
+    let path = folder.join(name);
+    match attempt(&path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            for path in [folder, &path] {
+                // Where somebody else owns it, the next attempt says so.
+                let _ = fs::set_permissions(path, Permissions::from_mode(0o700));
+            }
+            attempt(&path)
+        }
+        result => result,
+    }
+}
+
+/// What is done to processes cannot be done to the threads of a threaded cgroup.
+fn is_threaded(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error())
 }
 
 /// A cgroup that is removed while it is looked at may be gone by name, or only for who has it open.

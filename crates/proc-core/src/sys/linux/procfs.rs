@@ -215,6 +215,11 @@ pub(crate) fn innermost_pid(pid: u32) -> Option<u32> {
         .ok()
 }
 
+/// The process that a thread belongs to.
+pub(crate) fn process_of(thread: u32) -> Option<u32> {
+    status_field(thread, "Tgid:")?.trim().parse().ok()
+}
+
 fn status_field(pid: u32, name: &str) -> Option<String> {
     let status = fs::read(format!("/proc/{pid}/status")).ok()?;
     let line = status
