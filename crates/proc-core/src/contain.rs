@@ -149,14 +149,16 @@ impl Containment {
             Some(members) => members,
             None => self.search()?,
         };
-        if let Some(cgroup) = &self.cgroup {
+        // A cgroup that does not tell who is in it is no reason to lose sight of the tree. It cannot be removed before
+        // everybody has left it, so nobody in it is taken for gone.
+        if let Some(Ok(contained)) = self
+            .cgroup
+            .as_ref()
+            .map(|cgroup| contained(cgroup, self.boot))
+        {
             let known: BTreeSet<u32> = members.iter().map(|identity| identity.pid).collect();
-            let contained = contained(cgroup, self.boot)?;
-            members.extend(
-                contained
-                    .into_iter()
-                    .filter(|identity| !known.contains(&identity.pid)),
-            );
+            let is_new = |identity: &Identity| !known.contains(&identity.pid);
+            members.extend(contained.into_iter().filter(is_new));
         }
         Ok(members)
     }

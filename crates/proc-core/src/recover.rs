@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::contain::Remains;
-use crate::identity::{Boot, Identity};
+use crate::identity::Identity;
 use crate::ledger::{Entry, KnownRun, Ledger, RunState, take_lock};
 use crate::shutdown::{self, Survivor};
 use crate::sys;
@@ -105,18 +105,31 @@ pub fn take_over(run: &KnownRun, grace: Duration) -> Result<Recovery, RecoveryEr
 
 /// Why a dead run cannot be finished from here, if it cannot.
 pub fn obstacle(run: &KnownRun) -> io::Result<Option<Skipped>> {
-    let opened = &run.history.opened;
     // Nothing outlives a boot, wherever it ran.
-    let is_here = sys::boot()? != opened.boot || sys::pid_namespace()? == opened.pid_namespace;
-    Ok((!is_here).then_some(Skipped::OtherNamespace))
+    let is_out_of_reach = is_of_this_boot(run)? && !is_of_this_namespace(run)?;
+    Ok(is_out_of_reach.then_some(Skipped::OtherNamespace))
+}
+
+fn is_of_this_boot(run: &KnownRun) -> io::Result<bool> {
+    Ok(sys::boot()? == run.history.opened.boot)
+}
+
+fn is_of_this_namespace(run: &KnownRun) -> io::Result<bool> {
+    Ok(sys::pid_namespace()? == run.history.opened.pid_namespace)
+}
+
+/// Whether the PIDs that its ledger names are PIDs here and now.
+fn is_within_reach(run: &KnownRun) -> io::Result<bool> {
+    Ok(is_of_this_boot(run)? && is_of_this_namespace(run)?)
 }
 
 /// Shows what is there of a run, and touches nothing.
 pub fn remnants(run: &KnownRun) -> io::Result<Vec<Remnant>> {
-    if elsewhere(run)? {
+    if !is_within_reach(run)? {
         return Ok(Vec::new());
     }
-    let contained = contained(run)?;
+    // A cgroup that cannot be read leaves the other evidence.
+    let contained = contained(run).unwrap_or_default();
     let table = Table::read()?;
     Ok(traces(run, &table, &contained, &BTreeSet::new())
         .into_iter()
@@ -125,31 +138,20 @@ pub fn remnants(run: &KnownRun) -> io::Result<Vec<Remnant>> {
 }
 
 /// Everything that is in the cgroup of a run.
-pub fn contained(run: &KnownRun) -> io::Result<BTreeSet<Identity>> {
-    if run.state == RunState::Closed || elsewhere(run)? {
-        return Ok(BTreeSet::new());
-    }
-    members_of(&remains(run)?, run.history.opened.boot)
-}
-
-fn elsewhere(run: &KnownRun) -> io::Result<bool> {
-    let opened = &run.history.opened;
-    Ok(sys::boot()? != opened.boot || sys::pid_namespace()? != opened.pid_namespace)
-}
-
-fn remains(run: &KnownRun) -> io::Result<Vec<Remains>> {
-    let folders = run.history.cgroups.iter();
-    folders
-        .filter_map(|folder| Remains::find(&run.id, folder).transpose())
-        .collect()
-}
-
-fn members_of(remains: &[Remains], boot: Boot) -> io::Result<BTreeSet<Identity>> {
+pub(crate) fn contained(run: &KnownRun) -> io::Result<BTreeSet<Identity>> {
     let mut members = BTreeSet::new();
-    for cgroup in remains {
-        members.extend(cgroup.members(boot)?);
+    if run.state != RunState::Closed && is_within_reach(run)? {
+        for cgroup in remains(run) {
+            members.extend(cgroup?.members(run.history.opened.boot)?);
+        }
     }
     Ok(members)
+}
+
+/// What is there of the cgroups that its ledger names.
+fn remains(run: &KnownRun) -> impl Iterator<Item = io::Result<Remains>> {
+    let folders = run.history.cgroups.iter();
+    folders.filter_map(|folder| Remains::find(&run.id, folder).transpose())
 }
 
 /// Ends what is left of a dead run, and closes its ledger.
@@ -174,7 +176,7 @@ pub fn finish(run: &KnownRun, grace: Duration) -> Result<Recovery, RecoveryError
             ..Recovery::default()
         });
     }
-    let mut recovery = if sys::boot().map_err(system)? == run.history.opened.boot {
+    let mut recovery = if is_of_this_boot(run).map_err(system)? {
         end(run, grace).map_err(system)?
     } else {
         Recovery::default()
@@ -188,10 +190,10 @@ pub fn finish(run: &KnownRun, grace: Duration) -> Result<Recovery, RecoveryError
 /// Puts away what a run has used up of which nothing is left. The error says why a later command has to look again,
 /// for people: somebody may be in its cgroup who is not to be ended, such as an ancestor of this process.
 fn close(run: &KnownRun) -> Result<(), String> {
-    if !elsewhere(run).map_err(|error| error.to_string())? {
-        for cgroup in remains(run).map_err(|error| error.to_string())? {
+    if is_within_reach(run).map_err(|error| error.to_string())? {
+        for cgroup in remains(run) {
             cgroup
-                .dissolve()
+                .and_then(|cgroup| cgroup.dissolve())
                 .map_err(|error| format!("cannot remove its cgroup: {error}"))?;
         }
     }
@@ -206,8 +208,11 @@ fn end(run: &KnownRun, grace: Duration) -> io::Result<Recovery> {
     shutdown::ask(&present);
     // What those leave behind that were asked was not there to be asked, and is not waited for.
     shutdown::wait_for_all(&present, Deadline::after(grace));
-    hunt.strike()?;
+    hunt.strike();
     let killed = shutdown::kill_all(|| hunt.look(shutdown::stop))?;
+    // Each look has left out a cgroup that did not tell who is in it, so that what else gave somebody away still
+    // counted. Nothing is called gone because of that.
+    contained(run)?;
     Ok(Recovery {
         remnants: hunt.seen.into_values().collect(),
         killed: killed.killed.into_iter().collect(),
@@ -231,7 +236,7 @@ impl<'a> Hunt<'a> {
         let spared = table.ancestors(own).into_iter().chain(table.get(own));
         Ok(Self {
             run,
-            remains: remains(run)?,
+            remains: remains(run).filter_map(Result::ok).collect(),
             spared: spared.map(Process::identity).collect(),
             seen: BTreeMap::new(),
         })
@@ -245,7 +250,7 @@ impl<'a> Hunt<'a> {
                 at_once(&process.identity());
             }
         })?;
-        let contained = members_of(&self.remains, self.run.history.opened.boot)?;
+        let contained = self.contained();
         let known = self.seen.keys().copied().collect();
         let mut identities = Vec::new();
         for (pid, trace) in traces(self.run, &table, &contained, &known) {
@@ -272,16 +277,24 @@ impl<'a> Hunt<'a> {
         Ok(identities)
     }
 
-    /// Kills the run's cgroup as one, unless somebody is in it who is to be spared.
-    fn strike(&self) -> io::Result<()> {
+    fn contained(&self) -> BTreeSet<Identity> {
+        let boot = self.run.history.opened.boot;
+        let members = self.remains.iter().map(|cgroup| cgroup.members(boot));
+        members.filter_map(Result::ok).flatten().collect()
+    }
+
+    /// Kills the run's cgroup as one, unless somebody is in it who is to be spared. What that does not reach is for the
+    /// looks that follow.
+    fn strike(&self) {
         let boot = self.run.history.opened.boot;
         for cgroup in &self.remains {
-            let members = cgroup.members(boot)?;
-            if members.iter().all(|member| !self.spared.contains(member)) {
-                cgroup.strike()?;
+            let is_unmixed = cgroup
+                .members(boot)
+                .is_ok_and(|members| members.iter().all(|one| !self.spared.contains(one)));
+            if is_unmixed {
+                let _ = cgroup.strike();
             }
         }
-        Ok(())
     }
 }
 

@@ -24,19 +24,15 @@ pub(super) fn prepare(open: &Open) -> io::Result<()> {
 pub(super) fn contain(
     containment: &mut Containment,
     open: &Open,
-    mut prepared: io::Result<()>,
+    prepared: io::Result<()>,
     audience: &Audience,
     ledger: &mut Ledger,
 ) -> Result<(Starter, Vec<Unavailable>), Refusal> {
     let mut unavailable = Vec::new();
     // What cannot be written down says nothing about what is to be had.
     let mut unwritten = None;
+    let prepared = prepared.map_err(|error| error.to_string());
     for mechanism in open.contain.candidates() {
-        let prepared = if mechanism == Mechanism::Pidns {
-            std::mem::replace(&mut prepared, Ok(()))
-        } else {
-            Ok(())
-        };
         let mut record = |entry: &Entry| {
             ledger.append(entry).map_err(|error| {
                 unwritten = Some(error.to_string());
@@ -45,9 +41,10 @@ pub(super) fn contain(
         };
         let result = if open.require.is_some_and(|level| mechanism.level() < level) {
             Err(format!("it promises no more than {}", mechanism.level()))
+        } else if let (Mechanism::Pidns, Err(why)) = (mechanism, &prepared) {
+            Err(why.clone())
         } else {
-            prepared
-                .and_then(|()| obtain(containment, mechanism, &open.run, audience, &mut record))
+            obtain(containment, mechanism, &open.run, audience, &mut record)
                 .map_err(|error| error.to_string())
         };
         match result {

@@ -19,8 +19,8 @@ use crate::contain::Init;
 use crate::identity::{Boot, Identity};
 use crate::sys::{self, Link};
 
-/// How long the first process of a namespace may take to do its work.
-const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a process may take to be started, or the first one of a namespace to do its work.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Starts members.
 #[derive(Debug)]
@@ -61,8 +61,8 @@ impl Starter {
                     }
                 }
             })?;
-        let pid = beginning.recv().map_err(|_| lost())??;
-        sys::await_init(&link, INIT_TIMEOUT)?;
+        let pid = beginning.recv_timeout(PATIENCE).map_err(|_| lost())??;
+        sys::await_init(&link, PATIENCE)?;
         let stat = sys::stat(pid, boot).ok_or_else(unseen)?;
         let identity = stat.identity;
         Ok((Self::Inside(orders), Init { identity, link }))
@@ -75,7 +75,7 @@ impl Starter {
             Self::Inside(orders) => {
                 let (answer, answered) = mpsc::channel();
                 orders.send(Order { command, answer }).map_err(|_| lost())?;
-                answered.recv().map_err(|_| lost())??
+                answered.recv_timeout(PATIENCE).map_err(|_| lost())??
             }
         };
         sys::stat(pid, boot)
@@ -103,7 +103,7 @@ fn spawn(mut command: Command) -> io::Result<u32> {
 }
 
 fn lost() -> io::Error {
-    io::Error::other("the thread that starts members in the PID namespace is gone")
+    io::Error::other("the thread that starts members in the PID namespace does not answer")
 }
 
 fn unseen() -> io::Error {

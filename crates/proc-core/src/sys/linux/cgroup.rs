@@ -17,6 +17,9 @@ use rustix::io::Errno;
 
 use super::procfs::process_of;
 
+/// Of the kernel's `include/uapi/linux/magic.h`.
+const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
+
 /// A cgroup whose members this process may name, kill and put in.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
@@ -121,6 +124,10 @@ impl Cgroup {
     }
 
     fn enter(folder: &Path) -> io::Result<Self> {
+        // Whatever else bears such a name is no cgroup, and nothing in it is a list of members.
+        if rustix::fs::statfs(folder)?.f_type != CGROUP2_SUPER_MAGIC {
+            return Err(io::Error::other("it is on no cgroup2 file system"));
+        }
         let open = |path: &Path| File::options().write(true).open(path);
         let entrance = insist(folder, "cgroup.procs", open)?;
         Ok(Self {
