@@ -10,13 +10,15 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
 
 use crate::guarantee::Mechanism;
 use crate::identity::{Boot, Identity};
 use crate::ledger::Member;
 use crate::mark::Mark;
-use crate::sys::{self, Cgroup, Link, Signal};
+use crate::sys::{self, Cgroup, Entrance, Link, Signal};
 use crate::table::Table;
 use crate::wait::{Deadline, poll_until};
 
@@ -26,13 +28,18 @@ const WALKS: usize = 64;
 /// How long a cgroup may go on to hold its last member, which no list shows any more.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a start may take until the cgroup in which it is to happen may be frozen.
+const THAW_INTERVAL: Duration = Duration::from_millis(100);
+
 /// The tree below this process, which is the guardian of a run.
 #[derive(Debug)]
 pub(crate) struct Containment {
     boot: Boot,
+    /// When this process was started.
+    start: u64,
     mark: Option<Mark>,
     mechanism: Mechanism,
-    cgroup: Option<Cgroup>,
+    cgroup: Option<(Cgroup, Entrance)>,
     init: Option<Init>,
 }
 
@@ -48,12 +55,14 @@ impl Containment {
     /// Makes this process a guardian.
     pub(crate) fn begin() -> io::Result<Self> {
         let boot = sys::boot()?;
+        let own = sys::stat(std::process::id(), boot).ok_or(io::ErrorKind::NotFound)?;
         sys::become_guardian()?;
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let mark = Mark::below(u64::from_ne_bytes(random), sys::own_real_time_limit());
         Ok(Self {
             boot,
+            start: own.identity.start,
             mark: Some(mark),
             mechanism: Mechanism::Subreaper,
             cgroup: None,
@@ -73,8 +82,8 @@ impl Containment {
             let folder = place.join(cgroup_name(run));
             intend(&folder)?;
             match Cgroup::make(&folder) {
-                Ok(cgroup) => {
-                    self.cgroup = Some(cgroup);
+                Ok(made) => {
+                    self.cgroup = Some(made);
                     self.mechanism = Mechanism::Cgroup;
                     return Ok(());
                 }
@@ -102,7 +111,7 @@ impl Containment {
     pub(crate) fn for_member(&self, member: Member) -> sys::AtStart<'_> {
         sys::AtStart {
             real_time_limit: self.mark.map(|mark| mark.for_member(member.number())),
-            cgroup: self.cgroup.as_ref(),
+            cgroup: self.cgroup.as_ref().map(|(_, entrance)| entrance),
             in_namespace: self.init.is_some(),
         }
     }
@@ -116,6 +125,34 @@ impl Containment {
         inside.unwrap_or(member.pid)
     }
 
+    /// Lets everything go on that was frozen. What cannot be thawed is killed frozen.
+    pub(crate) fn thaw(&self) {
+        if let Some((cgroup, _)) = &self.cgroup {
+            let _ = cgroup.thaw();
+        }
+    }
+
+    /// Does something that waits for a process of the tree, and thaws the tree while it does not come to an end.
+    pub(crate) fn keep_going<T>(&self, act: impl FnOnce() -> T) -> T {
+        if self.cgroup.is_none() {
+            return act();
+        }
+        thread::scope(|scope| {
+            // Dropped when it is over, whatever comes of it.
+            let (_going, is_over) = mpsc::channel::<()>();
+            let thaw = move || {
+                while is_over.recv_timeout(THAW_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                    self.thaw();
+                }
+            };
+            // Where there is no room for a thread, there is none for a process.
+            let _ = thread::Builder::new()
+                .stack_size(256 * 1024)
+                .spawn_scoped(scope, thaw);
+            act()
+        })
+    }
+
     /// Ends everything at once where the kernel can do that. Where it can, it misses nothing, but what has left on its
     /// own is for another look.
     pub(crate) fn strike(&self) -> io::Result<()> {
@@ -125,12 +162,16 @@ impl Containment {
                 sys::signal(&handle, Signal::Kill)?;
             }
         }
-        self.cgroup.as_ref().map_or(Ok(()), Cgroup::kill)
+        self.cgroup.as_ref().map_or(Ok(()), |(cgroup, _)| {
+            strike(cgroup, self.boot, self.start, |_| false)
+        })
     }
 
     /// Gives back what the kernel has kept for the run, of which nothing is left.
     pub(crate) fn dissolve(&self) -> io::Result<()> {
-        self.cgroup.as_ref().map_or(Ok(()), remove)
+        self.cgroup
+            .as_ref()
+            .map_or(Ok(()), |(cgroup, _)| remove(cgroup))
     }
 
     /// The boot in which this process runs.
@@ -143,22 +184,21 @@ impl Containment {
         self.mark
     }
 
-    /// Everything that lives in the tree.
+    /// Everything that lives in the tree, and in the cgroup as far as that can be looked at: who is in it who is not in
+    /// the tree keeps it from being removed.
     pub(crate) fn members(&self) -> io::Result<Vec<Identity>> {
         let mut members = match self.walk() {
             Some(members) => members,
             None => self.search()?,
         };
-        // A cgroup that does not tell who is in it is no reason to lose sight of the tree. It cannot be removed before
-        // everybody has left it, so nobody in it is taken for gone.
-        if let Some(Ok(contained)) = self
-            .cgroup
-            .as_ref()
-            .map(|cgroup| contained(cgroup, self.boot))
-        {
+        if let Some((cgroup, _)) = &self.cgroup {
             let known: BTreeSet<u32> = members.iter().map(|identity| identity.pid).collect();
-            let is_new = |identity: &Identity| !known.contains(&identity.pid);
-            members.extend(contained.into_iter().filter(is_new));
+            let contained = contained(cgroup, self.boot, self.start).unwrap_or_default();
+            members.extend(
+                contained
+                    .into_iter()
+                    .filter(|identity| !known.contains(&identity.pid)),
+            );
         }
         Ok(members)
     }
@@ -261,31 +301,45 @@ impl Containment {
 
 /// The cgroup of a run whose guardian is not this process.
 #[derive(Debug)]
-pub(crate) struct Remains(Cgroup);
+pub(crate) struct Remains {
+    cgroup: Cgroup,
+    guardian: Identity,
+}
 
 impl Remains {
-    /// What is there of a cgroup that a run's ledger names. `None`: nothing.
-    pub(crate) fn find(run: &str, folder: &Path) -> io::Result<Option<Self>> {
+    /// What is there of a cgroup that the ledger of a run names, which had this guardian. `None`: nothing.
+    pub(crate) fn find(run: &str, guardian: Identity, folder: &Path) -> io::Result<Option<Self>> {
         // The name is the run's own: nothing else that a ledger may name is ever looked at, much less killed.
         if folder.file_name() != Some(cgroup_name(run).as_ref()) {
             return Ok(None);
         }
-        Ok(Cgroup::find(folder)?.map(Self))
+        let found = Cgroup::find(folder)?;
+        Ok(found.map(|cgroup| Self { cgroup, guardian }))
     }
 
-    /// Everything that lives in it.
-    pub(crate) fn members(&self, boot: Boot) -> io::Result<Vec<Identity>> {
-        contained(&self.0, boot)
+    /// Everything of the run that lives in it.
+    pub(crate) fn members(&self) -> io::Result<Vec<Identity>> {
+        contained(&self.cgroup, self.guardian.boot, self.guardian.start)
     }
 
-    /// Kills everything in it.
-    pub(crate) fn strike(&self) -> io::Result<()> {
-        self.0.kill()
+    /// Lets everything in it go on that was frozen, so that it can do what it is asked.
+    pub(crate) fn thaw(&self) {
+        let _ = self.cgroup.thaw();
+    }
+
+    /// Kills it as one, unless somebody is in it who is to be spared.
+    pub(crate) fn strike(&self, is_spared: impl Fn(&Identity) -> bool) -> io::Result<()> {
+        strike(
+            &self.cgroup,
+            self.guardian.boot,
+            self.guardian.start,
+            is_spared,
+        )
     }
 
     /// Removes it.
     pub(crate) fn dissolve(&self) -> io::Result<()> {
-        remove(&self.0)
+        remove(&self.cgroup)
     }
 }
 
@@ -293,7 +347,30 @@ fn cgroup_name(run: &str) -> String {
     format!("clean-slate-{run}")
 }
 
-fn contained(cgroup: &Cgroup, boot: Boot) -> io::Result<Vec<Identity>> {
+/// Who lives in the cgroup of a run. Nothing of the run is older than its guardian: whoever is was put there by somebody
+/// else.
+fn contained(cgroup: &Cgroup, boot: Boot, guardian_start: u64) -> io::Result<Vec<Identity>> {
+    let mut identities = inhabitants(cgroup, boot)?;
+    identities.retain(|identity| identity.start >= guardian_start);
+    Ok(identities)
+}
+
+/// Kills a cgroup as one, unless somebody is in it who is to be spared or does not belong there.
+fn strike(
+    cgroup: &Cgroup,
+    boot: Boot,
+    guardian_start: u64,
+    is_spared: impl Fn(&Identity) -> bool,
+) -> io::Result<()> {
+    let inhabitants = inhabitants(cgroup, boot)?;
+    let is_fair = |identity: &Identity| identity.start >= guardian_start && !is_spared(identity);
+    if inhabitants.iter().all(is_fair) {
+        cgroup.kill()?;
+    }
+    Ok(())
+}
+
+fn inhabitants(cgroup: &Cgroup, boot: Boot) -> io::Result<Vec<Identity>> {
     let stats = cgroup
         .pids()?
         .into_iter()

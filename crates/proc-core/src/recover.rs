@@ -106,7 +106,7 @@ pub fn take_over(run: &KnownRun, grace: Duration) -> Result<Recovery, RecoveryEr
 /// Why a dead run cannot be finished from here, if it cannot.
 pub fn obstacle(run: &KnownRun) -> io::Result<Option<Skipped>> {
     // Nothing outlives a boot, wherever it ran.
-    let is_out_of_reach = is_of_this_boot(run)? && !is_of_this_namespace(run)?;
+    let is_out_of_reach = is_of_this_boot(run)? && !is_within_reach(run)?;
     Ok(is_out_of_reach.then_some(Skipped::OtherNamespace))
 }
 
@@ -114,13 +114,10 @@ fn is_of_this_boot(run: &KnownRun) -> io::Result<bool> {
     Ok(sys::boot()? == run.history.opened.boot)
 }
 
-fn is_of_this_namespace(run: &KnownRun) -> io::Result<bool> {
-    Ok(sys::pid_namespace()? == run.history.opened.pid_namespace)
-}
-
 /// Whether the PIDs that its ledger names are PIDs here and now.
 fn is_within_reach(run: &KnownRun) -> io::Result<bool> {
-    Ok(is_of_this_boot(run)? && is_of_this_namespace(run)?)
+    let is_here = sys::pid_namespace()? == run.history.opened.pid_namespace;
+    Ok(is_here && is_of_this_boot(run)?)
 }
 
 /// Shows what is there of a run, and touches nothing.
@@ -139,19 +136,27 @@ pub fn remnants(run: &KnownRun) -> io::Result<Vec<Remnant>> {
 
 /// Everything that is in the cgroup of a run.
 pub(crate) fn contained(run: &KnownRun) -> io::Result<BTreeSet<Identity>> {
-    let mut members = BTreeSet::new();
-    if run.state != RunState::Closed && is_within_reach(run)? {
-        for cgroup in remains(run) {
-            members.extend(cgroup?.members(run.history.opened.boot)?);
-        }
+    if run.state == RunState::Closed || !is_within_reach(run)? {
+        return Ok(BTreeSet::new());
     }
-    Ok(members)
+    members_of(&remains(run)?)
 }
 
-/// What is there of the cgroups that its ledger names.
-fn remains(run: &KnownRun) -> impl Iterator<Item = io::Result<Remains>> {
+fn remains(run: &KnownRun) -> io::Result<Vec<Remains>> {
     let folders = run.history.cgroups.iter();
-    folders.filter_map(|folder| Remains::find(&run.id, folder).transpose())
+    folders
+        .filter_map(|folder| {
+            Remains::find(&run.id, run.history.opened.guardian, folder).transpose()
+        })
+        .collect()
+}
+
+fn members_of(remains: &[Remains]) -> io::Result<BTreeSet<Identity>> {
+    let mut members = BTreeSet::new();
+    for cgroup in remains {
+        members.extend(cgroup.members()?);
+    }
+    Ok(members)
 }
 
 /// Ends what is left of a dead run, and closes its ledger.
@@ -191,9 +196,9 @@ pub fn finish(run: &KnownRun, grace: Duration) -> Result<Recovery, RecoveryError
 /// for people: somebody may be in its cgroup who is not to be ended, such as an ancestor of this process.
 fn close(run: &KnownRun) -> Result<(), String> {
     if is_within_reach(run).map_err(|error| error.to_string())? {
-        for cgroup in remains(run) {
+        for cgroup in remains(run).map_err(|error| error.to_string())? {
             cgroup
-                .and_then(|cgroup| cgroup.dissolve())
+                .dissolve()
                 .map_err(|error| format!("cannot remove its cgroup: {error}"))?;
         }
     }
@@ -205,14 +210,16 @@ fn close(run: &KnownRun) -> Result<(), String> {
 fn end(run: &KnownRun, grace: Duration) -> io::Result<Recovery> {
     let mut hunt = Hunt::begin(run)?;
     let present = hunt.look(|_| {})?;
+    for cgroup in &hunt.remains {
+        cgroup.thaw();
+    }
     shutdown::ask(&present);
     // What those leave behind that were asked was not there to be asked, and is not waited for.
     shutdown::wait_for_all(&present, Deadline::after(grace));
     hunt.strike();
     let killed = shutdown::kill_all(|| hunt.look(shutdown::stop))?;
-    // Each look has left out a cgroup that did not tell who is in it, so that what else gave somebody away still
-    // counted. Nothing is called gone because of that.
-    contained(run)?;
+    // Whoever shows only in a cgroup that cannot be looked at is not known to be gone.
+    members_of(&remains(run)?)?;
     Ok(Recovery {
         remnants: hunt.seen.into_values().collect(),
         killed: killed.killed.into_iter().collect(),
@@ -236,7 +243,8 @@ impl<'a> Hunt<'a> {
         let spared = table.ancestors(own).into_iter().chain(table.get(own));
         Ok(Self {
             run,
-            remains: remains(run).filter_map(Result::ok).collect(),
+            // What a cgroup would show beside everything else must not keep everything else from being ended.
+            remains: remains(run).unwrap_or_default(),
             spared: spared.map(Process::identity).collect(),
             seen: BTreeMap::new(),
         })
@@ -250,7 +258,7 @@ impl<'a> Hunt<'a> {
                 at_once(&process.identity());
             }
         })?;
-        let contained = self.contained();
+        let contained = members_of(&self.remains).unwrap_or_default();
         let known = self.seen.keys().copied().collect();
         let mut identities = Vec::new();
         for (pid, trace) in traces(self.run, &table, &contained, &known) {
@@ -277,23 +285,11 @@ impl<'a> Hunt<'a> {
         Ok(identities)
     }
 
-    fn contained(&self) -> BTreeSet<Identity> {
-        let boot = self.run.history.opened.boot;
-        let members = self.remains.iter().map(|cgroup| cgroup.members(boot));
-        members.filter_map(Result::ok).flatten().collect()
-    }
-
-    /// Kills the run's cgroup as one, unless somebody is in it who is to be spared. What that does not reach is for the
-    /// looks that follow.
+    /// Kills the run's cgroup as one, unless somebody is in it who is to be spared. What that does not reach is killed
+    /// one by one.
     fn strike(&self) {
-        let boot = self.run.history.opened.boot;
         for cgroup in &self.remains {
-            let is_unmixed = cgroup
-                .members(boot)
-                .is_ok_and(|members| members.iter().all(|one| !self.spared.contains(one)));
-            if is_unmixed {
-                let _ = cgroup.strike();
-            }
+            let _ = cgroup.strike(|member| self.spared.contains(member));
         }
     }
 }

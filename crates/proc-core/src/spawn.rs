@@ -157,7 +157,8 @@ pub(crate) fn start_member(
         }
     }
     sys::contain_at_start(&mut command, containment.for_member(member))?;
-    starter.start(command, containment.boot())
+    // Whoever starts a process waits for its first instruction, and a member may have frozen the cgroup that it enters.
+    containment.keep_going(|| starter.start(command, containment.boot()))
 }
 
 /// Starts a guardian that is no descendant of this process, and returns this process's end of the link to it.

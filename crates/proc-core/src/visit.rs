@@ -41,6 +41,14 @@ pub enum VisitError {
         /// Why.
         source: io::Error,
     },
+    /// The guardian cannot see whether something is left.
+    #[error("the guardian of run {run} does not know what is left: {why}")]
+    Unseen {
+        /// The run.
+        run: String,
+        /// Why.
+        why: String,
+    },
     /// The guardian died while it ended the run.
     #[error("the guardian of run {run} died before it had ended everything")]
     Died {
@@ -86,6 +94,7 @@ pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, Visi
     .map_err(unreachable)?;
     let mut receiver = Receiver::new(link);
     let mut ending = Ending::default();
+    let mut unseen = None;
     loop {
         match receiver.next() {
             Ok(Some(Notice::Exited {
@@ -98,8 +107,15 @@ pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, Visi
             Ok(Some(Notice::Finished)) => {
                 // The run holds its lock and its ports for as long as its guardian is there.
                 shutdown::wait_for_all(&[run.history.opened.guardian], Deadline::after(FAREWELL));
-                return Ok(ending);
+                return match unseen {
+                    None => Ok(ending),
+                    Some(why) => Err(VisitError::Unseen {
+                        run: run.id.clone(),
+                        why,
+                    }),
+                };
             }
+            Ok(Some(Notice::Failed { error })) => unseen = Some(error),
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => {
                 return Err(VisitError::Died {

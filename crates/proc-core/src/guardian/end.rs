@@ -37,6 +37,7 @@ impl Guardian {
         let grace = if in_a_hurry { Duration::ZERO } else { grace };
         let present = self.containment.members().unwrap_or_default();
         self.report_leaks(&present);
+        self.containment.thaw();
         shutdown::ask(&present);
         let asked = present.into_iter().collect();
         let nothing_left = self.wait_for_the_end(grace, asked, inbox) || self.kill();
@@ -92,7 +93,12 @@ impl Guardian {
             Ok(()) => {
                 let _ = self.record(&Entry::Closed);
             }
-            Err(error) => complain(&error),
+            Err(error) => {
+                complain(&error);
+                // Somebody is in it who no look has shown.
+                let error = format!("cannot remove the run's cgroup: {error}");
+                self.audience.tell(&Notice::Failed { error });
+            }
         }
     }
 

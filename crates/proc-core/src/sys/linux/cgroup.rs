@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -17,16 +17,27 @@ use rustix::io::Errno;
 
 use super::procfs::process_of;
 
-/// Of the kernel's `include/uapi/linux/magic.h`.
-const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
+/// What a cgroup file system of version 2 is known by: the kernel's `include/uapi/linux/magic.h`.
+const CGROUP2_SUPER_MAGIC: rustix::fs::FsWord = 0x6367_7270;
 
-/// A cgroup whose members this process may name, kill and put in.
+/// From which length on a path is continued from a descriptor: it takes 4095 bytes, and a name 255.
+const LONG_PATH: usize = 3072;
+
+/// Where a descriptor of this process is a path.
+const DESCRIPTORS: &str = "/proc/self/fd";
+
+/// A cgroup whose members this process may name and kill.
+///
+/// Whoever is in it may be its owner, and do to it what an owner may: make it the root of threaded ones, take all
+/// permissions away, fill it with others as deep as paths are long. Nothing of that may hide who is in it.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
     folder: PathBuf,
-    /// `cgroup.procs`, for a process to write itself in.
-    entrance: File,
 }
+
+/// Where a process that is about to become a member of a new cgroup writes itself in: its `cgroup.procs`.
+#[derive(Debug)]
+pub(crate) struct Entrance(File);
 
 /// The folders in which this process may make a cgroup and put its children in: its own cgroup first, then those
 /// around it, as far as this process can see.
@@ -105,51 +116,64 @@ fn unescape(field: &[u8]) -> PathBuf {
 
 impl Cgroup {
     /// Makes a cgroup that can be killed as one.
-    pub(crate) fn make(folder: &Path) -> io::Result<Self> {
+    pub(crate) fn make(folder: &Path) -> io::Result<(Self, Entrance)> {
         fs::create_dir(folder)?;
-        let made = check(folder).and_then(|()| Self::enter(folder));
-        if made.is_err() {
-            let _ = fs::remove_dir(folder);
+        let cgroup = Self {
+            folder: folder.to_owned(),
+        };
+        match cgroup.open() {
+            Ok(entrance) => Ok((cgroup, entrance)),
+            Err(error) => {
+                let _ = fs::remove_dir(folder);
+                Err(error)
+            }
         }
-        made
     }
 
-    /// The cgroup in this folder, whatever members have made of it since. `None`: it is gone.
+    fn open(&self) -> io::Result<Entrance> {
+        let kind = fs::read_to_string(self.folder.join("cgroup.type"))?;
+        if kind.trim() != "domain" {
+            let text = format!(
+                "{} is no cgroup for processes: {}",
+                self.folder.display(),
+                kind.trim()
+            );
+            return Err(io::Error::other(text));
+        }
+        if !self.folder.join("cgroup.kill").exists() {
+            return Err(io::Error::other("no cgroup.kill: it came with Linux 5.14"));
+        }
+        File::options()
+            .write(true)
+            .open(self.folder.join("cgroup.procs"))
+            .map(Entrance)
+    }
+
+    /// The cgroup in this folder. `None`: it is gone, or something else is in its place.
     pub(crate) fn find(folder: &Path) -> io::Result<Option<Self>> {
-        match Self::enter(folder) {
-            Ok(cgroup) => Ok(Some(cgroup)),
+        let look = || -> io::Result<bool> {
+            // Of a link only its own name is known, not that of the cgroup behind it.
+            Ok(fs::symlink_metadata(folder)?.is_dir()
+                && rustix::fs::statfs(folder)?.f_type == CGROUP2_SUPER_MAGIC)
+        };
+        match look() {
+            Ok(is_cgroup) => Ok(is_cgroup.then(|| Self {
+                folder: folder.to_owned(),
+            })),
             Err(error) if is_gone(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn enter(folder: &Path) -> io::Result<Self> {
-        // Whatever else bears such a name is no cgroup, and nothing in it is a list of members.
-        if rustix::fs::statfs(folder)?.f_type != CGROUP2_SUPER_MAGIC {
-            return Err(io::Error::other("it is on no cgroup2 file system"));
-        }
-        let open = |path: &Path| File::options().write(true).open(path);
-        let entrance = insist(folder, "cgroup.procs", open)?;
-        Ok(Self {
-            folder: folder.to_owned(),
-            entrance,
-        })
-    }
-
-    /// Where a process that is about to become a member writes itself in.
-    pub(crate) fn entrance(&self) -> BorrowedFd<'_> {
-        self.entrance.as_fd()
-    }
-
     /// The PIDs of all members, also in cgroups that members have made inside. No zombies.
     pub(crate) fn pids(&self) -> io::Result<BTreeSet<u32>> {
         let mut pids = BTreeSet::new();
-        for folder in self.folders()? {
-            match read_numbers(&folder, "cgroup.procs") {
+        for folder in &self.folders()?.paths {
+            match read_numbers(&folder.join("cgroup.procs")) {
                 Ok(list) => pids.extend(list),
                 // A threaded cgroup has its processes listed in one around it, which need not be one of the run's.
                 Err(error) if is_threaded(&error) => {
-                    let threads = read_numbers(&folder, "cgroup.threads")?;
+                    let threads = read_numbers(&folder.join("cgroup.threads"))?;
                     pids.extend(threads.into_iter().filter_map(process_of));
                 }
                 Err(error) => return Err(error),
@@ -163,24 +187,41 @@ impl Cgroup {
     /// Kills all members, those that are being forked included, whoever they belong to. Not where a member has made the
     /// cgroup threaded: the kernel kills none of those as one.
     pub(crate) fn kill(&self) -> io::Result<()> {
-        match insist(&self.folder, "cgroup.kill", |path| fs::write(path, "1")) {
+        insist(&self.folder, fs::read_dir)?;
+        let kill = insist(&self.folder.join("cgroup.kill"), |path| {
+            fs::write(path, "1")
+        });
+        match kill {
             Err(error) if is_threaded(&error) => Ok(()),
             result => result,
         }
+    }
+
+    /// Lets all members go on that somebody has frozen: until then they neither start nor do what they are asked.
+    pub(crate) fn thaw(&self) -> io::Result<()> {
+        for folder in &self.folders()?.paths {
+            match insist(&folder.join("cgroup.freeze"), |path| fs::write(path, "0")) {
+                Err(error) if !is_gone(&error) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Removes the cgroup and those inside it. It is an error when one of them has members, or has lost its last one
     /// only a moment ago.
     pub(crate) fn remove(&self) -> io::Result<()> {
         // Those inside come first.
-        for folder in self.folders()?.iter().rev() {
-            let removed = match (folder.parent(), folder.file_name()) {
-                (Some(around), Some(name)) if *folder != self.folder => {
-                    insist(around, name, |path| fs::remove_dir(path))
-                }
-                // What is around the run's own is not the run's.
-                _ => fs::remove_dir(folder),
-            };
+        for folder in self.folders()?.paths.iter().rev() {
+            let mut removed = fs::remove_dir(folder);
+            let is_refused = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+            // What is around the run's own is not the run's.
+            if let (true, Some(around)) = (*folder != self.folder, folder.parent())
+                && removed.as_ref().is_err_and(is_refused)
+            {
+                fs::set_permissions(around, Permissions::from_mode(0o700))?;
+                removed = fs::remove_dir(folder);
+            }
             match removed {
                 Err(error) if !is_gone(&error) => return Err(error),
                 _ => {}
@@ -190,70 +231,81 @@ impl Cgroup {
     }
 
     /// The cgroup and all cgroups inside it, each behind the one around it.
-    fn folders(&self) -> io::Result<Vec<PathBuf>> {
-        let mut folders = vec![self.folder.clone()];
+    fn folders(&self) -> io::Result<Folders> {
+        let mut folders = Folders {
+            paths: vec![self.folder.clone()],
+            anchors: Vec::new(),
+        };
         let mut next = 0;
-        while let Some(folder) = folders.get(next).cloned() {
+        while let Some(folder) = folders.paths.get(next).cloned() {
             next += 1;
-            let entries = match insist(&folder, "", |path| fs::read_dir(path)) {
-                Ok(entries) => entries,
-                Err(error) if is_gone(&error) => continue,
-                Err(error) => return Err(error),
-            };
-            for entry in entries {
-                let Ok(entry) = entry else { continue };
-                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    folders.push(entry.path());
-                }
+            match folders.add_those_inside(folder) {
+                Err(error) if !is_gone(&error) => return Err(error),
+                _ => {}
             }
         }
         Ok(folders)
     }
 }
 
-/// Whether a new cgroup can have processes, and be killed as one.
-fn check(folder: &Path) -> io::Result<()> {
-    let kind = fs::read_to_string(folder.join("cgroup.type"))?;
-    if kind.trim() != "domain" {
-        let text = format!(
-            "{} is no cgroup for processes: {}",
-            folder.display(),
-            kind.trim()
-        );
-        return Err(io::Error::other(text));
+impl Entrance {
+    /// Where a process writes itself in.
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
-    if !folder.join("cgroup.kill").exists() {
-        return Err(io::Error::other("no cgroup.kill: it came with Linux 5.14"));
+}
+
+/// Cgroups, by paths that are valid as long as this is there.
+struct Folders {
+    paths: Vec<PathBuf>,
+    /// Folders in which paths begin that would be too long from the root.
+    anchors: Vec<File>,
+}
+
+impl Folders {
+    fn add_those_inside(&mut self, mut folder: PathBuf) -> io::Result<()> {
+        let entries = insist(&folder, fs::read_dir)?;
+        let mut is_long = folder.as_os_str().len() > LONG_PATH;
+        for entry in entries {
+            let Ok(entry) = entry else { continue };
+            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            if is_long {
+                folder = self.shorten(&folder)?;
+                is_long = false;
+            }
+            self.paths.push(folder.join(entry.file_name()));
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn shorten(&mut self, folder: &Path) -> io::Result<PathBuf> {
+        let anchor = File::open(folder)?;
+        let path = Path::new(DESCRIPTORS).join(anchor.as_raw_fd().to_string());
+        self.anchors.push(anchor);
+        Ok(path)
+    }
+}
+
+/// Does something with a file or a folder of a cgroup. Whoever owns it may have taken the permission for that away, and
+/// so can give it back.
+fn insist<'a, T>(path: &'a Path, act: impl Fn(&'a Path) -> io::Result<T>) -> io::Result<T> {
+    match act(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(|_| error)?;
+            act(path)
+        }
+        result => result,
+    }
 }
 
 /// A number a line. None where the cgroup is gone.
-fn read_numbers(folder: &Path, list: &str) -> io::Result<Vec<u32>> {
-    match insist(folder, list, |path| fs::read_to_string(path)) {
+fn read_numbers(list: &Path) -> io::Result<Vec<u32>> {
+    match insist(list, fs::read_to_string) {
         Ok(list) => Ok(list.lines().filter_map(|line| line.parse().ok()).collect()),
         Err(error) if is_gone(&error) => Ok(Vec::new()),
         Err(error) => Err(error),
-    }
-}
-
-/// Does something with what lies in the folder of a cgroup. Members of the same user may take away the permission for it
-/// as they like, and whoever owns it may give it back.
-fn insist<T>(
-    folder: &Path,
-    name: impl AsRef<Path>,
-    attempt: impl Fn(&Path) -> io::Result<T>,
-) -> io::Result<T> {
-    let path = folder.join(name);
-    match attempt(&path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            for path in [folder, &path] {
-                // Where somebody else owns it, the next attempt says so.
-                let _ = fs::set_permissions(path, Permissions::from_mode(0o700));
-            }
-            attempt(&path)
-        }
-        result => result,
     }
 }
 
