@@ -142,7 +142,10 @@ fn whoever_ends_the_namespace_from_outside_ends_the_clients() {
         let guardian = pid_of(&running.wait_for_event("run_started")["guardian"]);
         running.wait_for_event("test_started");
         tests::signal(init_of(guardian), Signal::KILL);
-        running.finish().expect(101);
+        // The kernel kills clients and test at the same moment. Whoever of them is collected first is what the run came to:
+        // a client that has died, or a test that SIGKILL has ended.
+        let code = running.finish().code;
+        assert!([101, 128 + 9].contains(&code), "{code}");
         bench.assert_nothing_left();
         assert_eq!(state_of_the_run(&bench), RunState::Closed);
     }
