@@ -18,6 +18,7 @@ use proc_core::report::Exit;
 
 /// Reads the command line, runs the command, and turns its end into an exit code.
 pub fn main() -> ExitCode {
+    proc_core::interruption::hear();
     ExitCode::from(cli::run().code())
 }
 

@@ -18,7 +18,7 @@ use crate::guarantee::Mechanism;
 use crate::identity::{Boot, Identity};
 use crate::ledger::Member;
 use crate::mark::Mark;
-use crate::sys::{self, Cgroup, Entrance, Link, Signal};
+use crate::sys::{self, Cgroup, Link, Signal};
 use crate::table::Table;
 use crate::wait::{Deadline, poll_until};
 
@@ -34,12 +34,10 @@ const THAW_INTERVAL: Duration = Duration::from_millis(100);
 /// The tree below this process, which is the guardian of a run.
 #[derive(Debug)]
 pub(crate) struct Containment {
-    boot: Boot,
-    /// When this process was started.
-    start: u64,
+    own: Identity,
     mark: Option<Mark>,
     mechanism: Mechanism,
-    cgroup: Option<(Cgroup, Entrance)>,
+    cgroup: Option<Cgroup>,
     init: Option<Init>,
 }
 
@@ -54,15 +52,14 @@ pub(crate) struct Init {
 impl Containment {
     /// Makes this process a guardian.
     pub(crate) fn begin() -> io::Result<Self> {
-        let boot = sys::boot()?;
-        let own = sys::stat(std::process::id(), boot).ok_or(io::ErrorKind::NotFound)?;
+        let own = sys::stat(std::process::id(), sys::boot()?);
+        let own = own.ok_or(io::ErrorKind::NotFound)?.identity;
         sys::become_guardian()?;
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let mark = Mark::below(u64::from_ne_bytes(random), sys::own_real_time_limit());
         Ok(Self {
-            boot,
-            start: own.identity.start,
+            own,
             mark: Some(mark),
             mechanism: Mechanism::Subreaper,
             cgroup: None,
@@ -82,8 +79,8 @@ impl Containment {
             let folder = place.join(cgroup_name(run));
             intend(&folder)?;
             match Cgroup::make(&folder) {
-                Ok(made) => {
-                    self.cgroup = Some(made);
+                Ok(cgroup) => {
+                    self.cgroup = Some(cgroup);
                     self.mechanism = Mechanism::Cgroup;
                     return Ok(());
                 }
@@ -111,7 +108,7 @@ impl Containment {
     pub(crate) fn for_member(&self, member: Member) -> sys::AtStart<'_> {
         sys::AtStart {
             real_time_limit: self.mark.map(|mark| mark.for_member(member.number())),
-            cgroup: self.cgroup.as_ref().map(|(_, entrance)| entrance),
+            cgroup: self.cgroup.as_ref(),
             in_namespace: self.init.is_some(),
         }
     }
@@ -127,7 +124,7 @@ impl Containment {
 
     /// Lets everything go on that was frozen. What cannot be thawed is killed frozen.
     pub(crate) fn thaw(&self) {
-        if let Some((cgroup, _)) = &self.cgroup {
+        if let Some(cgroup) = &self.cgroup {
             let _ = cgroup.thaw();
         }
     }
@@ -162,21 +159,19 @@ impl Containment {
                 sys::signal(&handle, Signal::Kill)?;
             }
         }
-        self.cgroup.as_ref().map_or(Ok(()), |(cgroup, _)| {
-            strike(cgroup, self.boot, self.start, |_| false)
-        })
+        self.cgroup
+            .as_ref()
+            .map_or(Ok(()), |cgroup| strike(cgroup, &self.own, |_| false))
     }
 
     /// Gives back what the kernel has kept for the run, of which nothing is left.
     pub(crate) fn dissolve(&self) -> io::Result<()> {
-        self.cgroup
-            .as_ref()
-            .map_or(Ok(()), |(cgroup, _)| remove(cgroup))
+        self.cgroup.as_ref().map_or(Ok(()), remove)
     }
 
     /// The boot in which this process runs.
     pub(crate) fn boot(&self) -> Boot {
-        self.boot
+        self.own.boot
     }
 
     /// The mark of everything in the tree.
@@ -184,21 +179,22 @@ impl Containment {
         self.mark
     }
 
-    /// Everything that lives in the tree, and in the cgroup as far as that can be looked at: who is in it who is not in
-    /// the tree keeps it from being removed.
+    /// Everything that lives in the tree.
     pub(crate) fn members(&self) -> io::Result<Vec<Identity>> {
         let mut members = match self.walk() {
             Some(members) => members,
             None => self.search()?,
         };
-        if let Some((cgroup, _)) = &self.cgroup {
+        // A cgroup that does not tell who is in it is no reason to lose sight of the tree. It cannot be removed before
+        // everybody has left it, so nobody in it is taken for gone.
+        if let Some(Ok(contained)) = self
+            .cgroup
+            .as_ref()
+            .map(|cgroup| contained(cgroup, &self.own))
+        {
             let known: BTreeSet<u32> = members.iter().map(|identity| identity.pid).collect();
-            let contained = contained(cgroup, self.boot, self.start).unwrap_or_default();
-            members.extend(
-                contained
-                    .into_iter()
-                    .filter(|identity| !known.contains(&identity.pid)),
-            );
+            let is_new = |identity: &Identity| !known.contains(&identity.pid);
+            members.extend(contained.into_iter().filter(is_new));
         }
         Ok(members)
     }
@@ -241,7 +237,7 @@ impl Containment {
     pub(crate) fn init(&self) -> Option<Identity> {
         let init = self.init.as_ref()?.identity;
         // Its PID is its own until this process collects it.
-        sys::stat(init.pid, self.boot)
+        sys::stat(init.pid, self.own.boot)
             .map(|stat| stat.identity)
             .filter(|identity| *identity == init)
     }
@@ -258,7 +254,7 @@ impl Containment {
     }
 
     fn living(&self, pid: u32) -> Option<Identity> {
-        let stat = sys::stat(pid, self.boot).filter(|stat| !stat.zombie)?;
+        let stat = sys::stat(pid, self.own.boot).filter(|stat| !stat.zombie)?;
         Some(stat.identity)
     }
 
@@ -301,45 +297,40 @@ impl Containment {
 
 /// The cgroup of a run whose guardian is not this process.
 #[derive(Debug)]
-pub(crate) struct Remains {
-    cgroup: Cgroup,
-    guardian: Identity,
-}
+pub(crate) struct Remains(Cgroup);
 
 impl Remains {
-    /// What is there of a cgroup that the ledger of a run names, which had this guardian. `None`: nothing.
-    pub(crate) fn find(run: &str, guardian: Identity, folder: &Path) -> io::Result<Option<Self>> {
+    /// What is there of a cgroup that a run's ledger names. `None`: nothing.
+    pub(crate) fn find(run: &str, folder: &Path) -> io::Result<Option<Self>> {
         // The name is the run's own: nothing else that a ledger may name is ever looked at, much less killed.
         if folder.file_name() != Some(cgroup_name(run).as_ref()) {
             return Ok(None);
         }
-        let found = Cgroup::find(folder)?;
-        Ok(found.map(|cgroup| Self { cgroup, guardian }))
+        Ok(Cgroup::find(folder)?.map(Self))
     }
 
     /// Everything of the run that lives in it.
-    pub(crate) fn members(&self) -> io::Result<Vec<Identity>> {
-        contained(&self.cgroup, self.guardian.boot, self.guardian.start)
+    pub(crate) fn members(&self, guardian: &Identity) -> io::Result<Vec<Identity>> {
+        contained(&self.0, guardian)
     }
 
     /// Lets everything in it go on that was frozen, so that it can do what it is asked.
     pub(crate) fn thaw(&self) {
-        let _ = self.cgroup.thaw();
+        let _ = self.0.thaw();
     }
 
     /// Kills it as one, unless somebody is in it who is to be spared.
-    pub(crate) fn strike(&self, is_spared: impl Fn(&Identity) -> bool) -> io::Result<()> {
-        strike(
-            &self.cgroup,
-            self.guardian.boot,
-            self.guardian.start,
-            is_spared,
-        )
+    pub(crate) fn strike(
+        &self,
+        guardian: &Identity,
+        is_spared: impl Fn(&Identity) -> bool,
+    ) -> io::Result<()> {
+        strike(&self.0, guardian, is_spared)
     }
 
     /// Removes it.
     pub(crate) fn dissolve(&self) -> io::Result<()> {
-        remove(&self.cgroup)
+        remove(&self.0)
     }
 }
 
@@ -349,22 +340,20 @@ fn cgroup_name(run: &str) -> String {
 
 /// Who lives in the cgroup of a run. Nothing of the run is older than its guardian: whoever is was put there by somebody
 /// else.
-fn contained(cgroup: &Cgroup, boot: Boot, guardian_start: u64) -> io::Result<Vec<Identity>> {
-    let mut identities = inhabitants(cgroup, boot)?;
-    identities.retain(|identity| identity.start >= guardian_start);
+fn contained(cgroup: &Cgroup, guardian: &Identity) -> io::Result<Vec<Identity>> {
+    let mut identities = inhabitants(cgroup, guardian.boot)?;
+    identities.retain(|identity| identity.start >= guardian.start);
     Ok(identities)
 }
 
 /// Kills a cgroup as one, unless somebody is in it who is to be spared or does not belong there.
 fn strike(
     cgroup: &Cgroup,
-    boot: Boot,
-    guardian_start: u64,
+    guardian: &Identity,
     is_spared: impl Fn(&Identity) -> bool,
 ) -> io::Result<()> {
-    let inhabitants = inhabitants(cgroup, boot)?;
-    let is_fair = |identity: &Identity| identity.start >= guardian_start && !is_spared(identity);
-    if inhabitants.iter().all(is_fair) {
+    let is_fair = |identity: &Identity| identity.start >= guardian.start && !is_spared(identity);
+    if inhabitants(cgroup, guardian.boot)?.iter().all(is_fair) {
         cgroup.kill()?;
     }
     Ok(())

@@ -52,6 +52,7 @@ enum Happening {
 /// The whole of the guardian's program: `start` leaves a process behind that is the guardian, `guard` is it, `init` is
 /// the first process of its PID namespace.
 pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
+    sys::hear_signals();
     let result = match arguments.collect::<Vec<_>>().as_slice() {
         [verb] if verb == spawn::START => spawn::start_second_guardian(),
         [verb] if verb == spawn::GUARD => guard(),
@@ -166,7 +167,7 @@ impl Guardian {
         };
         match happening {
             Happening::Said(who, request) => return self.obey(who, *request),
-            Happening::Came(visitor) => self.audience.admit(visitor),
+            Happening::Came(visitor) => self.admit(visitor),
             Happening::Left(who) => {
                 self.audience.dismiss(who);
                 if who == LAUNCHER && !self.detached {
@@ -188,7 +189,26 @@ impl Guardian {
         Ok(Next::Serve)
     }
 
+    /// Lets a visitor in, unless it is of the run itself: that has no say in how long it is given.
+    fn admit(&mut self, visitor: Visitor) {
+        // One in another PID namespace has no PID here; all of the run have one.
+        let is_of_the_run = visitor.pid().is_some_and(|pid| {
+            let members = self.containment.members().unwrap_or_default();
+            // Whoever has left already may have been one.
+            members.iter().any(|member| member.pid == pid)
+                || sys::stat(pid, self.containment.boot()).is_none()
+        });
+        if !is_of_the_run {
+            self.audience.admit(visitor);
+        }
+    }
+
     fn obey(&mut self, who: u64, request: Request) -> io::Result<Next> {
+        let is_for_visitors = matches!(request, Request::End { .. } | Request::Hurry);
+        if who != LAUNCHER && !is_for_visitors {
+            self.audience.dismiss(who);
+            return Ok(Next::Serve);
+        }
         match request {
             Request::Start {
                 member,

@@ -106,7 +106,7 @@ pub fn take_over(run: &KnownRun, grace: Duration) -> Result<Recovery, RecoveryEr
 /// Why a dead run cannot be finished from here, if it cannot.
 pub fn obstacle(run: &KnownRun) -> io::Result<Option<Skipped>> {
     // Nothing outlives a boot, wherever it ran.
-    let is_out_of_reach = is_of_this_boot(run)? && !is_within_reach(run)?;
+    let is_out_of_reach = is_of_this_boot(run)? && !is_of_this_namespace(run)?;
     Ok(is_out_of_reach.then_some(Skipped::OtherNamespace))
 }
 
@@ -114,10 +114,13 @@ fn is_of_this_boot(run: &KnownRun) -> io::Result<bool> {
     Ok(sys::boot()? == run.history.opened.boot)
 }
 
+fn is_of_this_namespace(run: &KnownRun) -> io::Result<bool> {
+    Ok(sys::pid_namespace()? == run.history.opened.pid_namespace)
+}
+
 /// Whether the PIDs that its ledger names are PIDs here and now.
 fn is_within_reach(run: &KnownRun) -> io::Result<bool> {
-    let is_here = sys::pid_namespace()? == run.history.opened.pid_namespace;
-    Ok(is_here && is_of_this_boot(run)?)
+    Ok(is_of_this_boot(run)? && is_of_this_namespace(run)?)
 }
 
 /// Shows what is there of a run, and touches nothing.
@@ -136,27 +139,19 @@ pub fn remnants(run: &KnownRun) -> io::Result<Vec<Remnant>> {
 
 /// Everything that is in the cgroup of a run.
 pub(crate) fn contained(run: &KnownRun) -> io::Result<BTreeSet<Identity>> {
-    if run.state == RunState::Closed || !is_within_reach(run)? {
-        return Ok(BTreeSet::new());
-    }
-    members_of(&remains(run)?)
-}
-
-fn remains(run: &KnownRun) -> io::Result<Vec<Remains>> {
-    let folders = run.history.cgroups.iter();
-    folders
-        .filter_map(|folder| {
-            Remains::find(&run.id, run.history.opened.guardian, folder).transpose()
-        })
-        .collect()
-}
-
-fn members_of(remains: &[Remains]) -> io::Result<BTreeSet<Identity>> {
     let mut members = BTreeSet::new();
-    for cgroup in remains {
-        members.extend(cgroup.members()?);
+    if run.state != RunState::Closed && is_within_reach(run)? {
+        for cgroup in remains(run) {
+            members.extend(cgroup?.members(&run.history.opened.guardian)?);
+        }
     }
     Ok(members)
+}
+
+/// What is there of the cgroups that its ledger names.
+fn remains(run: &KnownRun) -> impl Iterator<Item = io::Result<Remains>> {
+    let folders = run.history.cgroups.iter();
+    folders.filter_map(|folder| Remains::find(&run.id, folder).transpose())
 }
 
 /// Ends what is left of a dead run, and closes its ledger.
@@ -169,11 +164,17 @@ pub fn finish(run: &KnownRun, grace: Duration) -> Result<Recovery, RecoveryError
     let lock = poll_until(Deadline::after(LOCK_TIMEOUT), || {
         take_lock(&run.folder).transpose()
     });
-    let Some(_lock) = lock.transpose().map_err(system)? else {
-        return Ok(Recovery {
-            skipped: Some(Skipped::Busy),
-            ..Recovery::default()
-        });
+    let _lock = match lock {
+        Some(Ok(lock)) => Some(lock),
+        // Nobody else can find a run whose folder is gone.
+        Some(Err(_)) if !run.folder.exists() => None,
+        Some(Err(error)) => return Err(system(error)),
+        None => {
+            return Ok(Recovery {
+                skipped: Some(Skipped::Busy),
+                ..Recovery::default()
+            });
+        }
     };
     if let Some(skipped) = obstacle(run).map_err(system)? {
         return Ok(Recovery {
@@ -196,9 +197,9 @@ pub fn finish(run: &KnownRun, grace: Duration) -> Result<Recovery, RecoveryError
 /// for people: somebody may be in its cgroup who is not to be ended, such as an ancestor of this process.
 fn close(run: &KnownRun) -> Result<(), String> {
     if is_within_reach(run).map_err(|error| error.to_string())? {
-        for cgroup in remains(run).map_err(|error| error.to_string())? {
+        for cgroup in remains(run) {
             cgroup
-                .dissolve()
+                .and_then(|cgroup| cgroup.dissolve())
                 .map_err(|error| format!("cannot remove its cgroup: {error}"))?;
         }
     }
@@ -218,8 +219,9 @@ fn end(run: &KnownRun, grace: Duration) -> io::Result<Recovery> {
     shutdown::wait_for_all(&present, Deadline::after(grace));
     hunt.strike();
     let killed = shutdown::kill_all(|| hunt.look(shutdown::stop))?;
-    // Whoever shows only in a cgroup that cannot be looked at is not known to be gone.
-    members_of(&remains(run)?)?;
+    // Each look has left out a cgroup that did not tell who is in it, so that what else gave somebody away still
+    // counted. Nothing is called gone because of that.
+    contained(run)?;
     Ok(Recovery {
         remnants: hunt.seen.into_values().collect(),
         killed: killed.killed.into_iter().collect(),
@@ -243,8 +245,7 @@ impl<'a> Hunt<'a> {
         let spared = table.ancestors(own).into_iter().chain(table.get(own));
         Ok(Self {
             run,
-            // What a cgroup would show beside everything else must not keep everything else from being ended.
-            remains: remains(run).unwrap_or_default(),
+            remains: remains(run).filter_map(Result::ok).collect(),
             spared: spared.map(Process::identity).collect(),
             seen: BTreeMap::new(),
         })
@@ -258,7 +259,7 @@ impl<'a> Hunt<'a> {
                 at_once(&process.identity());
             }
         })?;
-        let contained = members_of(&self.remains).unwrap_or_default();
+        let contained = self.contained();
         let known = self.seen.keys().copied().collect();
         let mut identities = Vec::new();
         for (pid, trace) in traces(self.run, &table, &contained, &known) {
@@ -285,11 +286,18 @@ impl<'a> Hunt<'a> {
         Ok(identities)
     }
 
-    /// Kills the run's cgroup as one, unless somebody is in it who is to be spared. What that does not reach is killed
-    /// one by one.
+    fn contained(&self) -> BTreeSet<Identity> {
+        let guardian = &self.run.history.opened.guardian;
+        let members = self.remains.iter().map(|cgroup| cgroup.members(guardian));
+        members.filter_map(Result::ok).flatten().collect()
+    }
+
+    /// Kills the run's cgroup as one, unless somebody is in it who is to be spared. What that does not reach is for the
+    /// looks that follow.
     fn strike(&self) {
+        let guardian = &self.run.history.opened.guardian;
         for cgroup in &self.remains {
-            let _ = cgroup.strike(|member| self.spared.contains(member));
+            let _ = cgroup.strike(guardian, |member| self.spared.contains(member));
         }
     }
 }

@@ -27,9 +27,10 @@ use std::time::{Duration, Instant};
 
 use crate::identity::Identity;
 use crate::interruption::Interruption;
-use crate::ledger::Member;
+use crate::ledger::{KnownRun, Member};
 use crate::protocol::{Notice, Request};
 use crate::report::{ClientEnd, Ended, Event, Exit};
+use crate::shutdown;
 use crate::spawn::CommandLine;
 use crate::status::ExitStatus;
 
@@ -59,6 +60,8 @@ pub struct Run {
     guardian: Identity,
     /// Whether the end of the link was seen: it is told once.
     guardian_gone: bool,
+    /// What the ledger said when the run was opened: a member may remove or overwrite it.
+    opened: Option<KnownRun>,
     /// Why it is not known what is left.
     unseen: Option<String>,
     leaks: usize,
@@ -118,11 +121,12 @@ impl Run {
             after,
         };
         self.say(&request, on_event)?;
+        let mut is_gone = false;
         loop {
-            // A test takes as long as it takes; to be started takes no time.
+            // A test takes as long as it takes; to be started, and to be collected, takes no time.
             let message = match self.test {
-                Some(_) => self.inbox.next(None),
-                None => self.inbox.answer()?,
+                Some(_) if !is_gone => self.inbox.next(None),
+                _ => self.inbox.answer()?,
             };
             match message {
                 Message::Notice(Notice::Started {
@@ -131,6 +135,7 @@ impl Run {
                     ..
                 }) => {
                     self.test = Some(identity);
+                    self.inbox.watch(identity);
                     on_event(&Event::TestStarted {
                         identity,
                         command: command.clone(),
@@ -154,6 +159,11 @@ impl Run {
                 }) => {
                     on_event(&Event::TestExited { identity, status });
                     return Ok(status);
+                }
+                Message::TestGone(identity) if self.test == Some(identity) => {
+                    // A guardian that was stopped would not say so.
+                    shutdown::wake(&self.guardian);
+                    is_gone = true;
                 }
                 message => self.attend(message, on_event)?,
             }
@@ -265,7 +275,7 @@ impl Run {
                 })
             }
             Message::Interrupted(interruption) => Err(RunError::Interrupted(interruption)),
-            Message::Notice(_) | Message::Readiness(_) => Ok(()),
+            Message::Notice(_) | Message::Readiness(_) | Message::TestGone(_) => Ok(()),
         }
     }
 

@@ -118,6 +118,8 @@ pub(crate) enum Species {
     Besieger,
     /// Says something to the guardian that does not end
     Chatterbox,
+    /// Tells the guardian to go on without its launcher, and to give everything an hour to end
+    Lingerer,
 
     // What other species execute.
     #[value(hide = true)]
@@ -175,6 +177,7 @@ impl Species {
             Self::OwnPidNamespace => waits::own_pid_namespace(listener.as_ref()),
             Self::Besieger => assaults::besieger(listener.as_ref()),
             Self::Chatterbox => assaults::chatterbox(listener.as_ref()),
+            Self::Lingerer => assaults::lingerer(listener.as_ref()),
             Self::Rest => life::rest(),
             Self::RestIgnoringTerm => {
                 ignore_requests();

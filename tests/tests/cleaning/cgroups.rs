@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use proc_core::table::Process;
 use rustix::process::Signal;
 use serde_json::Value;
 use tests::cgroup::{self, Delegated};
@@ -279,32 +280,15 @@ fn a_command_in_the_cgroup_of_a_dead_run_spares_itself_and_its_shell() {
 }
 
 /// What a member may do to its own cgroup: `$own` is its folder.
-const TRICKS: [(&str, &str); 4] = [
+const TRICKS: [(&str, &str); 3] = [
     (
         "cgroups inside at a path that is too long to be named",
         "cd $own; name=$(printf %0240d 0); for i in $(seq 20); do mkdir $name; cd -P ./$name; done; echo 0 > cgroup.procs",
-    ),
-    (
-        "the root of threaded cgroups",
-        "mkdir $own/inside; echo threaded > $own/inside/cgroup.type",
     ),
     ("frozen", "echo 1 > $own/cgroup.freeze"),
     (
         "frozen inside",
         "mkdir $own/inside; echo 0 > $own/inside/cgroup.procs; echo 1 > $own/inside/cgroup.freeze",
-    ),
-];
-
-/// What only its owner may do to it, who is not root: root looks everywhere.
-const LOCKS: [(&str, &str); 3] = [
-    ("closed", "chmod 0 $own"),
-    (
-        "without lists and without a way to kill it",
-        "chmod 0 $own/cgroup.procs $own/cgroup.kill",
-    ),
-    (
-        "with one inside that is closed",
-        "mkdir $own/inside; echo 0 > $own/inside/cgroup.procs; chmod 0 $own/inside",
     ),
 ];
 
@@ -320,76 +304,50 @@ fn trickster(root: &Path, trick: &str) -> [String; 3] {
 }
 
 /// Waits until a trick has been played: the one that plays it sleeps, or stands still.
-fn wait_for_trick(root: &Path, place: Option<&Delegated>, run: &str) {
-    let folder = place.map_or(root, Delegated::folder);
-    let folder = folder.join(format!("clean-slate-{run}"));
-    let is_played = || {
-        let frozen = fs::read_to_string(folder.join("cgroup.events")).unwrap_or_default();
-        let is_asleep = |pid| {
-            let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            line.starts_with("sleep\080")
-        };
-        let inside = fs::read_to_string(folder.join("inside/cgroup.events")).unwrap_or_default();
-        frozen.contains("frozen 1")
-            || inside.contains("frozen 1")
-            || others().iter().any(|other| is_asleep(other.pid))
+fn wait_for_trick(cgroup: &Path) {
+    let is_frozen = |folder: &str| {
+        let events = fs::read_to_string(cgroup.join(folder).join("cgroup.events"));
+        events.unwrap_or_default().contains("frozen 1")
     };
-    wait_for(PATIENCE, "the trick", is_played);
+    let is_asleep = |pid| {
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.starts_with("sleep\080")
+    };
+    wait_for(PATIENCE, "the trick", || {
+        is_frozen("") || is_frozen("inside") || others().iter().any(|other| is_asleep(other.pid))
+    });
 }
 
-/// Plays a trick, and ends the run by its test or, after launcher and guardian were killed, by a command.
-fn withstand(root: &Path, owner: Option<&Delegated>, (what, trick): (&str, &str)) {
-    for is_killed in [false, true] {
-        let bench = Bench::with_demo(&[]);
-        let trickster = trickster(root, trick);
-        let mut words = launch("cgroup", &["--grace=300ms", "--"]);
-        words.extend(trickster);
-        let command = match owner {
-            Some(_) => as_ordinary_user(&bench, &words, owner),
-            None => bench.xtask(words),
-        };
-        let mut running = bench.start(command);
-        let started = running.wait_for_event("run_started");
-        wait_for_trick(root, owner, &run_of(&started));
-        if is_killed {
-            running.kill_with_guardian(pid_of(&started["guardian"]));
-            let words = ["cleanup", "--all", "--grace=300ms"].map(str::to_owned);
-            let command = match owner {
-                Some(_) => as_ordinary_user(&bench, &words, None),
-                None => bench.xtask(words),
-            };
-            bench.finish(command).expect(0);
-        } else if trick.contains("$own/cgroup.freeze") {
-            // The test stands still too.
-            running.signal(Signal::TERM);
-            running.finish().expect(143);
-        } else {
-            bench.go();
-            running.finish().expect(0);
-        }
-        bench.assert_nothing_left();
-        assert_eq!(others(), [], "{what}");
-        let place = owner.map_or(root, Delegated::folder);
-        assert_eq!(
-            cgroups(place, &run_of(&started)),
-            [] as [PathBuf; 0],
-            "{what}"
-        );
-    }
-}
-
+/// Each is played to a run that its test ends, or a signal where the test stands still too; and to one whose launcher and
+/// guardian are killed.
 #[test]
 fn what_members_do_to_their_cgroup_keeps_nobody_in_it() {
     alone(|| {
         let Some(root) = root() else { return };
-        for trick in TRICKS {
-            withstand(&root, None, trick);
-        }
-        let Some(delegated) = Delegated::to(ORDINARY) else {
-            return skip("this user may not hand a cgroup over to another");
-        };
-        for trick in LOCKS {
-            withstand(&root, Some(&delegated), trick);
+        for ((what, trick), is_killed) in TRICKS
+            .into_iter()
+            .flat_map(|trick| [(trick, false), (trick, true)])
+        {
+            let bench = Bench::with_demo(&[]);
+            let mut words = launch("cgroup", &["--grace=300ms", "--"]);
+            words.extend(trickster(&root, trick));
+            let mut running = bench.start(bench.xtask(words));
+            let started = running.wait_for_event("run_started");
+            let run = run_of(&started);
+            wait_for_trick(&root.join(format!("clean-slate-{run}")));
+            if is_killed {
+                running.kill_with_guardian(pid_of(&started["guardian"]));
+                xtask(&bench, 0, &["cleanup", "--all", "--grace=300ms"]);
+            } else if what == "frozen" {
+                running.signal(Signal::TERM);
+                running.finish().expect(143);
+            } else {
+                bench.go();
+                running.finish().expect(0);
+            }
+            bench.assert_nothing_left();
+            assert_eq!(others(), [], "{what}");
+            assert_eq!(cgroups(&root, &run), [] as [PathBuf; 0], "{what}");
         }
     });
 }
@@ -437,6 +395,13 @@ fn whoever_is_moved_into_the_cgroup_of_a_run_is_spared() {
             let mut command = bench.command("sleep");
             command.arg("80");
             let bystander = bench.start(command);
+            // Whoever is started in the same hundredth of a second is not older.
+            let start = Process::read(bystander.pid()).unwrap().identity().start;
+            wait_for(PATIENCE, "a later start", || {
+                let uptime = fs::read_to_string("/proc/uptime").unwrap();
+                let (seconds, _) = uptime.split_once(' ').unwrap();
+                seconds.replace('.', "").parse::<u64>().unwrap() > start
+            });
             let words = launch(
                 "cgroup",
                 &["--grace=300ms", "--", HOLD[0], HOLD[1], HOLD[2]],
@@ -456,7 +421,11 @@ fn whoever_is_moved_into_the_cgroup_of_a_run_is_spared() {
                 running.finish().expect(104);
             }
             let left: Vec<u32> = others().iter().map(|other| other.pid).collect();
-            assert_eq!(left, [bystander.pid()]);
+            assert_eq!(
+                left,
+                [bystander.pid()],
+                "killed: {is_killed}, started: {started}"
+            );
             drop(bystander);
             xtask(&bench, 0, &["preflight", "--base-port=auto"]);
             assert_eq!(cgroups(&root, &run), [] as [PathBuf; 0]);

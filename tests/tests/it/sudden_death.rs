@@ -167,3 +167,59 @@ fn state_of(folder: &Path) -> RunState {
 fn state_of_the_run(bench: &Bench) -> RunState {
     state_of(&only_run(bench))
 }
+
+/// A test whose guardian stands still ends all the same, and so does its run.
+#[test]
+fn a_guardian_that_its_run_has_stopped_goes_on_when_the_test_has_ended() {
+    let bench = Bench::with_demo(&[]);
+    let mut command = bench.launch(["--clients=1", "--grace=1s", "--"]);
+    command.args(["sh", "-c", &format!("{DAEMON} kill -STOP $PPID; exit 7")]);
+    let finished = bench.finish(command).expect(7);
+    assert_eq!(finished.event("run_finished")["survivors"], 0);
+    bench.assert_nothing_left();
+}
+
+/// What the launcher has read when the run was opened is enough to end all of it by.
+#[test]
+fn a_run_that_removes_its_ledger_and_kills_its_guardian_is_ended_by_its_launcher() {
+    for removal in ["rm -r $XTASK_RUN_DIR", "echo > $XTASK_RUN_DIR/ledger"] {
+        let bench = Bench::with_demo(&[]);
+        let script = format!("{DAEMON} {removal}; kill -KILL $PPID; sleep 60");
+        let mut command = bench.launch(["--clients=1", "--grace=1s", "--"]);
+        command.args(["sh", "-c", &script]);
+        let finished = bench.finish(command).expect(110);
+        assert_eq!(finished.event("run_finished")["survivors"], 0, "{removal}");
+        bench.assert_nothing_left();
+    }
+}
+
+/// One that can open nothing any more sees nothing; its launcher does.
+#[test]
+fn what_a_guardian_cannot_see_is_ended_by_its_launcher() {
+    let bench = Bench::with_demo(&[]);
+    let script = format!("{DAEMON} prlimit --pid $PPID --nofile=0");
+    let mut command = bench.launch(["--clients=1", "--grace=300ms", "--"]);
+    command.args(["sh", "-c", &script]);
+    bench.finish(command).expect(0);
+    bench.assert_nothing_left();
+}
+
+/// Signals that are blocked or ignored stay so in what a process starts.
+#[test]
+fn a_launcher_hears_signals_that_its_parent_did_not_want_to_hear() {
+    let bench = Bench::with_demo(&[]);
+    let launch = |test: &[&str]| {
+        let mut command = bench.command("env");
+        command.args(["--ignore-signal=CHLD", "--block-signal"]);
+        command.arg(tests::binary("xtask"));
+        command.args(["launch", "--format=json", "--base-port=auto", "--clients=1"]);
+        command.arg("--").args(test);
+        command
+    };
+    bench.finish(launch(&["false"])).expect(1);
+    let mut running = bench.start(launch(&HOLD));
+    running.wait_for_event("test_started");
+    running.signal(Signal::TERM);
+    running.finish().expect(143);
+    bench.assert_nothing_left();
+}

@@ -70,6 +70,11 @@ fn a_guardian_withstands_visitors_who_do_not_stop_talking() {
 }
 
 #[test]
+fn a_guardian_takes_no_orders_from_those_whom_it_guards() {
+    alone_within(LIFE, || siege::withstand("lingerer"));
+}
+
+#[test]
 fn nothing_is_started_where_the_disk_is_full() {
     alone_within(LIFE, || {
         if disk::can_be_had() {

@@ -121,7 +121,7 @@ impl Guardian {
                 return false;
             }
             match inbox.recv_timeout(deadline.remaining()) {
-                Ok(Happening::Came(visitor)) => self.audience.admit(visitor),
+                Ok(Happening::Came(visitor)) => self.admit(visitor),
                 Ok(Happening::Left(who)) => self.audience.dismiss(who),
                 Ok(Happening::Said(_, request)) if matches!(*request, Request::Hurry) => {
                     return true;
@@ -151,7 +151,7 @@ impl Guardian {
             }
             self.ask_latecomers(&mut asked);
             match inbox.recv_timeout(deadline.remaining()) {
-                Ok(Happening::Came(visitor)) => self.audience.admit(visitor),
+                Ok(Happening::Came(visitor)) => self.admit(visitor),
                 Ok(Happening::Left(who)) => self.audience.dismiss(who),
                 Ok(Happening::Said(_, request)) if matches!(*request, Request::Hurry) => {
                     return false;

@@ -41,6 +41,13 @@ pub(super) struct Visitor {
     seat: Seat,
 }
 
+impl Visitor {
+    /// The process that has knocked. `None`: this process cannot see it.
+    pub(super) fn pid(&self) -> Option<u32> {
+        sys::peer(&self.link).ok()?.pid
+    }
+}
+
 impl Audience {
     pub(super) fn new(happenings: Sender<Happening>) -> Self {
         Self {

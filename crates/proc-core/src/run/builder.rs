@@ -226,6 +226,7 @@ impl Builder {
                 end: None,
             });
         let run = Run {
+            opened: Runs::read_one(&self.folder).ok().flatten(),
             clients: clients.collect(),
             root: self.scope.root().display().to_string(),
             id: self.id,
@@ -290,7 +291,7 @@ impl Builder {
                 Message::Interrupted(interruption) => {
                     return Err(RunError::Interrupted(interruption));
                 }
-                Message::Notice(_) | Message::Readiness(_) => {}
+                Message::Notice(_) | Message::Readiness(_) | Message::TestGone(_) => {}
             }
         }
     }

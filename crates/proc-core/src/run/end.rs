@@ -70,7 +70,7 @@ impl Run {
             guardian_lost = self.guardian_gone || !self.follow_the_end(on_event);
             if guardian_lost && self.was_ended_unheard() {
                 guardian_lost = false;
-            } else if guardian_lost {
+            } else if guardian_lost || self.unseen.is_some() {
                 self.end_without_guardian(on_event);
             }
             self.phase = Phase::Ended;
@@ -101,7 +101,7 @@ impl Run {
                     let _ = self.inbox.say(&Request::Hurry);
                 }
                 Message::Notice(notice) => self.report(notice, on_event),
-                Message::Readiness(_) => {}
+                Message::Readiness(_) | Message::TestGone(_) => {}
             }
         }
     }
@@ -189,6 +189,8 @@ impl Run {
     fn end_without_guardian(&mut self, on_event: &mut dyn FnMut(&Event)) {
         let reason = if self.guardian_gone {
             "the guardian is gone"
+        } else if self.unseen.is_some() {
+            "the guardian does not know what is left"
         } else {
             "the guardian does not answer"
         };
@@ -196,13 +198,18 @@ impl Run {
             reason: reason.into(),
         });
         match self.take_over() {
-            Ok(recovery) => self.report_recovery(recovery, on_event),
+            Ok(recovery) => {
+                self.unseen = self.unseen.take().and(recovery.unclosed.clone());
+                self.report_recovery(recovery, on_event);
+            }
             Err(why) => self.unseen = Some(why),
         }
     }
 
     fn take_over(&self) -> Result<Recovery, String> {
-        let run = Runs::read_one(&self.folder).map_err(|error| error.to_string())?;
+        // What the ledger said when the run was opened is enough to find all of it by, should it be gone.
+        let run = Runs::read_one(&self.folder).ok().flatten();
+        let run = run.or_else(|| self.opened.clone());
         let run = run.ok_or("the ledger of the run is gone")?;
         let recovery = recover::take_over(&run, self.grace).map_err(|error| error.to_string())?;
         match recovery.skipped {

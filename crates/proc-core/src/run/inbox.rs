@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::RunError;
+use crate::identity::Identity;
 use crate::interruption::Interruption;
 use crate::protocol::{self, Notice, Receiver, Request};
 use crate::readiness::Outcome;
@@ -23,6 +24,8 @@ pub(super) enum Message {
     Notice(Notice),
     GuardianGone,
     Readiness(Outcome),
+    /// The process of a test has ended, whether or not its guardian has said so.
+    TestGone(Identity),
     Interrupted(Interruption),
 }
 
@@ -93,6 +96,19 @@ impl Inbox {
             })?;
         self.link = Some(link);
         Ok(())
+    }
+
+    /// Notices the end of a test. Without a thread for it, the word of the guardian has to do.
+    pub(super) fn watch(&self, test: Identity) {
+        let sender = self.sender();
+        let _ = thread::Builder::new().name("test".into()).spawn(move || {
+            if let Ok(handle) = sys::pin(&test) {
+                if let Some(handle) = handle {
+                    sys::wait_for_exit(&handle);
+                }
+                let _ = sender.send(Message::TestGone(test));
+            }
+        });
     }
 
     /// Says something to the guardian.

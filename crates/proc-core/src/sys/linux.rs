@@ -16,6 +16,7 @@ pub(crate) use control::*;
 pub(crate) use launch::*;
 pub(crate) use memory::*;
 pub(crate) use namespace::*;
+pub(crate) use peer::*;
 pub(crate) use procfs::*;
 pub(crate) use signal::*;
 pub(crate) use socket::*;

@@ -44,6 +44,27 @@ pub(super) fn chatterbox(listener: Option<&TcpListener>) -> io::Result<()> {
     serve(listener)
 }
 
+pub(super) fn lingerer(listener: Option<&TcpListener>) -> io::Result<()> {
+    orphan(|set_up| {
+        ignore_requests();
+        let words = [
+            r#"{"request":"detach"}"#,
+            r#"{"request":"end","reason":"none","grace_ms":3600000}"#,
+        ];
+        let mut links = Vec::new();
+        for word in words {
+            if let Ok(mut link) = knock() {
+                let _ = writeln!(link, "{word}");
+                links.push(link);
+            }
+        }
+        drop(set_up);
+        let _links = links;
+        life::rest()
+    })?;
+    serve(listener)
+}
+
 fn knock() -> io::Result<UnixStream> {
     let folder = std::env::var_os("XTASK_RUN_DIR").ok_or(io::ErrorKind::NotFound)?;
     // The path of a socket is short; that of a run's folder need not be.

@@ -17,8 +17,8 @@ use rustix::io::Errno;
 
 use super::procfs::process_of;
 
-/// What a cgroup file system of version 2 is known by: the kernel's `include/uapi/linux/magic.h`.
-const CGROUP2_SUPER_MAGIC: rustix::fs::FsWord = 0x6367_7270;
+/// Of the kernel's `include/uapi/linux/magic.h`.
+const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
 
 /// From which length on a path is continued from a descriptor: it takes 4095 bytes, and a name 255.
 const LONG_PATH: usize = 3072;
@@ -26,18 +26,13 @@ const LONG_PATH: usize = 3072;
 /// Where a descriptor of this process is a path.
 const DESCRIPTORS: &str = "/proc/self/fd";
 
-/// A cgroup whose members this process may name and kill.
-///
-/// Whoever is in it may be its owner, and do to it what an owner may: make it the root of threaded ones, take all
-/// permissions away, fill it with others as deep as paths are long. Nothing of that may hide who is in it.
+/// A cgroup whose members this process may name, kill and put in.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
     folder: PathBuf,
+    /// `cgroup.procs`, for a process to write itself in.
+    entrance: File,
 }
-
-/// Where a process that is about to become a member of a new cgroup writes itself in: its `cgroup.procs`.
-#[derive(Debug)]
-pub(crate) struct Entrance(File);
 
 /// The folders in which this process may make a cgroup and put its children in: its own cgroup first, then those
 /// around it, as far as this process can see.
@@ -116,64 +111,53 @@ fn unescape(field: &[u8]) -> PathBuf {
 
 impl Cgroup {
     /// Makes a cgroup that can be killed as one.
-    pub(crate) fn make(folder: &Path) -> io::Result<(Self, Entrance)> {
+    pub(crate) fn make(folder: &Path) -> io::Result<Self> {
         fs::create_dir(folder)?;
-        let cgroup = Self {
-            folder: folder.to_owned(),
-        };
-        match cgroup.open() {
-            Ok(entrance) => Ok((cgroup, entrance)),
-            Err(error) => {
-                let _ = fs::remove_dir(folder);
-                Err(error)
-            }
+        let made = check(folder).and_then(|()| Self::enter(folder));
+        if made.is_err() {
+            let _ = fs::remove_dir(folder);
         }
+        made
     }
 
-    fn open(&self) -> io::Result<Entrance> {
-        let kind = fs::read_to_string(self.folder.join("cgroup.type"))?;
-        if kind.trim() != "domain" {
-            let text = format!(
-                "{} is no cgroup for processes: {}",
-                self.folder.display(),
-                kind.trim()
-            );
-            return Err(io::Error::other(text));
-        }
-        if !self.folder.join("cgroup.kill").exists() {
-            return Err(io::Error::other("no cgroup.kill: it came with Linux 5.14"));
-        }
-        File::options()
-            .write(true)
-            .open(self.folder.join("cgroup.procs"))
-            .map(Entrance)
-    }
-
-    /// The cgroup in this folder. `None`: it is gone, or something else is in its place.
+    /// The cgroup in this folder, whatever members have made of it since. `None`: it is gone.
     pub(crate) fn find(folder: &Path) -> io::Result<Option<Self>> {
-        let look = || -> io::Result<bool> {
-            // Of a link only its own name is known, not that of the cgroup behind it.
-            Ok(fs::symlink_metadata(folder)?.is_dir()
-                && rustix::fs::statfs(folder)?.f_type == CGROUP2_SUPER_MAGIC)
-        };
-        match look() {
-            Ok(is_cgroup) => Ok(is_cgroup.then(|| Self {
-                folder: folder.to_owned(),
-            })),
+        match Self::enter(folder) {
+            Ok(cgroup) => Ok(Some(cgroup)),
             Err(error) if is_gone(&error) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn enter(folder: &Path) -> io::Result<Self> {
+        // Whatever else bears such a name is no cgroup, and nothing in it is a list of members. A link would lend its name
+        // to another cgroup.
+        let is_link = fs::symlink_metadata(folder)?.is_symlink();
+        if is_link || rustix::fs::statfs(folder)?.f_type != CGROUP2_SUPER_MAGIC {
+            return Err(io::Error::other("it is on no cgroup2 file system"));
+        }
+        let open = |path: &Path| File::options().write(true).open(path);
+        let entrance = insist(folder, "cgroup.procs", open)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            entrance,
+        })
+    }
+
+    /// Where a process that is about to become a member writes itself in.
+    pub(crate) fn entrance(&self) -> BorrowedFd<'_> {
+        self.entrance.as_fd()
     }
 
     /// The PIDs of all members, also in cgroups that members have made inside. No zombies.
     pub(crate) fn pids(&self) -> io::Result<BTreeSet<u32>> {
         let mut pids = BTreeSet::new();
         for folder in &self.folders()?.paths {
-            match read_numbers(&folder.join("cgroup.procs")) {
+            match read_numbers(folder, "cgroup.procs") {
                 Ok(list) => pids.extend(list),
                 // A threaded cgroup has its processes listed in one around it, which need not be one of the run's.
                 Err(error) if is_threaded(&error) => {
-                    let threads = read_numbers(&folder.join("cgroup.threads"))?;
+                    let threads = read_numbers(folder, "cgroup.threads")?;
                     pids.extend(threads.into_iter().filter_map(process_of));
                 }
                 Err(error) => return Err(error),
@@ -187,11 +171,7 @@ impl Cgroup {
     /// Kills all members, those that are being forked included, whoever they belong to. Not where a member has made the
     /// cgroup threaded: the kernel kills none of those as one.
     pub(crate) fn kill(&self) -> io::Result<()> {
-        insist(&self.folder, fs::read_dir)?;
-        let kill = insist(&self.folder.join("cgroup.kill"), |path| {
-            fs::write(path, "1")
-        });
-        match kill {
+        match insist(&self.folder, "cgroup.kill", |path| fs::write(path, "1")) {
             Err(error) if is_threaded(&error) => Ok(()),
             result => result,
         }
@@ -200,7 +180,7 @@ impl Cgroup {
     /// Lets all members go on that somebody has frozen: until then they neither start nor do what they are asked.
     pub(crate) fn thaw(&self) -> io::Result<()> {
         for folder in &self.folders()?.paths {
-            match insist(&folder.join("cgroup.freeze"), |path| fs::write(path, "0")) {
+            match insist(folder, "cgroup.freeze", |path| fs::write(path, "0")) {
                 Err(error) if !is_gone(&error) => return Err(error),
                 _ => {}
             }
@@ -213,15 +193,13 @@ impl Cgroup {
     pub(crate) fn remove(&self) -> io::Result<()> {
         // Those inside come first.
         for folder in self.folders()?.paths.iter().rev() {
-            let mut removed = fs::remove_dir(folder);
-            let is_refused = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
-            // What is around the run's own is not the run's.
-            if let (true, Some(around)) = (*folder != self.folder, folder.parent())
-                && removed.as_ref().is_err_and(is_refused)
-            {
-                fs::set_permissions(around, Permissions::from_mode(0o700))?;
-                removed = fs::remove_dir(folder);
-            }
+            let removed = match (folder.parent(), folder.file_name()) {
+                (Some(around), Some(name)) if *folder != self.folder => {
+                    insist(around, name, |path| fs::remove_dir(path))
+                }
+                // What is around the run's own is not the run's.
+                _ => fs::remove_dir(folder),
+            };
             match removed {
                 Err(error) if !is_gone(&error) => return Err(error),
                 _ => {}
@@ -248,13 +226,6 @@ impl Cgroup {
     }
 }
 
-impl Entrance {
-    /// Where a process writes itself in.
-    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
 /// Cgroups, by paths that are valid as long as this is there.
 struct Folders {
     paths: Vec<PathBuf>,
@@ -264,7 +235,7 @@ struct Folders {
 
 impl Folders {
     fn add_those_inside(&mut self, mut folder: PathBuf) -> io::Result<()> {
-        let entries = insist(&folder, fs::read_dir)?;
+        let entries = insist(&folder, "", |path| fs::read_dir(path))?;
         let mut is_long = folder.as_os_str().len() > LONG_PATH;
         for entry in entries {
             let Ok(entry) = entry else { continue };
@@ -288,24 +259,49 @@ impl Folders {
     }
 }
 
-/// Does something with a file or a folder of a cgroup. Whoever owns it may have taken the permission for that away, and
-/// so can give it back.
-fn insist<'a, T>(path: &'a Path, act: impl Fn(&'a Path) -> io::Result<T>) -> io::Result<T> {
-    match act(path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(|_| error)?;
-            act(path)
-        }
-        result => result,
+/// Whether a new cgroup can have processes, and be killed as one.
+fn check(folder: &Path) -> io::Result<()> {
+    let kind = fs::read_to_string(folder.join("cgroup.type"))?;
+    if kind.trim() != "domain" {
+        let text = format!(
+            "{} is no cgroup for processes: {}",
+            folder.display(),
+            kind.trim()
+        );
+        return Err(io::Error::other(text));
     }
+    if !folder.join("cgroup.kill").exists() {
+        return Err(io::Error::other("no cgroup.kill: it came with Linux 5.14"));
+    }
+    Ok(())
 }
 
 /// A number a line. None where the cgroup is gone.
-fn read_numbers(list: &Path) -> io::Result<Vec<u32>> {
-    match insist(list, fs::read_to_string) {
+fn read_numbers(folder: &Path, list: &str) -> io::Result<Vec<u32>> {
+    match insist(folder, list, |path| fs::read_to_string(path)) {
         Ok(list) => Ok(list.lines().filter_map(|line| line.parse().ok()).collect()),
         Err(error) if is_gone(&error) => Ok(Vec::new()),
         Err(error) => Err(error),
+    }
+}
+
+/// Does something with what lies in the folder of a cgroup. Members of the same user may take away the permission for it
+/// as they like, and whoever owns it may give it back.
+fn insist<T>(
+    folder: &Path,
+    name: impl AsRef<Path>,
+    attempt: impl Fn(&Path) -> io::Result<T>,
+) -> io::Result<T> {
+    let path = folder.join(name);
+    match attempt(&path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            for path in [folder, &path] {
+                // Where somebody else owns it, the next attempt says so.
+                let _ = fs::set_permissions(path, Permissions::from_mode(0o700));
+            }
+            attempt(&path)
+        }
+        result => result,
     }
 }
 

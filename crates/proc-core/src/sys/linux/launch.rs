@@ -12,15 +12,15 @@ use std::process::Command;
 use rustix::fs::Access;
 use rustix::process::{Resource, Rlimit, Signal};
 
-use super::cgroup::Entrance;
+use super::cgroup::Cgroup;
 
 /// What a new process gets before its first instruction, beside a process group of its own and a death signal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AtStart<'a> {
     /// The soft and hard `RLIMIT_RTTIME`, in µs: its mark.
     pub(crate) real_time_limit: Option<u64>,
-    /// The entrance of the cgroup that it starts in.
-    pub(crate) cgroup: Option<&'a Entrance>,
+    /// The cgroup that it starts in.
+    pub(crate) cgroup: Option<&'a Cgroup>,
     /// Whether it starts in a PID namespace of its own, which ends with this process in any case.
     pub(crate) in_namespace: bool,
 }
@@ -37,7 +37,7 @@ pub(crate) fn contain_at_start(command: &mut Command, at_start: AtStart<'_>) -> 
     let parent = rustix::process::getpid();
     let entrance = at_start
         .cgroup
-        .map(|entrance| entrance.as_fd().try_clone_to_owned())
+        .map(|cgroup| cgroup.entrance().try_clone_to_owned())
         .transpose()?;
     command.process_group(0);
     let (limit, in_namespace) = (at_start.real_time_limit, at_start.in_namespace);

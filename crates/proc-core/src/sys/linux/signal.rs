@@ -3,6 +3,7 @@
 //! A pidfd refers to one process for ever, whatever becomes of its PID. It is opened first and the identity re-read
 //! afterwards: from then on nothing can slip in between.
 
+use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -108,6 +109,48 @@ pub(crate) fn reap() -> io::Result<Reaped> {
 pub(crate) fn wait_for_exit(handle: &Handle) {
     let mut fds = [PollFd::from_borrowed_fd(handle.fd.as_fd(), PollFlags::IN)];
     while poll(&mut fds, None).is_err_and(|errno| errno == Errno::INTR) {}
+}
+
+/// An empty `sigset_t`, in as much room as any C library takes for one.
+#[repr(C, align(16))]
+struct NoSignals([u8; 128]);
+
+// `asm-generic/signal-defs.h`, and the architectures that differ from it.
+const SIG_SETMASK: c_int = if cfg!(any(
+    target_arch = "mips",
+    target_arch = "mips64",
+    target_arch = "mips32r6",
+    target_arch = "mips64r6"
+)) {
+    3
+} else if cfg!(any(target_arch = "sparc", target_arch = "sparc64")) {
+    4
+} else {
+    2
+};
+const SIG_DFL: usize = 0;
+
+#[expect(
+    unsafe_code,
+    reason = "functions of the C library that std links anyway"
+)]
+unsafe extern "C" {
+    fn pthread_sigmask(how: c_int, set: *const NoSignals, old: *mut NoSignals) -> c_int;
+    #[link_name = "signal"]
+    fn set_handler(number: c_int, handler: usize) -> usize;
+}
+
+/// Lets this process hear of requests to end and of the ends of its children. A program starts with the signals blocked
+/// that its parent had blocked, and where that ignored SIGCHLD, nobody could wait for a child.
+///
+/// To be called while this process has no other thread.
+#[expect(unsafe_code, reason = "nothing safe does this")]
+pub(crate) fn hear_signals() {
+    let none = NoSignals([0; 128]);
+    // SAFETY: the set is live memory of at least the size of a `sigset_t`, and zeros are one; the old set is not asked for.
+    unsafe { pthread_sigmask(SIG_SETMASK, &raw const none, std::ptr::null_mut()) };
+    // SAFETY: the default is no function that could be called.
+    unsafe { set_handler(SIGCHLD, SIG_DFL) };
 }
 
 /// A signal that concerns a guardian.
