@@ -273,6 +273,8 @@ fn is_named(rule: &GroupRule, names: &[String]) -> bool {
     names.iter().any(|name| {
         if rule.names.is_empty() {
             script::is_interpreter(name)
+        } else if !rule.scripts.is_empty() {
+            rule.names.mean_interpreter(name)
         } else {
             rule.names.find(name).is_some()
         }

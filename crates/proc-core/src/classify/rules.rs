@@ -7,6 +7,7 @@
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
+use super::script;
 use super::unreal::{self, Switch};
 
 /// One group as it is configured.
@@ -192,6 +193,19 @@ impl Names {
         self.set.is_empty()
     }
 
+    /// Whether a pattern means an interpreter of this name.
+    ///
+    /// A wildcard behind the name of a known interpreter stands for its versions: `python*` does not mean `pythonista`,
+    /// which reads its arguments in its own way.
+    pub(super) fn mean_interpreter(&self, name: &str) -> bool {
+        let is_known = script::is_interpreter(name);
+        self.set.matches(name).into_iter().any(|index| {
+            let pattern = self.patterns.get(index).map_or("", String::as_str);
+            let stem = pattern.split(['*', '?', '[', '{']).next().unwrap_or("");
+            is_known || stem == pattern || !script::is_interpreter(stem)
+        })
+    }
+
     /// The first pattern that matches the name of a program.
     pub(super) fn find(&self, name: &str) -> Option<&str> {
         let first = self.set.matches(name).into_iter().min()?;
@@ -290,6 +304,21 @@ mod tests {
         assert_eq!(rule.names.find("python"), Some("Python.EXE"));
         assert_eq!(rule.names.find("MyUnrealEditor"), None);
         assert!(rule.unreal);
+    }
+
+    #[test]
+    fn a_wildcard_behind_an_interpreter_stands_for_its_versions() {
+        for (pattern, name, expected) in [
+            ("python*", "python3.11", true),
+            ("python*", "pythonista", false),
+            ("pythonista", "pythonista", true),
+            ("blender*", "blender-4.2", true),
+            ("*", "pythonista", true),
+        ] {
+            let rule = group(&[pattern], &["**/*.py"]).unwrap();
+            let is_meant = rule.names.mean_interpreter(name);
+            assert_eq!(is_meant, expected, "{pattern} and {name}");
+        }
     }
 
     #[test]

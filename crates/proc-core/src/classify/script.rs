@@ -155,7 +155,23 @@ pub(super) fn program<'a>(name: &str, arguments: &'a [String]) -> Program<'a> {
 }
 
 fn is_python(name: &str) -> bool {
-    name.starts_with("python") || name.starts_with("pypy") || matches!(name, "py" | "pyw")
+    let versioned = ["pythonw", "python", "pypy"];
+    matches!(name, "py" | "pyw")
+        || versioned
+            .iter()
+            .filter_map(|stem| name.strip_prefix(stem))
+            .any(is_version)
+}
+
+/// Whether this can follow the name of an interpreter: nothing, or a version and what it was built as (`3.13t`,
+/// `3-dbg`, `3.11-intel64`).
+fn is_version(text: &str) -> bool {
+    text.is_empty()
+        || matches!(text, "-dbg" | "_d")
+        || text.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        || text
+            .strip_prefix('-')
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// The family of a name, with or without a version (`ruby3.2`, `node-22`).
@@ -372,7 +388,13 @@ mod tests {
     fn interpreters_are_known_by_name() {
         for name in [
             "python3.11",
+            "python3.13t",
+            "python3-dbg",
+            "python-3.12",
+            "python_d",
+            "pythonw3",
             "Python",
+            "pypy3",
             "py",
             "node",
             "ruby3.2",
@@ -381,7 +403,15 @@ mod tests {
         ] {
             assert!(is_interpreter(name), "{name}");
         }
-        for name in ["", "vim", "pyright", "nodeset"] {
+        for name in [
+            "",
+            "vim",
+            "pyright",
+            "nodeset",
+            "pythonista",
+            "python-language-server",
+            "pythonpath",
+        ] {
             assert!(!is_interpreter(name), "{name}");
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::time::Duration;
 
 use super::{
     Action, BlockedPort, CleanError, Cleaner, Cleaning, DEFAULT_GRACE, ProcessReport,
@@ -12,7 +13,13 @@ use crate::identity::Identity;
 use crate::ledger::{RunState, Runs};
 use crate::port::{self, PortState};
 use crate::shutdown;
-use crate::wait::Deadline;
+use crate::wait::{Deadline, Pauses};
+
+/// The pauses between the looks while targets have time to end by themselves.
+const LOOKS: Pauses = Pauses {
+    first: Duration::from_millis(20),
+    longest: Duration::from_millis(250),
+};
 
 impl Cleaner {
     /// Ends what a request selects, and looks again.
@@ -64,10 +71,8 @@ impl Cleaner {
             operation: "end a process",
             source,
         };
-        let present: Vec<Identity> = targets.keys().copied().collect();
-        shutdown::ask(&present);
         let grace = self.grace.unwrap_or(DEFAULT_GRACE);
-        shutdown::wait_for_all(&present, Deadline::after(grace));
+        self.ask_and_wait(runs, request, targets, Deadline::after(grace));
         let mut failure = None;
         let killed = shutdown::kill_all(|| match self.look_again(runs, request, targets) {
             Ok(identities) => Ok(identities),
@@ -95,6 +100,35 @@ impl Cleaner {
             }
         }
         Ok(())
+    }
+
+    /// Asks the targets to end, and waits until they have or the time is up.
+    ///
+    /// It looks again and again in the meantime: what a target starts while it is ending is known for its descendant
+    /// only for as long as the target is there. Whatever comes is asked too.
+    fn ask_and_wait(
+        &self,
+        runs: &Runs,
+        request: &Request,
+        targets: &mut Targets,
+        deadline: Deadline,
+    ) {
+        let mut asked: Vec<Identity> = Vec::new();
+        for pause in LOOKS {
+            let come: Vec<Identity> = targets
+                .keys()
+                .filter(|identity| !asked.contains(identity))
+                .copied()
+                .collect();
+            shutdown::ask(&come);
+            asked.extend(come);
+            let next_look = Deadline::after(pause).min(deadline);
+            if shutdown::wait_for_all(&asked, next_look) || deadline.has_passed() {
+                return;
+            }
+            // One that fails is left to the look before the killing, which says so.
+            let _ = self.look_again(runs, request, targets);
+        }
     }
 
     /// The targets that are still there, and those that have come since. A target stays one when its parent is gone,

@@ -132,6 +132,13 @@ fn the_first_group_that_matches_has_it() {
 }
 
 #[test]
+fn a_program_with_a_longer_name_is_no_interpreter() {
+    let namesake = process(7, 1, "/usr/bin/pythonista", "pythonista loop.py");
+    let namesake = World::new().with(within(ROOT, namesake));
+    check([("a namesake", namesake, NO_RULE)]);
+}
+
+#[test]
 fn innocent_however_guilty_it_looks() {
     let agent = "node /usr/lib/agent/cli.js --prompt kill|python|loop.py|UnrealEditor";
     let agent = within(ROOT, process(7, 1, "/usr/bin/node", agent));

@@ -1,0 +1,63 @@
+//! A program that does nothing for a while, whatever it is called and given: a copy of it stands in for an editor, an
+//! agent, an engine.
+//!
+//! Of its arguments it reads those that begin with `--stand-in-`:
+//!
+//! - `--stand-in-life=SECONDS`: how long it lives, instead of 85 s;
+//! - `--stand-in-name=NAME`: the name that it gives itself with `prctl`;
+//! - `--stand-in-roll=FOLDER`: where it leaves a file with its own name and PID, when it is up.
+
+#![cfg(unix)]
+
+use std::ffi::CString;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+/// Less than 90 s, so that nothing outlives a test that failed to end it by much.
+const LIFE: Duration = Duration::from_secs(85);
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it waits for nothing, it only has to be there"
+)]
+fn main() -> io::Result<()> {
+    let mut life = LIFE;
+    let mut roll = None;
+    for argument in std::env::args().skip(1) {
+        let Some((key, value)) = argument
+            .strip_prefix("--stand-in-")
+            .and_then(|argument| argument.split_once('='))
+        else {
+            continue;
+        };
+        match key {
+            "life" => life = Duration::from_secs(value.parse().map_err(io::Error::other)?),
+            "name" => name(value)?,
+            "roll" => roll = Some(value.to_owned()),
+            _ => return Err(io::Error::other(format!("what is {key}?"))),
+        }
+    }
+    // Last: who finds the file may rely on the rest.
+    if let Some(roll) = roll {
+        enter(Path::new(&roll))?;
+    }
+    std::thread::sleep(life);
+    Ok(())
+}
+
+/// Gives this process another name, as far as the kernel's own short one goes.
+fn name(name: &str) -> io::Result<()> {
+    let name = CString::new(name)?;
+    #[cfg(target_os = "linux")]
+    rustix::thread::set_name(&name)?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = name;
+    Ok(())
+}
+
+fn enter(roll: &Path) -> io::Result<()> {
+    let own = std::env::current_exe()?;
+    let name = own.file_name().unwrap_or_default().to_string_lossy();
+    std::fs::write(roll.join(format!("{name}.{}", std::process::id())), "")
+}
