@@ -104,7 +104,7 @@ fn agents(stage: &Stage) -> Vec<Part> {
     );
     let agent = file(&stage.out("agent/agent.py"), SCRIPT);
     vec![
-        tool(stage, disguise, &["claude", "-p", &prompt]),
+        tool(stage, disguise, &["agent", "-p", &prompt]),
         tool(
             stage,
             disguise,

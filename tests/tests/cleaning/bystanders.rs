@@ -54,7 +54,7 @@ fn those_that_only_mention_a_script_are_left_alone() {
         let outside = outside();
         let at = |name: &str| outside.path().join(name);
         let in_scope = bench.root().join("test_monitor.py");
-        let tools = ["vim", "code", "claude", "pythonista"].map(|name| {
+        let tools = ["vim", "code", "agent", "pythonista"].map(|name| {
             let path = at("bin").join(name);
             program(&path);
             path
