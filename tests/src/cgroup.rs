@@ -8,15 +8,21 @@ use std::time::Duration;
 
 use super::{poll, wait_for};
 
-/// Where the cgroups of version 2 are mounted. `None`: nowhere, or this user may not make any.
-pub fn root() -> Option<PathBuf> {
+/// Where the cgroups of version 2 are mounted.
+pub fn mount() -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
     let mount = mounts.lines().find_map(|line| {
         let mut fields = line.split(' ').skip(1);
         let folder = fields.next()?;
         (fields.next()? == "cgroup2").then_some(folder)
     })?;
-    let root = PathBuf::from(mount);
+    Some(PathBuf::from(mount))
+}
+
+/// The cgroup of this test, in which those of its runs are made. `None`: this user may not make any there.
+pub fn root() -> Option<PathBuf> {
+    let own = of(std::process::id())?;
+    let root = mount()?.join(own.trim_start_matches('/'));
     rustix::fs::access(&root, rustix::fs::Access::WRITE_OK).ok()?;
     Some(root)
 }

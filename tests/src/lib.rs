@@ -35,6 +35,7 @@ pub use ports::{free_ports, is_free};
 pub use process::{is_alive, is_stopped, pid_of, signal};
 pub use running::{Finished, Running};
 
+use proc_core::ledger::History;
 use terminal::Terminal;
 use witness::Witness;
 
@@ -351,6 +352,24 @@ impl Bench {
     pub fn assert_nothing_left(&self) {
         // A process that was killed still holds its descriptors for the moment that the kernel takes to free them.
         self.assert_nothing_left_within(Duration::from_secs(2));
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let Some(place) = cgroup::root() else { return };
+        for run in self.runs() {
+            let is_over = History::read(&run).is_ok_and(|run| run.is_some_and(|run| run.closed));
+            for folder in cgroup::left_of(std::slice::from_ref(&run), &place) {
+                // Of a run that nobody was to finish it goes with the test.
+                let removed = fs::remove_dir(&folder);
+                assert!(
+                    !is_over || std::thread::panicking(),
+                    "a run that is over has left {}: {removed:?}",
+                    folder.display()
+                );
+            }
+        }
     }
 }
 

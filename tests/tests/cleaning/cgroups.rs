@@ -27,6 +27,10 @@ fn root() -> Option<PathBuf> {
     root
 }
 
+fn mount() -> PathBuf {
+    cgroup::mount().unwrap()
+}
+
 fn launch(contain: &str, further: &[&str]) -> Vec<String> {
     let launch = ["launch", "--format=json", "--base-port=auto", "--clients=1"];
     let mut words: Vec<String> = launch.map(str::to_owned).into();
@@ -158,7 +162,7 @@ fn cgroups_that_members_make_inside_go_too() {
             "own={}$(sed -n s/^0:://p /proc/self/cgroup) && mkdir -p $own/deep/deeper && \
              (trap '' TERM; echo 0 > $own/deep/deeper/cgroup.procs; exec sleep 80) & \
              until [ -e go ]; do sleep 0.02; done",
-            root.display()
+            mount().display()
         );
         let words = launch("cgroup", &["--grace=300ms", "--", "sh", "-c", &script]);
         let mut running = bench.start(bench.xtask(words));
@@ -192,9 +196,10 @@ fn what_members_make_of_their_cgroup_is_no_way_out() {
                 _ => "mkdir $own/x && echo threaded > $own/x/cgroup.type",
             };
             let script = format!(
-                "root={}; own=$root$(sed -n s/^0:://p /proc/self/cgroup); {change}; \
+                "root={}; own={}$(sed -n s/^0:://p /proc/self/cgroup); {change}; \
                  cat $own/cgroup.type > kind; exec sleep 80",
-                root.display()
+                root.display(),
+                mount().display()
             );
             let words = launch("cgroup", &["--profile=zoo", "--", "sh", "-c", &script]);
             let mut running = bench.start(bench.xtask(words));
@@ -293,12 +298,12 @@ const TRICKS: [(&str, &str); 3] = [
 ];
 
 /// The words of a test command that leaves a daemon, which plays this trick, and then waits.
-fn trickster(root: &Path, trick: &str) -> [String; 3] {
+fn trickster(trick: &str) -> [String; 3] {
     let script = format!(
         "own={}$(sed -n s/^0:://p /proc/self/cgroup); \
          setsid sh -c 'trap \"\" TERM; own=$0; {trick}; exec sleep 80' $own & \
          until [ -e go ]; do sleep 0.02; done",
-        root.display()
+        mount().display()
     );
     ["sh".into(), "-c".into(), script]
 }
@@ -330,7 +335,7 @@ fn what_members_do_to_their_cgroup_keeps_nobody_in_it() {
         {
             let bench = Bench::with_demo(&[]);
             let mut words = launch("cgroup", &["--grace=300ms", "--"]);
-            words.extend(trickster(&root, trick));
+            words.extend(trickster(trick));
             let mut running = bench.start(bench.xtask(words));
             let started = running.wait_for_event("run_started");
             let run = run_of(&started);
@@ -361,7 +366,7 @@ fn a_client_that_freezes_the_run_keeps_the_guardian_from_nothing() {
         let script = format!(
             "(while sleep 0.02; do echo 1 > {}$(sed -n s/^0:://p /proc/self/cgroup)/cgroup.freeze; done) & \
              exec {} serve --port $0",
-            root.display(),
+            mount().display(),
             binary("demo-client").display()
         );
         bench.write(
@@ -469,7 +474,9 @@ fn an_ordinary_user_gets_one_where_the_own_cgroup_was_delegated() {
 #[test]
 fn a_member_that_takes_away_permissions_ends_with_its_run_all_the_same() {
     alone(|| {
-        let Some(root) = root() else { return };
+        if root().is_none() {
+            return;
+        }
         if !can_become_ordinary() {
             return skip("only root can become another user");
         }
@@ -482,7 +489,7 @@ fn a_member_that_takes_away_permissions_ends_with_its_run_all_the_same() {
             let script = format!(
                 "own={}$(sed -n s/^0:://p /proc/self/cgroup); mkdir $own/x; \
                  chmod 0 $own/x/* $own/x $own/cgroup.* $own; echo > closed; until [ -e go ]; do sleep 0.02; done",
-                root.display()
+                mount().display()
             );
             let words = launch(
                 "cgroup",
@@ -591,12 +598,17 @@ fn a_level_that_is_not_to_be_had_is_no_launch() {
 #[test]
 fn a_file_system_that_cannot_be_written_is_named() {
     alone(|| {
-        let Some(root) = root() else { return };
+        if root().is_none() {
+            return;
+        }
         let bench = Bench::with_demo(&[]);
         let read_only = |contain| {
             let words = launch(contain, &["--", "true"]);
             let mut command = bench.command("unshare");
-            let remount = format!("mount -o remount,bind,ro {} && exec \"$@\"", root.display());
+            let remount = format!(
+                "mount -o remount,bind,ro {} && exec \"$@\"",
+                mount().display()
+            );
             command.args(["--mount", "sh", "-c", &remount, "sh"]);
             command.arg(binary("xtask")).args(words);
             bench.finish(command)
