@@ -36,7 +36,6 @@ const THAW_INTERVAL: Duration = Duration::from_millis(100);
 pub(crate) struct Containment {
     own: Identity,
     mark: Option<Mark>,
-    mechanism: Mechanism,
     cgroup: Option<Cgroup>,
     init: Option<Init>,
 }
@@ -61,7 +60,6 @@ impl Containment {
         Ok(Self {
             own,
             mark: Some(mark),
-            mechanism: Mechanism::Subreaper,
             cgroup: None,
             init: None,
         })
@@ -81,7 +79,6 @@ impl Containment {
             match Cgroup::make(&folder) {
                 Ok(cgroup) => {
                     self.cgroup = Some(cgroup);
-                    self.mechanism = Mechanism::Cgroup;
                     return Ok(());
                 }
                 Err(error) => {
@@ -96,12 +93,15 @@ impl Containment {
     /// Everything that is started from now on is in the PID namespace of this process.
     pub(crate) fn follow(&mut self, init: Init) {
         self.init = Some(init);
-        self.mechanism = Mechanism::Pidns;
     }
 
     /// How the run is contained.
     pub(crate) fn mechanism(&self) -> Mechanism {
-        self.mechanism
+        match (&self.init, &self.cgroup) {
+            (Some(_), _) => Mechanism::Pidns,
+            (None, Some(_)) => Mechanism::Cgroup,
+            (None, None) => Mechanism::Subreaper,
+        }
     }
 
     /// What a member gets before its first instruction.
