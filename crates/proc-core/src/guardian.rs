@@ -336,7 +336,7 @@ fn wait_for_happening(
 ) -> Result<Happening, mpsc::RecvTimeoutError> {
     match inbox.recv_timeout(QUIET) {
         Err(mpsc::RecvTimeoutError::Timeout) => {
-            sys::give_back_code();
+            sys::give_back_program();
             Ok(inbox.recv()?)
         }
         other => other,
