@@ -120,6 +120,8 @@ pub struct Profile {
     pub ready: Ready,
     /// How a client is ended.
     pub shutdown: Shutdown,
+    /// Globs for the names of programs that a client may leave behind, because they serve others too.
+    pub survive: Vec<String>,
     /// Stale files that `postflight` removes: globs that stay below the folder of `project`, or below the root where
     /// there is no project.
     pub lock_files: Vec<String>,
@@ -266,6 +268,7 @@ impl Default for Profile {
             console: Console::Log,
             ready: Ready::default(),
             shutdown: Shutdown::default(),
+            survive: Vec::new(),
             lock_files: Vec::new(),
         }
     }

@@ -50,6 +50,7 @@
 mod bounds;
 mod facts;
 mod lineage;
+mod living_on;
 mod matching;
 mod paths;
 mod protect;
@@ -74,8 +75,9 @@ use serde::Serialize;
 
 pub use bounds::{Bounds, BoundsError, BoundsSpec, Resolver, on_disk};
 pub use facts::{Facts, Subject};
+pub use living_on::LivingOn;
 pub use protect::Caller;
-pub use rules::{GroupSpec, RuleError, Rules};
+pub use rules::{GlobError, GroupSpec, RuleError, Rules};
 pub use runs::{RunInfo, RunState, ScopeRef};
 pub use select::{Count, Groups, Request, Selection};
 pub use verdict::{
@@ -226,6 +228,11 @@ impl<'a> Classifier<'a> {
                 let run = run.id.clone();
                 protected(ProtectedReason::Guardian { run })
             }
+            Some(Membership::Member(run, _))
+                if run.scope == ScopeRef::This && run.lets_live(&self.lineage, subject) =>
+            {
+                self.living_on(run, subject)
+            }
             Some(Membership::Member(run, evidence)) if run.scope == ScopeRef::This => {
                 Verdict::Ours {
                     run: run.id.clone(),
@@ -243,14 +250,26 @@ impl<'a> Classifier<'a> {
                 reason: UnknownReason::Vanished,
             },
             None => match self.matcher.of(&self.lineage, subject) {
-                Match::Group(found) => Verdict::Group {
-                    group: found.group,
-                    evidence: found.evidence,
-                    in_scope: found.in_scope,
-                    own_editor: found.own_editor,
-                },
+                Match::Group(found) => found.into(),
                 Match::Foreign(reason) => Verdict::Foreign { reason },
                 Match::Unknown(reason) => Verdict::Unknown { reason },
+            },
+        }
+    }
+
+    /// What a process is that may live on: none of ours, unless a group's rule names the program itself.
+    fn living_on(&self, run: &RunInfo, subject: &'a dyn Subject) -> Verdict {
+        let may_be_cleaned = subject
+            .is_own()
+            .is_some_and(|own| own || self.premises.all_users);
+        match self.matcher.of(&self.lineage, subject) {
+            Match::Group(found) if may_be_cleaned && found.evidence != Evidence::Script => {
+                found.into()
+            }
+            Match::Group(_) | Match::Foreign(_) | Match::Unknown(_) => Verdict::Foreign {
+                reason: ForeignReason::LivesOn {
+                    run: run.id.clone(),
+                },
             },
         }
     }

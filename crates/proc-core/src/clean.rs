@@ -315,6 +315,7 @@ fn info(run: &KnownRun, scope: ScopeRef, namespace: u64) -> RunInfo {
             .filter(|_| is_here)
             .collect(),
         mark: opened.mark,
+        living_on: recover::living_on(run),
         ..RunInfo::new(run.id.clone(), scope, state)
     }
 }

@@ -152,7 +152,7 @@ impl Containment {
 
     /// Ends everything at once where the kernel can do that. Where it can, it misses nothing, but what has left on its
     /// own is for another look.
-    pub(crate) fn strike(&self) -> io::Result<()> {
+    pub(crate) fn strike(&self, is_spared: impl Fn(&Identity) -> bool) -> io::Result<()> {
         if let Some(init) = &self.init {
             sys::hang_up(&init.link);
             if let Some(handle) = sys::pin(&init.identity)? {
@@ -161,7 +161,21 @@ impl Containment {
         }
         self.cgroup
             .as_ref()
-            .map_or(Ok(()), |cgroup| strike(cgroup, &self.own, |_| false))
+            .map_or(Ok(()), |cgroup| strike(cgroup, &self.own, is_spared))
+    }
+
+    /// Takes a process out of what ends as one. It stays in the tree for as long as this process is there.
+    pub(crate) fn let_go(&self, identity: &Identity) -> io::Result<()> {
+        self.cgroup
+            .as_ref()
+            .map_or(Ok(()), |cgroup| let_go(cgroup, identity))
+    }
+
+    /// Who is in what ends as one.
+    pub(crate) fn contained(&self) -> io::Result<Vec<Identity>> {
+        self.cgroup
+            .as_ref()
+            .map_or(Ok(Vec::new()), |cgroup| contained(cgroup, &self.own))
     }
 
     /// Gives back what the kernel has kept for the run, of which nothing is left.
@@ -187,11 +201,7 @@ impl Containment {
         };
         // A cgroup that does not tell who is in it is no reason to lose sight of the tree. It cannot be removed before
         // everybody has left it, so nobody in it is taken for gone.
-        if let Some(Ok(contained)) = self
-            .cgroup
-            .as_ref()
-            .map(|cgroup| contained(cgroup, &self.own))
-        {
+        if let Ok(contained) = self.contained() {
             let known: BTreeSet<u32> = members.iter().map(|identity| identity.pid).collect();
             let is_new = |identity: &Identity| !known.contains(&identity.pid);
             members.extend(contained.into_iter().filter(is_new));
@@ -319,6 +329,11 @@ impl Remains {
         let _ = self.0.thaw();
     }
 
+    /// Takes a process out of it.
+    pub(crate) fn let_go(&self, identity: &Identity) -> io::Result<()> {
+        let_go(&self.0, identity)
+    }
+
     /// Kills it as one, unless somebody is in it who is to be spared.
     pub(crate) fn strike(
         &self,
@@ -355,6 +370,16 @@ fn strike(
     let is_fair = |identity: &Identity| identity.start >= guardian.start && !is_spared(identity);
     if inhabitants(cgroup, guardian.boot)?.iter().all(is_fair) {
         cgroup.kill()?;
+    }
+    Ok(())
+}
+
+fn let_go(cgroup: &Cgroup, identity: &Identity) -> io::Result<()> {
+    // A process is moved by its PID, of which there is no handle. One that was looked at a moment ago and is in the
+    // cgroup of a run is no stranger.
+    let is_inside = inhabitants(cgroup, identity.boot)?.contains(identity);
+    if is_inside {
+        cgroup.let_out(identity.pid)?;
     }
     Ok(())
 }

@@ -73,6 +73,15 @@ impl Mechanism {
             Self::Pidns => Level::Kernel,
         }
     }
+
+    /// Whether something may live on when the run ends, as a profile declares it: the kernel lets nothing out of a PID
+    /// namespace.
+    pub const fn lets_live_on(self) -> bool {
+        match self {
+            Self::Subreaper | Self::Cgroup => true,
+            Self::Pidns => false,
+        }
+    }
 }
 
 impl std::fmt::Display for Mechanism {

@@ -7,17 +7,20 @@
 //! One thread acts; the others only wait for one thing each and tell it. While nothing happens, nothing runs.
 
 mod end;
+mod living_on;
 mod members;
 mod obtain;
 mod open;
 mod tell;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::classify::LivingOn;
 use crate::contain::Containment;
 use crate::guarantee::Unavailable;
 use crate::identity::Identity;
@@ -118,6 +121,11 @@ struct Guardian {
     /// Mechanisms of containment that were tried in vain.
     unavailable: Vec<Unavailable>,
     leaked: Vec<Identity>,
+    /// What clients may leave behind.
+    survive: LivingOn,
+    /// What does live on when the run ends, and what of it has been let go.
+    living_on: BTreeSet<Identity>,
+    released: BTreeSet<Identity>,
 }
 
 /// What the guardian does next.
@@ -215,9 +223,12 @@ impl Guardian {
                 line,
                 log,
                 port,
+                survive,
                 after,
             } => {
-                let started = self.start(member, &line, log.map(PathBuf::from).as_deref(), port)?;
+                self.allow(member, &survive)?;
+                let log = log.map(PathBuf::from);
+                let started = self.start(member, &line, log.as_deref(), port, survive)?;
                 if started && member == Member::Test {
                     self.after_test = after;
                 }
@@ -252,12 +263,14 @@ impl Guardian {
         line: &spawn::CommandLine,
         log: Option<&Path>,
         port: Option<u16>,
+        survive: Vec<String>,
     ) -> io::Result<bool> {
         let program = line.program.to_string_lossy().into_owned();
         self.record(&Entry::Starting {
             member,
             program,
             port,
+            survive,
         })?;
         let output = match (log, &self.streams) {
             (Some(log), _) => Output::Log(log),
@@ -303,7 +316,7 @@ impl Guardian {
                 // What has ended since the last look is collected too, before nothing counts as left.
                 Reaped::NoneYet if is_empty => return Ok(true),
                 Reaped::NoneYet => {
-                    is_empty = self.containment.is_empty();
+                    is_empty = self.is_empty();
                     if !is_empty {
                         return Ok(false);
                     }

@@ -74,6 +74,9 @@ pub enum Entry {
         program: String,
         /// The port that it is to serve.
         port: Option<u16>,
+        /// Globs for the programs that it may leave behind.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        survive: Vec<String>,
     },
     /// A member has been started.
     Started {

@@ -36,6 +36,8 @@ pub(crate) enum Request {
         line: CommandLine,
         log: Option<OsString>,
         port: Option<u16>,
+        /// Globs for the programs that it may leave behind.
+        survive: Vec<String>,
         /// Of a test; the end of a client ends no run.
         after: AfterTest,
     },
@@ -123,6 +125,13 @@ pub(crate) enum Notice {
     },
     /// The run is being ended.
     Ending { reason: String, grace_ms: u64 },
+    /// A process lives on, as the profile of the client says that started it.
+    LivesOn {
+        identity: Identity,
+        member: Option<Member>,
+        name: String,
+        command: String,
+    },
     /// A process that is no member's own was killed.
     Killed { identity: Identity },
     /// A process could not be ended.

@@ -10,9 +10,11 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::classify::LivingOn;
 use crate::contain::Remains;
+use crate::guarantee::Mechanism;
 use crate::identity::Identity;
-use crate::ledger::{Entry, KnownRun, Ledger, RunState, take_lock};
+use crate::ledger::{Entry, KnownRun, Ledger, Member, RunState, take_lock};
 use crate::shutdown::{self, Survivor};
 use crate::sys;
 use crate::table::{Process, Table};
@@ -52,6 +54,8 @@ pub struct Remnant {
     pub name: String,
     /// Its command line.
     pub command: String,
+    /// The member that it descends from, where its mark says so.
+    pub member: Option<Member>,
 }
 
 /// What finishing a run has come to.
@@ -59,7 +63,9 @@ pub struct Remnant {
 pub struct Recovery {
     /// What was left of it.
     pub remnants: Vec<Remnant>,
-    /// Those of them that did not end when asked.
+    /// What lives on, as the profiles of the clients say that started it. It is none of the remnants.
+    pub living_on: Vec<Remnant>,
+    /// Those of the remnants that did not end when asked.
     pub killed: Vec<Identity>,
     /// Those that are still there.
     pub survivors: Vec<Survivor>,
@@ -131,10 +137,23 @@ pub fn remnants(run: &KnownRun) -> io::Result<Vec<Remnant>> {
     // A cgroup that cannot be read leaves the other evidence.
     let contained = contained(run).unwrap_or_default();
     let table = Table::read()?;
-    Ok(traces(run, &table, &contained, &BTreeSet::new())
+    let (traces, _) = traces(run, &table, &contained, &Known::default());
+    Ok(traces
         .into_iter()
         .filter_map(|(pid, trace)| Some(remnant(table.get(pid)?, trace)))
         .collect())
+}
+
+/// What the clients of a run may leave behind, where that is possible.
+pub(crate) fn living_on(run: &KnownRun) -> LivingOn {
+    let mut living_on = LivingOn::default();
+    if run.history.mechanism.is_none_or(Mechanism::lets_live_on) {
+        for (member, history) in &run.history.members {
+            // Its guardian has taken them.
+            let _ = living_on.allow(member.number(), &history.survive);
+        }
+    }
+    living_on
 }
 
 /// Everything that is in the cgroup of a run.
@@ -211,19 +230,27 @@ fn close(run: &KnownRun) -> Result<(), String> {
 fn end(run: &KnownRun, grace: Duration) -> io::Result<Recovery> {
     let mut hunt = Hunt::begin(run)?;
     let present = hunt.look(|_| {})?;
+    hunt.let_go();
     for cgroup in &hunt.remains {
         cgroup.thaw();
     }
     shutdown::ask(&present);
     // What those leave behind that were asked was not there to be asked, and is not waited for.
     shutdown::wait_for_all(&present, Deadline::after(grace));
+    hunt.look(|_| {})?;
+    hunt.let_go();
     hunt.strike();
-    let killed = shutdown::kill_all(|| hunt.look(shutdown::stop))?;
+    let killed = shutdown::kill_all(|| {
+        let found = hunt.look(shutdown::stop)?;
+        hunt.let_go();
+        Ok(found)
+    })?;
     // Each look has left out a cgroup that did not tell who is in it, so that what else gave somebody away still
     // counted. Nothing is called gone because of that.
     contained(run)?;
     Ok(Recovery {
         remnants: hunt.seen.into_values().collect(),
+        living_on: hunt.living_on.into_values().collect(),
         killed: killed.killed.into_iter().collect(),
         survivors: killed.survivors,
         ..Recovery::default()
@@ -235,7 +262,16 @@ struct Hunt<'a> {
     run: &'a KnownRun,
     remains: Vec<Remains>,
     spared: BTreeSet<Identity>,
+    allowed: LivingOn,
     seen: BTreeMap<Identity, Remnant>,
+    living_on: BTreeMap<Identity, Remnant>,
+}
+
+/// What earlier looks have shown: a process that was recognised by its lineage alone may have lost its parent since.
+#[derive(Default)]
+struct Known {
+    ending: BTreeSet<Identity>,
+    living_on: BTreeSet<Identity>,
 }
 
 impl<'a> Hunt<'a> {
@@ -247,7 +283,9 @@ impl<'a> Hunt<'a> {
             run,
             remains: remains(run).filter_map(Result::ok).collect(),
             spared: spared.map(Process::identity).collect(),
+            allowed: living_on(run),
             seen: BTreeMap::new(),
+            living_on: BTreeMap::new(),
         })
     }
 
@@ -255,14 +293,33 @@ impl<'a> Hunt<'a> {
     /// leaves, again and again, is gone when all others have been looked at.
     fn look(&mut self, at_once: impl Fn(&Identity)) -> io::Result<Vec<Identity>> {
         let table = Table::read_with(|process| {
-            if carries_mark(self.run, process) && !self.spared.contains(&process.identity()) {
+            // Whether one of those lives on is only known when its parent has been looked at.
+            let may_live_on = process
+                .mark()
+                .is_some_and(|(_, client)| self.allowed.concerns(client));
+            if carries_mark(self.run, process)
+                && !may_live_on
+                && !self.spared.contains(&process.identity())
+            {
                 at_once(&process.identity());
             }
         })?;
         let contained = self.contained();
-        let known = self.seen.keys().copied().collect();
+        let known = Known {
+            ending: self.seen.keys().copied().collect(),
+            living_on: self.living_on.keys().copied().collect(),
+        };
         let mut identities = Vec::new();
-        for (pid, trace) in traces(self.run, &table, &contained, &known) {
+        let (ending, living_on) = traces(self.run, &table, &contained, &known);
+        for (pid, trace) in living_on {
+            let Some(process) = table.get(pid) else {
+                continue;
+            };
+            self.living_on
+                .entry(process.identity())
+                .or_insert_with(|| remnant(process, trace));
+        }
+        for (pid, trace) in ending {
             let Some(process) = table.get(pid) else {
                 continue;
             };
@@ -276,7 +333,11 @@ impl<'a> Hunt<'a> {
             let Some(process) = Process::read(identity.pid).filter(|_| is_new) else {
                 continue;
             };
-            if process.identity() == identity && !process.is_zombie() {
+            // The next look knows where it comes from.
+            let is_concerned = process
+                .mark()
+                .is_some_and(|(_, client)| self.allowed.concerns(client));
+            if process.identity() == identity && !process.is_zombie() && !is_concerned {
                 identities.push(identity);
                 self.seen
                     .entry(identity)
@@ -292,12 +353,23 @@ impl<'a> Hunt<'a> {
         members.filter_map(Result::ok).flatten().collect()
     }
 
+    /// Takes what lives on out of the run's cgroup.
+    fn let_go(&self) {
+        for cgroup in &self.remains {
+            for identity in self.living_on.keys() {
+                let _ = cgroup.let_go(identity);
+            }
+        }
+    }
+
     /// Kills the run's cgroup as one, unless somebody is in it who is to be spared. What that does not reach is for the
     /// looks that follow.
     fn strike(&self) {
         let guardian = &self.run.history.opened.guardian;
+        let is_spared =
+            |member: &Identity| self.spared.contains(member) || self.living_on.contains_key(member);
         for cgroup in &self.remains {
-            let _ = cgroup.strike(guardian, |member| self.spared.contains(member));
+            let _ = cgroup.strike(guardian, is_spared);
         }
     }
 }
@@ -312,15 +384,14 @@ fn carries_mark(run: &KnownRun, process: &Process) -> bool {
         && process.mark().map(|(mark, _)| mark) == opened.mark
 }
 
-/// What belongs to the run, by PID. Never its guardian, nor this process or one of its ancestors.
-///
-/// What is known already stays known: a process that was recognised by its lineage alone may have lost its parent since.
+/// What belongs to the run, by PID: what ends with it, and what lives on. Never its guardian, nor this process or one
+/// of its ancestors.
 fn traces(
     run: &KnownRun,
     table: &Table,
     contained: &BTreeSet<Identity>,
-    known: &BTreeSet<Identity>,
-) -> BTreeMap<u32, Trace> {
+    known: &Known,
+) -> (BTreeMap<u32, Trace>, BTreeMap<u32, Trace>) {
     let history = &run.history;
     let own = std::process::id();
     let mut spared: BTreeSet<u32> = table
@@ -348,7 +419,9 @@ fn traces(
             Trace::Container
         } else if carries_mark(run, process) {
             Trace::Mark
-        } else if known.contains(&process.identity()) {
+        } else if known.ending.contains(&process.identity())
+            || known.living_on.contains(&process.identity())
+        {
             Trace::Lineage
         } else if recorded.contains(&process.identity()) {
             Trace::Recorded
@@ -369,7 +442,25 @@ fn traces(
         let guardian = table.find(&history.opened.guardian);
         !spared.contains(pid) && guardian.is_none_or(|guardian| guardian.identity().pid != *pid)
     });
+    let allowed = living_on(run);
+    if allowed.is_empty() {
+        return (found, BTreeMap::new());
+    }
+    let lives_on = |pid: &u32| {
+        table.get(*pid).is_some_and(|process| {
+            let client = process.mark().map(|(_, client)| client);
+            // A client's own process ends with its run, whatever it is called.
+            known.living_on.contains(&process.identity())
+                || carries_mark(run, process)
+                    && !recorded.contains(&process.identity())
+                    && client.is_some_and(|client| allowed.allows(client, process))
+        })
+    };
+    let mut living: BTreeSet<u32> = found.keys().copied().filter(lives_on).collect();
+    living.extend(table.descendants(&living));
     found
+        .into_iter()
+        .partition(|(pid, _)| !living.contains(pid))
 }
 
 fn remnant(process: &Process, trace: Trace) -> Remnant {
@@ -378,5 +469,8 @@ fn remnant(process: &Process, trace: Trace) -> Remnant {
         trace,
         name: process.name(),
         command: process.command(),
+        member: process
+            .mark()
+            .and_then(|(_, number)| Member::from_number(number)),
     }
 }

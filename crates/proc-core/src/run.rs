@@ -66,6 +66,7 @@ pub struct Run {
     unseen: Option<String>,
     leaks: usize,
     survivors: usize,
+    living_on: usize,
 }
 
 /// How far a run has come.
@@ -118,6 +119,7 @@ impl Run {
             line,
             log: None,
             port: None,
+            survive: Vec::new(),
             after,
         };
         self.say(&request, on_event)?;

@@ -26,6 +26,8 @@ pub struct Ending {
     pub ended: Vec<(Identity, bool)>,
     /// Other processes of the run that had to be killed.
     pub killed: Vec<Identity>,
+    /// Processes that live on, as the profiles of the clients say that started them.
+    pub living_on: Vec<Identity>,
     /// Processes that are still there.
     pub survivors: Vec<(Identity, SurvivalReason)>,
 }
@@ -101,6 +103,7 @@ pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, Visi
                 identity, killed, ..
             })) => ending.ended.push((identity, killed)),
             Ok(Some(Notice::Killed { identity })) => ending.killed.push(identity),
+            Ok(Some(Notice::LivesOn { identity, .. })) => ending.living_on.push(identity),
             Ok(Some(Notice::Survived {
                 identity, reason, ..
             })) => ending.survivors.push((identity, reason)),

@@ -141,8 +141,8 @@ fn what_is_promised_is_observed() {
         assert_eq!(document["asked_for"], false);
         let chosen = mechanism(&document, document["chosen"].as_str().unwrap());
         assert_eq!(chosen["available"], true);
-        for way in ["cgroup", "pidns"] {
-            mechanism(&document, way);
+        for (way, lets_live_on) in [("cgroup", true), ("pidns", false), ("subreaper", true)] {
+            assert_eq!(mechanism(&document, way)["lets_live_on"], lets_live_on);
         }
         let subreaper = mechanism(&document, "subreaper");
         assert_eq!(subreaper["available"], true);
@@ -225,6 +225,12 @@ fn people_see_a_row_for_each_way_of_containment() {
         assert!(
             lines.contains(
                 &"subreaper, both killed: left 2 daemons without the mark (not promised)"
+            ),
+            "{lines:?}"
+        );
+        assert!(
+            lines.contains(
+                &"pidns lets nothing live on: `survive` of a profile has no effect there"
             ),
             "{lines:?}"
         );

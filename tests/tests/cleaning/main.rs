@@ -24,3 +24,4 @@ mod runs;
 mod bystanders;
 mod scopes;
 mod sizes;
+mod survive;

@@ -131,7 +131,17 @@ impl Launch {
         interrupt_on_signals(interrupter).map_err(|error| Failure::new(Exit::Guardian, error))?;
 
         let mut display = Display::new(context);
-        let mut show = |event: &Event| display.show(event);
+        let mut show = |event: &Event| {
+            display.show(event);
+            if plan.lets_live_on()
+                && let Event::RunStarted { mechanism, .. } = event
+                && !mechanism.lets_live_on()
+            {
+                context.note(&format!(
+                    "warning: {mechanism} lets nothing live on: `survive` of the profile has no effect"
+                ));
+            }
+        };
         let opened = std::time::Instant::now();
         let mut run = match builder.launch(&mut show) {
             Ok(run) => run,

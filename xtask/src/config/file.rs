@@ -205,6 +205,9 @@ fn profile(section: &mut Section<'_, '_>, base: Option<&Profile>, folder: &Path)
     section.table("shutdown", |section| {
         section.set("grace", &mut profile.shutdown.grace, value::duration);
     });
+    section.set("survive", &mut profile.survive, |node| {
+        value::list(node, value::program_glob)
+    });
     section.set("lock_files", &mut profile.lock_files, |node| {
         value::list(node, value::glob_below)
     });

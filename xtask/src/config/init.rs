@@ -92,6 +92,7 @@ args = [
 console = \"new\"               # a window of its own (Windows); elsewhere, and with \"log\", the log file
 ready = {{ path = {path}, status = {status}, timeout = {timeout}, request_timeout = {request_timeout} }}
 shutdown = {{ grace = {grace} }}
+# survive = [\"zenserver*\", \"UnrealTraceServer*\"]   # programs that clients start and that outlive the run
 lock_files = {lock_files}
 ",
         path = quoted(&ready.path),
@@ -208,6 +209,7 @@ mod tests {
         console = "new"               # a window of its own (Windows); elsewhere, and with "log", the log file
         ready = { path = "/status", status = 200, timeout = "3m", request_timeout = "2s" }
         shutdown = { grace = "10s" }
+        # survive = ["zenserver*", "UnrealTraceServer*"]   # programs that clients start and that outlive the run
         lock_files = ["Intermediate/**/*.lock*"]
 
         # A group is counted and cleaned together, and the first group that matches a process has it.

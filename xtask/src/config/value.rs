@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
+use proc_core::classify::LivingOn;
 use toml::de::{DeTable, DeValue};
 
 use super::duration::parse_duration;
@@ -116,6 +117,15 @@ pub(super) fn glob(node: &Node<'_>) -> Read<String> {
     match globset::Glob::new(&text) {
         Ok(_) => Ok(text),
         Err(error) => fault(node, format!("has a bad glob: {}", error.kind())),
+    }
+}
+
+/// A glob for the names of programs that are left alone: it must name some, and not all.
+pub(super) fn program_glob(node: &Node<'_>) -> Read<String> {
+    let text = filled(node)?;
+    match LivingOn::default().allow(1, std::slice::from_ref(&text)) {
+        Ok(()) => Ok(text),
+        Err(error) => fault(node, format!("has {error}")),
     }
 }
 

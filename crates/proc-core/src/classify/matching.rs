@@ -8,7 +8,7 @@ use super::bounds::{Bounds, Place};
 use super::lineage::Lineage;
 use super::rules::{GroupRule, Rules};
 use super::work::{self, Work};
-use super::{Evidence, ForeignReason, Subject, UnknownReason};
+use super::{Evidence, ForeignReason, Subject, UnknownReason, Verdict};
 use super::{paths, script, unreal};
 
 /// What the rules say of a process.
@@ -31,6 +31,17 @@ pub(super) struct Found {
     pub(super) own_editor: bool,
     /// An Unreal process that says itself where it belongs, and does not take that from the one that started it.
     settled: bool,
+}
+
+impl From<Found> for Verdict {
+    fn from(found: Found) -> Self {
+        Self::Group {
+            group: found.group,
+            evidence: found.evidence,
+            in_scope: found.in_scope,
+            own_editor: found.own_editor,
+        }
+    }
 }
 
 /// Asks the rules, each process at most once.
@@ -242,7 +253,7 @@ impl<'a> Matcher<'a> {
 
 /// The names by which rules may know a program: that of its file, and that by which it was called. The kernel's short
 /// name is none of them: it is cut off, and each thread can change it.
-fn names_of(subject: &dyn Subject) -> Vec<String> {
+pub(super) fn names_of(subject: &dyn Subject) -> Vec<String> {
     let mut names = Vec::new();
     if let Some(path) = subject.executable().and_then(Path::to_str) {
         names.push(paths::program_name(path).to_owned());

@@ -146,17 +146,24 @@ fn run(id: &'static str) -> impl Strategy<Value = RunInfo> {
         vec(identity(), 0..2),
         vec(identity(), 0..2),
         select(vec![None, Some(1), Some(2)]),
+        select(vec![None, None, Some("zenserver"), Some("server")]),
     )
         .prop_map(
-            move |(scope, state, guardian, holders, members, contained, mark)| RunInfo {
-                scope,
-                state,
-                guardian,
-                holders,
-                members,
-                contained,
-                mark: mark.map(mark_of),
-                ..RunInfo::new(id, scope, state)
+            move |(scope, state, guardian, holders, members, contained, mark, survive)| {
+                let mut living_on = LivingOn::default();
+                let globs: Vec<String> = survive.map(str::to_owned).into_iter().collect();
+                living_on.allow(1, &globs).unwrap();
+                RunInfo {
+                    scope,
+                    state,
+                    guardian,
+                    holders,
+                    members,
+                    contained,
+                    mark: mark.map(mark_of),
+                    living_on,
+                    ..RunInfo::new(id, scope, state)
+                }
             },
         )
 }
@@ -365,6 +372,25 @@ proptest! {
                 }
                 _ => prop_assert!(false, "{selected:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn what_may_live_on_is_a_target_only_for_a_group_that_names_it(case in case()) {
+        for selected in case.selected().iter().filter(|s| s.decision.is_target()) {
+            let facts = case.get(selected.identity.pid).unwrap();
+            let Verdict::Ours { run, .. } = &selected.verdict else {
+                let lives_on = matches!(
+                    selected.verdict,
+                    Verdict::Foreign { reason: ForeignReason::LivesOn { .. } }
+                );
+                prop_assert!(!lives_on, "{selected:?}");
+                continue;
+            };
+            let run = case.runs.iter().find(|known| known.id == *run).unwrap();
+            let is_marked = run.mark.is_some() && facts.mark == run.mark.map(|mark| (mark, 1));
+            let is_member = run.members.contains(&facts.identity);
+            prop_assert!(is_member || !is_marked || !run.living_on.allows(1, facts), "{selected:?}");
         }
     }
 

@@ -74,19 +74,28 @@ pub enum RuleError {
     /// A group's name globs match every program, and nothing else narrows them.
     #[error("group `{0}` matches every program: name the programs, or their scripts")]
     TooBroad(String),
-    /// A glob for names has a folder in it.
-    #[error("group `{group}` has `{pattern}` for a name: names have no folders")]
-    Folder {
-        /// The group.
-        group: String,
-        /// The glob.
-        pattern: String,
-    },
-    /// A glob is malformed.
-    #[error("group `{group}` has a bad glob `{pattern}`: {reason}")]
+    /// A glob of a group cannot be used.
+    #[error("group `{group}` has {source}")]
     Glob {
         /// The group.
         group: String,
+        /// What is wrong with it.
+        source: GlobError,
+    },
+}
+
+/// A glob that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GlobError {
+    /// A glob for names has a folder in it.
+    #[error("`{0}` for a name: names have no folders")]
+    Folder(String),
+    /// It matches every program where some are to be named.
+    #[error("`{0}`, which matches every program: name those that are meant")]
+    Everything(String),
+    /// It is malformed.
+    #[error("a bad glob `{pattern}`: {reason}")]
+    Malformed {
         /// The glob.
         pattern: String,
         /// What is wrong with it.
@@ -154,12 +163,16 @@ impl GroupRule {
         if spec.scripts.is_empty() && spec.names.iter().any(every) {
             return Err(RuleError::TooBroad(spec.name));
         }
-        let names = Names::new(&spec.name, &spec.names)?;
-        let scripts = Scripts::new(&spec.name, &spec.scripts)?;
+        let glob_error = |source| RuleError::Glob {
+            group: spec.name.clone(),
+            source,
+        };
+        let names = Names::new(&spec.names).map_err(glob_error)?;
+        let scripts = Scripts::new(&spec.scripts).map_err(glob_error)?;
         let is_unreal =
             scripts.is_empty() && (spec.name == "unreal" || names.find("UnrealEditor").is_some());
         Ok(Self {
-            spare: Names::new(&spec.name, &spec.spare)?,
+            spare: Names::new(&spec.spare).map_err(glob_error)?,
             unreal: spec.unreal.unwrap_or(is_unreal),
             limit: spec.limit,
             name: spec.name,
@@ -170,21 +183,18 @@ impl GroupRule {
 }
 
 impl Names {
-    fn new(group: &str, patterns: &[String]) -> Result<Self, RuleError> {
+    pub(super) fn new(patterns: &[String]) -> Result<Self, GlobError> {
         let mut set = GlobSetBuilder::new();
         for pattern in patterns {
             if pattern.contains(['/', '\\']) {
-                return Err(RuleError::Folder {
-                    group: group.to_owned(),
-                    pattern: pattern.clone(),
-                });
+                return Err(GlobError::Folder(pattern.clone()));
             }
             let folded = pattern.to_lowercase();
             let stem = folded.strip_suffix(".exe").unwrap_or(&folded);
-            set.add(glob(group, pattern, stem)?);
+            set.add(glob(pattern, stem)?);
         }
         Ok(Self {
-            set: build(group, patterns, &set)?,
+            set: build(patterns, &set)?,
             patterns: patterns.to_vec(),
         })
     }
@@ -214,7 +224,7 @@ impl Names {
 }
 
 impl Scripts {
-    fn new(group: &str, patterns: &[String]) -> Result<Self, RuleError> {
+    fn new(patterns: &[String]) -> Result<Self, GlobError> {
         let patterns: Vec<String> = patterns
             .iter()
             .map(|pattern| pattern.replace('\\', "/"))
@@ -222,10 +232,10 @@ impl Scripts {
         let mut set = GlobSetBuilder::new();
         for pattern in &patterns {
             let plain = pattern.strip_prefix("./").unwrap_or(pattern);
-            set.add(glob(group, pattern, plain)?);
+            set.add(glob(pattern, plain)?);
         }
         Ok(Self {
-            set: build(group, &patterns, &set)?,
+            set: build(&patterns, &set)?,
             patterns,
         })
     }
@@ -262,22 +272,20 @@ pub(super) fn closed_folders(path: &str) -> impl Iterator<Item = &str> {
         .filter(|part| part.starts_with('.') || INSTALLED.contains(part))
 }
 
-fn glob(group: &str, pattern: &str, text: &str) -> Result<globset::Glob, RuleError> {
+fn glob(pattern: &str, text: &str) -> Result<globset::Glob, GlobError> {
     GlobBuilder::new(text)
         .case_insensitive(true)
         .literal_separator(true)
         .backslash_escape(false)
         .build()
-        .map_err(|error| RuleError::Glob {
-            group: group.to_owned(),
+        .map_err(|error| GlobError::Malformed {
             pattern: pattern.to_owned(),
             reason: error.kind().to_string(),
         })
 }
 
-fn build(group: &str, patterns: &[String], set: &GlobSetBuilder) -> Result<GlobSet, RuleError> {
-    set.build().map_err(|error| RuleError::Glob {
-        group: group.to_owned(),
+fn build(patterns: &[String], set: &GlobSetBuilder) -> Result<GlobSet, GlobError> {
+    set.build().map_err(|error| GlobError::Malformed {
         pattern: patterns.join(" "),
         reason: error.kind().to_string(),
     })

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Evidence, Lineage, Subject};
+use super::{Evidence, Lineage, LivingOn, Subject};
 use crate::identity::Identity;
 use crate::mark::Mark;
 
@@ -26,6 +26,8 @@ pub struct RunInfo {
     pub contained: Vec<Identity>,
     /// The mark that its processes carry.
     pub mark: Option<Mark>,
+    /// What its clients may leave behind.
+    pub living_on: LivingOn,
 }
 
 /// Whose run it is.
@@ -58,11 +60,31 @@ impl RunInfo {
             members: Vec::new(),
             contained: Vec::new(),
             mark: None,
+            living_on: LivingOn::default(),
         }
     }
 
     pub(super) fn is_live(&self) -> bool {
         self.state == RunState::Live
+    }
+
+    /// Whether a process of this run may live on when it ends: as a program that a client may leave behind, or as one
+    /// that such a program has started.
+    pub(super) fn lets_live(&self, lineage: &Lineage<'_>, subject: &dyn Subject) -> bool {
+        if self.living_on.is_empty() {
+            return false;
+        }
+        let line = lineage.ancestors(subject.identity().pid);
+        self.allows(subject) || line.into_iter().any(|ancestor| self.allows(ancestor))
+    }
+
+    fn allows(&self, subject: &dyn Subject) -> bool {
+        let client = subject
+            .mark()
+            .and_then(|(mark, client)| (self.mark == Some(mark)).then_some(client));
+        // A client's own process ends with its run, whatever it is called.
+        !self.members.contains(&subject.identity())
+            && client.is_some_and(|client| self.living_on.allows(client, subject))
     }
 }
 

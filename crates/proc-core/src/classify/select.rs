@@ -90,7 +90,7 @@ impl Classifier<'_> {
     /// What a request means for each process of the look, by PID.
     ///
     /// The descendants of a target go with it, but never through a process that stays: one that is protected, that a
-    /// rule spares, that is a person's own editor, or that belongs to a live run.
+    /// rule spares, that may live on, that is a person's own editor, or that belongs to a live run.
     pub fn select(&self, request: &Request) -> Vec<Selection> {
         let verdicts: BTreeMap<Identity, &Verdict> = self
             .lineage
@@ -260,7 +260,7 @@ impl Classifier<'_> {
         match verdict {
             Verdict::Protected { .. }
             | Verdict::Foreign {
-                reason: ForeignReason::Exited,
+                reason: ForeignReason::Exited | ForeignReason::LivesOn { .. },
             }
             | Verdict::Unknown {
                 reason: UnknownReason::Vanished,

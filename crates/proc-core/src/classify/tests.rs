@@ -3,6 +3,7 @@
 //! The machine is a made-up one: `World` holds processes, files and links.
 
 mod interpreters;
+mod living_on;
 mod machine;
 mod programs;
 mod protection;

@@ -89,6 +89,11 @@ pub enum ForeignReason {
         /// The pattern that matches it.
         pattern: String,
     },
+    /// A run started it, and its profile lets it live on (`survive`).
+    LivesOn {
+        /// The run.
+        run: String,
+    },
     /// An interpreter that a rule names, running nothing that the rule names.
     NoScript {
         /// The first group whose rule names the interpreter.
@@ -315,6 +320,10 @@ impl fmt::Display for ForeignReason {
             Self::Spared { group, pattern } => {
                 write!(f, "spared by the rule of group {group} ({pattern})")
             }
+            Self::LivesOn { run } => write!(
+                f,
+                "was started by run {run}, whose profile lets it live on (`survive`)"
+            ),
             Self::NoScript { .. } => f.write_str("the interpreter runs no script of this scope"),
         }
     }

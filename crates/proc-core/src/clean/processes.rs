@@ -8,7 +8,7 @@ use super::{
     Action, BlockedPort, CleanError, Cleaner, Cleaning, DEFAULT_GRACE, ProcessReport,
     SelectionReport, Sight, Targets,
 };
-use crate::classify::{Decision, ProtectedReason, Request, Selection, Verdict};
+use crate::classify::{Decision, ForeignReason, ProtectedReason, Request, Selection, Verdict};
 use crate::identity::Identity;
 use crate::ledger::{RunState, Runs};
 use crate::port::{self, PortState};
@@ -160,6 +160,9 @@ fn belongs_to_a_run(verdict: &Verdict) -> bool {
     matches!(
         verdict,
         Verdict::Ours { .. }
+            | Verdict::Foreign {
+                reason: ForeignReason::LivesOn { .. }
+            }
             | Verdict::Protected {
                 reason: ProtectedReason::Guardian { .. }
             }

@@ -167,11 +167,15 @@ impl Cleaner {
             .killed
             .iter()
             .map(|identity| (*identity, Action::Killed));
+        let living_on = ending
+            .living_on
+            .iter()
+            .map(|identity| (*identity, Action::Spared));
         let survived = ending
             .survivors
             .iter()
             .map(|(identity, reason)| (*identity, (*reason).into()));
-        for (identity, action) in ended.chain(killed).chain(survived) {
+        for (identity, action) in ended.chain(killed).chain(living_on).chain(survived) {
             match processes
                 .iter_mut()
                 .find(|known| known.identity == identity)
@@ -212,7 +216,9 @@ impl Cleaner {
         if let Some(skipped) = recovery.skipped {
             return Ok(kept(run, skipped.into()));
         }
-        let processes = recovery.remnants.into_iter().map(|remnant| {
+        let living_on = recovery.living_on.into_iter();
+        let living_on = living_on.map(|remnant| process(remnant, Action::Spared));
+        let remnants = recovery.remnants.into_iter().map(|remnant| {
             let identity = remnant.identity;
             let survivor = recovery
                 .survivors
@@ -229,7 +235,8 @@ impl Cleaner {
             None => "its guardian was gone".to_owned(),
             Some(why) => format!("its guardian was gone; {why}, so the next command looks again"),
         };
-        Ok(report(run, RunAction::Ended, &reason, processes.collect()))
+        let processes = remnants.chain(living_on).collect();
+        Ok(report(run, RunAction::Ended, &reason, processes))
     }
 }
 

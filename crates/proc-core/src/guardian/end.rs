@@ -35,7 +35,8 @@ impl Guardian {
         });
         let in_a_hurry = self.settle(inbox);
         let grace = if in_a_hurry { Duration::ZERO } else { grace };
-        let present = self.containment.members().unwrap_or_default();
+        let present = self.present().unwrap_or_default();
+        self.let_go();
         self.report_leaks(&present);
         self.containment.thaw();
         shutdown::ask(&present);
@@ -56,7 +57,7 @@ impl Guardian {
         let Some(init) = self.containment.init() else {
             return true;
         };
-        let struck = self.containment.strike();
+        let struck = self.containment.strike(|_| false);
         let is_gone = poll_until(Deadline::after(NAMESPACE_TIMEOUT), || {
             let _ = self.collect(true);
             self.containment.init().is_none().then_some(())
@@ -89,8 +90,16 @@ impl Guardian {
     /// Puts away what the run has used up. Without the last entry the next command looks for what may be left: it finds
     /// nothing, and puts away what this one could not.
     fn close(&mut self) {
+        // What lives on may have started something since the last look.
+        let _ = self.present();
+        self.let_go();
         match self.containment.dissolve() {
             Ok(()) => {
+                let _ = self.record(&Entry::Closed);
+            }
+            // Who lives on and cannot be let go keeps the cgroup until it ends.
+            Err(error) if self.only_the_living_are_left() => {
+                complain(&error);
                 let _ = self.record(&Entry::Closed);
             }
             Err(error) => {
@@ -107,16 +116,16 @@ impl Guardian {
         let deadline = Deadline::after(SETTLE_TIMEOUT);
         loop {
             let nothing_left = self.collect(false).unwrap_or(false);
-            let unsettled = || {
-                let members = self.containment.members().unwrap_or_default();
-                members
+            let unsettled = |guardian: &mut Self| {
+                let present = guardian.present().unwrap_or_default();
+                present
                     .iter()
-                    .any(|identity| self.left_by(identity).is_some())
+                    .any(|identity| guardian.left_by(identity).is_some())
             };
             if nothing_left
                 || !self.members.has_ended(Member::Test)
                 || deadline.has_passed()
-                || !unsettled()
+                || !unsettled(self)
             {
                 return false;
             }
@@ -164,29 +173,34 @@ impl Guardian {
 
     /// Asks what was started too late to be asked with the others, once what has started it is gone. Before that it
     /// may be the way in which its parent ends.
-    fn ask_latecomers(&self, asked: &mut BTreeSet<Identity>) {
+    fn ask_latecomers(&mut self, asked: &mut BTreeSet<Identity>) {
         let mut latecomers = self.containment.own_children();
-        latecomers.retain(|identity| asked.insert(*identity));
+        self.recognise(&latecomers);
+        latecomers.retain(|identity| !self.living_on.contains(identity) && asked.insert(*identity));
         shutdown::ask(&latecomers);
     }
 
     /// Kills what is left. `true`: a look has shown that nothing is.
     fn kill(&mut self) -> bool {
-        let present = self.containment.members().unwrap_or_default();
+        let present = self.present().unwrap_or_default();
+        self.let_go();
         self.report_leaks(&present);
         for identity in &present {
             self.members.about_to_kill(identity);
         }
         // What it does not reach is found by the looks that follow; what cannot be struck is killed one by one.
-        let _ = self.containment.strike();
+        let _ = self
+            .containment
+            .strike(|identity| self.living_on.contains(identity));
         let result = shutdown::kill_all(|| {
             // A child that is collected makes room for its orphans to be seen as this process's own children.
             self.collect(true)?;
-            let members = self.containment.members()?;
-            for identity in &members {
+            let present = self.present()?;
+            self.let_go();
+            for identity in &present {
                 self.members.about_to_kill(identity);
             }
-            Ok(members)
+            Ok(present)
         });
         let _ = self.collect(true);
         let Killed {
@@ -217,10 +231,14 @@ impl Guardian {
 
     /// The member that started a process and has itself ended.
     fn left_by(&self, identity: &Identity) -> Option<Member> {
-        let (mark, number) = Process::read(identity.pid)?.mark()?;
-        let member =
-            Member::from_number(number).filter(|_| Some(mark) == self.containment.mark())?;
+        let member = self.started_by(identity)?;
         (!self.members.is_member(identity) && self.members.has_ended(member)).then_some(member)
+    }
+
+    /// The member that a process descends from.
+    pub(super) fn started_by(&self, identity: &Identity) -> Option<Member> {
+        let (mark, number) = Process::read(identity.pid)?.mark()?;
+        Member::from_number(number).filter(|_| Some(mark) == self.containment.mark())
     }
 
     fn report_leaks(&mut self, present: &[Identity]) {
@@ -243,7 +261,8 @@ impl Guardian {
     }
 }
 
-fn describe(identity: &Identity) -> (String, String) {
+/// The name and the command line of a process; empty where it is gone.
+pub(super) fn describe(identity: &Identity) -> (String, String) {
     match Process::read(identity.pid).filter(|process| process.identity() == *identity) {
         Some(process) => (process.name(), process.command()),
         None => (String::new(), String::new()),

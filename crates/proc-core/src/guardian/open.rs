@@ -1,5 +1,6 @@
 //! Opening a run: nothing is started before all that it needs is had and written down.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use super::Guardian;
 use super::members::Members;
 use super::obtain::contain;
 use super::tell::Audience;
+use crate::classify::LivingOn;
 use crate::contain::Containment;
 use crate::ledger::{Entry, Ledger, Opened, VERSION as LEDGER_VERSION, take_lock};
 use crate::port::{self, Lease};
@@ -99,6 +101,9 @@ impl Guardian {
             own: own.identity(),
             unavailable,
             leaked: Vec::new(),
+            survive: LivingOn::default(),
+            living_on: BTreeSet::new(),
+            released: BTreeSet::new(),
         })
     }
 }

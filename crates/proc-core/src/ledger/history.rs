@@ -37,6 +37,8 @@ pub struct MemberHistory {
     pub program: String,
     /// The port that it was to serve.
     pub port: Option<u16>,
+    /// Globs for the programs that it may leave behind.
+    pub survive: Vec<String>,
     /// The process that it was started as. `None`: it was about to be started.
     pub identity: Option<Identity>,
     /// Where it has answered.
@@ -122,12 +124,14 @@ impl History {
                 member,
                 program,
                 port,
+                survive,
             } => {
                 self.members.insert(
                     member,
                     MemberHistory {
                         program,
                         port,
+                        survive,
                         identity: None,
                         url: None,
                         status: None,
@@ -211,6 +215,7 @@ mod tests {
                 member,
                 program: "p".into(),
                 port: Some(8080),
+                survive: Vec::new(),
             })
             .unwrap();
         ledger

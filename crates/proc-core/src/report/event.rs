@@ -91,6 +91,13 @@ pub enum Event {
         /// Who started it: `client 2`, `the test`.
         started_by: String,
     },
+    /// A process lives on when the run ends: the profile of the client that started it says so (`survive`).
+    LivesOn {
+        /// The process.
+        process: ProcessNote,
+        /// Who started it: `client 2`.
+        started_by: String,
+    },
     /// The run is being ended.
     Terminating {
         /// Why.
@@ -126,6 +133,8 @@ pub enum Event {
         leaks: usize,
         /// How many processes could not be ended.
         survivors: usize,
+        /// How many processes live on because a profile says so.
+        living_on: usize,
         /// Why there is no containment such as was asked for, by mechanism, where the run was refused for that.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         unavailable: Vec<Unavailable>,

@@ -75,6 +75,7 @@ impl Run {
             line,
             log: Some(log.clone().into_os_string()),
             port: Some(client.port),
+            survive: client.survive.clone(),
             after: AfterTest::Wait,
         };
         self.say(&request, on_event)?;

@@ -241,6 +241,7 @@ impl Builder {
             unseen: None,
             leaks: 0,
             survivors: 0,
+            living_on: 0,
         };
         Ok((run, guardian))
     }

@@ -20,6 +20,7 @@ pub struct Client {
     pub(super) line: CommandLine,
     pub(super) port: u16,
     pub(super) ready: Ready,
+    pub(super) survive: Vec<String>,
 }
 
 /// What makes a client ready.
@@ -66,6 +67,7 @@ impl Client {
             line,
             port: 0,
             ready: Ready::default(),
+            survive: Vec::new(),
         }
     }
 
@@ -110,6 +112,15 @@ impl Client {
     #[must_use]
     pub fn ready(mut self, ready: Ready) -> Self {
         self.ready = ready;
+        self
+    }
+
+    /// Globs for the names of programs that it may leave behind, because they serve others too. A glob for every
+    /// program is refused when the client is started. In a PID namespace
+    /// ([`Mechanism::Pidns`](crate::guarantee::Mechanism::Pidns)) they end with the run all the same.
+    #[must_use]
+    pub fn survive(mut self, globs: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.survive.extend(globs.into_iter().map(Into::into));
         self
     }
 }

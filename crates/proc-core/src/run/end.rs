@@ -53,6 +53,7 @@ impl Run {
             clients: clients.collect(),
             leaks: self.leaks,
             survivors: self.survivors,
+            living_on: self.living_on,
             unavailable: Vec::new(),
         }
     }
@@ -153,15 +154,29 @@ impl Run {
                 command,
             } => {
                 self.leaks += 1;
-                let started_by =
-                    member.map_or_else(|| "unknown".into(), |member| member.to_string());
                 on_event(&Event::Leak {
                     process: ProcessNote {
                         identity,
                         name,
                         command,
                     },
-                    started_by,
+                    started_by: started_by(member),
+                });
+            }
+            Notice::LivesOn {
+                identity,
+                member,
+                name,
+                command,
+            } => {
+                self.living_on += 1;
+                on_event(&Event::LivesOn {
+                    process: ProcessNote {
+                        identity,
+                        name,
+                        command,
+                    },
+                    started_by: started_by(member),
                 });
             }
             Notice::Killed { identity } => on_event(&Event::Killed { identity }),
@@ -220,6 +235,17 @@ impl Run {
     }
 
     fn report_recovery(&mut self, recovery: Recovery, on_event: &mut dyn FnMut(&Event)) {
+        for remnant in recovery.living_on {
+            self.living_on += 1;
+            on_event(&Event::LivesOn {
+                process: ProcessNote {
+                    identity: remnant.identity,
+                    name: remnant.name,
+                    command: remnant.command,
+                },
+                started_by: started_by(remnant.member),
+            });
+        }
         for identity in recovery.killed {
             on_event(&Event::Killed { identity });
         }
@@ -243,4 +269,8 @@ impl Run {
             });
         }
     }
+}
+
+fn started_by(member: Option<Member>) -> String {
+    member.map_or_else(|| "unknown".into(), |member| member.to_string())
 }

@@ -47,6 +47,8 @@ pub(super) struct MechanismReport {
     pub(super) why_not: Option<String>,
     /// What it promises, here or elsewhere.
     pub(super) level: Level,
+    /// Whether what a profile declares with `survive` lives on. Where it does not, it ends with the run.
+    pub(super) lets_live_on: bool,
     /// Whether everything was observed that it promises.
     pub(super) kept: bool,
     /// What was staged, and what became of it.
@@ -167,6 +169,7 @@ impl MechanismReport {
                 cases.first().filter(|_| is_dark)?.problem.clone()
             }),
             level: mechanism.level(),
+            lets_live_on: mechanism.lets_live_on(),
             kept: !cases.is_empty() && cases.iter().all(CaseReport::is_kept),
             cases,
         }

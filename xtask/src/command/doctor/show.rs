@@ -32,6 +32,13 @@ pub(super) fn show(report: &DoctorReport) -> String {
         let mut cases = mechanism.cases.iter();
         cases.any(|case| case.after == Some(After::Cleanup))
     };
+    for mechanism in report.mechanisms.iter().filter(|one| !one.lets_live_on) {
+        let name = mechanism.mechanism;
+        let _ = writeln!(
+            text,
+            "{name} lets nothing live on: `survive` of a profile has no effect there"
+        );
+    }
     if report.mechanisms.iter().any(is_swept) {
         text += "both killed: `cleanup` followed, which ends the rest at the level whole-tree\n";
     }

@@ -1,7 +1,9 @@
 //! Showing a run: events for scripts, or lines and a progress display for people.
 
 use indicatif::ProgressBar;
-use proc_core::report::{ClientEnd, ClientSummary, Document, EVENT_SCHEMA, Ended, Event};
+use proc_core::report::{
+    ClientEnd, ClientSummary, Document, EVENT_SCHEMA, Ended, Event, ProcessNote,
+};
 use proc_core::run::RunError;
 
 use crate::cli::Format;
@@ -110,12 +112,17 @@ impl<'a> Display<'a> {
             Event::Leak {
                 process,
                 started_by,
-            } => {
-                let (pid, command) = (process.identity.pid, &process.command);
-                self.say(&format!(
-                    "leak: PID {pid} ({command}), started by {started_by}"
-                ));
-            }
+            } => self.say(&format!(
+                "leak: {}, started by {started_by}",
+                named(process)
+            )),
+            Event::LivesOn {
+                process,
+                started_by,
+            } => self.say(&format!(
+                "lives on: {}, started by {started_by}",
+                named(process)
+            )),
             Event::Terminating { reason } => {
                 self.say(&format!("ending the run: {reason}"));
                 self.progress
@@ -124,8 +131,7 @@ impl<'a> Display<'a> {
                 self.progress.enable_steady_tick(TICK);
             }
             Event::Survivor { process, reason } => {
-                let (pid, command) = (process.identity.pid, &process.command);
-                self.say(&format!("could not end PID {pid} ({command}): {reason}"));
+                self.say(&format!("could not end {}: {reason}", named(process)));
             }
             Event::RunFinished { .. } => self.show_end(event),
             Event::ClientStarted {
@@ -238,6 +244,10 @@ fn end_line(client: &ClientSummary, detached: bool) -> String {
         }) => format!("had already exited with {status}"),
     };
     format!("client {number}  {role}  port {port}  {end}")
+}
+
+fn named(process: &ProcessNote) -> String {
+    format!("PID {} ({})", process.identity.pid, process.command)
 }
 
 fn seconds(ms: u64) -> String {

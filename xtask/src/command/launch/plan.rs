@@ -58,6 +58,13 @@ impl Plan {
             .collect()
     }
 
+    /// Whether a client may leave something behind.
+    pub(super) fn lets_live_on(&self) -> bool {
+        self.roles
+            .iter()
+            .any(|role| !role.profile.survive.is_empty())
+    }
+
     /// Gives every client its port and its arguments.
     pub(super) fn add_clients(
         &self,
@@ -136,7 +143,8 @@ impl PlannedRole {
                 timeout: ready_timeout.unwrap_or(ready.timeout),
                 request_timeout: ready.request_timeout,
                 host: ready.host.clone(),
-            });
+            })
+            .survive(&self.profile.survive);
         for (name, value) in &self.profile.env {
             client = client.env(name, expand(value, values)?);
         }

@@ -30,7 +30,7 @@ port = 1
     insta::assert_snapshot!(messages(text), @"
     2:1: unknown key `verbose` at the top of the file, known here: `root`, `profile`, `launch`, `group`
     3:2: unknown key `launches` at the top of the file, did you mean `launch`?
-    5:1: unknown key `base-port` in [profile.demo], known here: `program`, `project`, `args`, `env`, `cwd`, `console`, `ready`, `shutdown`, `lock_files`
+    5:1: unknown key `base-port` in [profile.demo], known here: `program`, `project`, `args`, `env`, `cwd`, `console`, `ready`, `shutdown`, `survive`, `lock_files`
     7:1: unknown key `url` in [profile.demo.ready], known here: `path`, `status`, `timeout`, `request_timeout`, `host`
     9:1: unknown key `names` in [group.python], did you mean `name`?
     12:1: unknown key `port` in [launch.role], did you mean `ports`?

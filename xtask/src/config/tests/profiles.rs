@@ -38,6 +38,7 @@ fn every_key_of_a_profile_is_read() {
         ready = { path = '/up', status = 204, timeout = '1s', request_timeout = '100ms', host = '::1' }
         shutdown = { grace = '1m30s' }
         lock_files = ['*.lock']
+        survive = ['zenserver*']
     ";
     let profile = parse(text).unwrap().profiles["own"].clone();
     let expected = Profile {
@@ -57,6 +58,7 @@ fn every_key_of_a_profile_is_read() {
         shutdown: Shutdown {
             grace: Duration::from_secs(90),
         },
+        survive: vec!["zenserver*".to_owned()],
         lock_files: vec!["*.lock".to_owned()],
     };
     assert_eq!(profile, expected);
@@ -73,6 +75,7 @@ console = "nwe"
 ready = { path = "status", status = 42, timeout = "0s", request_timeout = 2, hots = "x" }
 shutdown = { grace = "ten" }
 lock_files = ["../**", "/tmp/*", 'C:\*', "a/[b"]
+survive = ["*", "bin/zen*", "zen["]
 cwd = []
 [profile.none]
 [profile."a b"]
@@ -135,17 +138,26 @@ three = 3
     xtask.toml:9:42: `lock_files` item 4 has a bad glob: unclosed character class; missing ']'
       9 | lock_files = ["../**", "/tmp/*", 'C:\*', "a/[b"]
         |                                          ^^^^^^
-    xtask.toml:10:7: `cwd` must be a string, not an array
-      10 | cwd = []
+    xtask.toml:10:12: `survive` item 1 has `*`, which matches every program: name those that are meant
+      10 | survive = ["*", "bin/zen*", "zen["]
+         |            ^^^
+    xtask.toml:10:17: `survive` item 2 has `bin/zen*` for a name: names have no folders
+      10 | survive = ["*", "bin/zen*", "zen["]
+         |                 ^^^^^^^^^^
+    xtask.toml:10:29: `survive` item 3 has a bad glob `zen[`: unclosed character class; missing ']'
+      10 | survive = ["*", "bin/zen*", "zen["]
+         |                             ^^^^^^
+    xtask.toml:11:7: `cwd` must be a string, not an array
+      11 | cwd = []
          |       ^^
-    xtask.toml:11:10: this profile has no program; add `program = "…"`
-      11 | [profile.none]
+    xtask.toml:12:10: this profile has no program; add `program = "…"`
+      12 | [profile.none]
          |          ^^^^
-    xtask.toml:12:10: [profile.a b] must be named with letters, digits, `-` and `_` only
-      12 | [profile."a b"]
+    xtask.toml:13:10: [profile.a b] must be named with letters, digits, `-` and `_` only
+      13 | [profile."a b"]
          |          ^^^^^
-    xtask.toml:15:9: [profile.three] must be a table, not an integer
-      15 | three = 3
+    xtask.toml:16:9: [profile.three] must be a table, not an integer
+      16 | three = 3
          |         ^
     "#);
 }

@@ -188,6 +188,22 @@ impl Cgroup {
         Ok(())
     }
 
+    /// Moves a member out of it: into the cgroup around it, or else where this process may.
+    pub(crate) fn let_out(&self, pid: u32) -> io::Result<()> {
+        let around = self.folder.parent().map(Path::to_owned);
+        let own = cgroup_places().unwrap_or_default();
+        let mut refusal = io::Error::from(Errno::NOENT);
+        for place in around.into_iter().chain(own) {
+            match fs::write(place.join("cgroup.procs"), pid.to_string()) {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    refusal = io::Error::new(error.kind(), format!("{}: {error}", place.display()));
+                }
+            }
+        }
+        Err(refusal)
+    }
+
     /// Removes the cgroup and those inside it. It is an error when one of them has members, or has lost its last one
     /// only a moment ago.
     pub(crate) fn remove(&self) -> io::Result<()> {

@@ -1,0 +1,109 @@
+//! What may live on when the run ends: it is let go before anything is ended, and not counted as left.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use super::Guardian;
+use super::end::describe;
+use super::tell::complain;
+use crate::identity::Identity;
+use crate::ledger::Member;
+use crate::protocol::Notice;
+use crate::table::Process;
+
+impl Guardian {
+    /// Notes what a client may leave behind, where that is possible.
+    pub(super) fn allow(&mut self, member: Member, globs: &[String]) -> io::Result<()> {
+        if !self.containment.mechanism().lets_live_on() {
+            return Ok(());
+        }
+        self.survive
+            .allow(member.number(), globs)
+            .map_err(io::Error::other)
+    }
+
+    /// Everything in the tree that ends with the run.
+    pub(super) fn present(&mut self) -> io::Result<Vec<Identity>> {
+        let mut present = self.containment.members()?;
+        self.recognise(&present);
+        present.retain(|identity| !self.living_on.contains(identity));
+        Ok(present)
+    }
+
+    /// Whether nothing lives in the tree that ends with the run.
+    pub(super) fn is_empty(&mut self) -> bool {
+        if self.survive.is_empty() {
+            self.containment.is_empty()
+        } else {
+            self.present().is_ok_and(|present| present.is_empty())
+        }
+    }
+
+    /// Lets go of what lives on: whatever the kernel does to the rest does not reach it.
+    pub(super) fn let_go(&mut self) {
+        let new: Vec<Identity> = self.living_on.difference(&self.released).copied().collect();
+        for identity in new {
+            // What cannot be let go keeps the rest from being struck as one, and is spared all the same.
+            if let Err(error) = self.containment.let_go(&identity) {
+                complain(&error);
+            }
+            self.released.insert(identity);
+            let (name, command) = describe(&identity);
+            self.audience.tell(&Notice::LivesOn {
+                identity,
+                member: self.started_by(&identity),
+                name,
+                command,
+            });
+        }
+    }
+
+    /// Whether nobody but what lives on is in what ends as one, because it could not be let go.
+    pub(super) fn only_the_living_are_left(&self) -> bool {
+        let contained = self.containment.contained();
+        !self.living_on.is_empty()
+            && contained.is_ok_and(|contained| {
+                contained
+                    .iter()
+                    .all(|identity| self.living_on.contains(identity))
+            })
+    }
+
+    /// Finds what lives on among these, with what it has started. What was found stays found: it may have lost its
+    /// parent since.
+    pub(super) fn recognise(&mut self, present: &[Identity]) {
+        if self.survive.is_empty() {
+            return;
+        }
+        let unknown = present
+            .iter()
+            .filter(|identity| !self.living_on.contains(identity))
+            .filter_map(|identity| {
+                Process::read(identity.pid).filter(|process| process.identity() == *identity)
+            });
+        let (living, mut rest): (Vec<Process>, Vec<Process>) =
+            unknown.partition(|process| self.may_live_on(process));
+        self.living_on.extend(living.iter().map(Process::identity));
+        loop {
+            let parents: BTreeSet<u32> =
+                self.living_on.iter().map(|identity| identity.pid).collect();
+            let (found, others): (Vec<Process>, Vec<Process>) = rest
+                .into_iter()
+                .partition(|process| parents.contains(&process.parent()));
+            if found.is_empty() {
+                return;
+            }
+            self.living_on.extend(found.iter().map(Process::identity));
+            rest = others;
+        }
+    }
+
+    fn may_live_on(&self, process: &Process) -> bool {
+        let mark = process
+            .mark()
+            .filter(|(mark, _)| Some(*mark) == self.containment.mark());
+        // A client's own process ends with its run, whatever it is called.
+        !self.members.is_member(&process.identity())
+            && mark.is_some_and(|(_, client)| self.survive.allows(client, process))
+    }
+}
