@@ -67,6 +67,8 @@ pub struct Run {
     leaks: usize,
     survivors: usize,
     living_on: usize,
+    /// What any of the clients may leave behind.
+    survive: Vec<String>,
 }
 
 /// How far a run has come.
@@ -119,7 +121,8 @@ impl Run {
             line,
             log: None,
             port: None,
-            survive: Vec::new(),
+            // Which of them comes first to start what serves all is chance.
+            survive: self.survive.clone(),
             after,
         };
         self.say(&request, on_event)?;

@@ -140,6 +140,31 @@ fn what_is_declared_lives_on_with_what_it_has_started_and_is_no_leak() {
 }
 
 #[test]
+fn a_test_may_leave_behind_what_a_client_may() {
+    alone(|| {
+        let profile = tests::demo_profile("demo", &[]);
+        let bench = Bench::with_config(&format!("{profile}survive = ['helper']\n"));
+        for name in ["helper", "other"] {
+            fs::copy(binary("stand-in"), bench.root().join(name)).unwrap();
+        }
+        let start = "for name in helper other; do \
+                     setsid ./$name --stand-in-roll=. </dev/null >/dev/null 2>&1 & done; \
+                     until ls helper.* other.*; do sleep 0.02; done";
+        let test = launch("auto", &["--", "sh", "-c", start]);
+        let finished = bench.run(test).expect(0);
+        let living = finished.event("lives_on");
+        assert_eq!(living["started_by"], "the test");
+        assert_eq!(names_of(&finished.events_of("leak")), ["other"]);
+        let helper = pid_of(&living["process"]["identity"]);
+        wait_for(PATIENCE, "only the helper to be left", || {
+            let others = others();
+            others.len() == 1 && others[0].pid == helper
+        });
+        kill(helper);
+    });
+}
+
+#[test]
 fn what_is_not_declared_ends() {
     alone(|| {
         // Neither a name that only resembles it, nor the name of the client itself, is a declaration of the daemon.

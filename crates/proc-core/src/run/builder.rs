@@ -1,5 +1,6 @@
 //! Putting a run together, and bringing its clients up.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -225,6 +226,12 @@ impl Builder {
                 started: None,
                 end: None,
             });
+        let survive = self.clients.iter().flat_map(|client| &client.survive);
+        let survive = survive
+            .cloned()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
         let run = Run {
             opened: Runs::read_one(&self.folder).ok().flatten(),
             clients: clients.collect(),
@@ -242,6 +249,7 @@ impl Builder {
             leaks: 0,
             survivors: 0,
             living_on: 0,
+            survive,
         };
         Ok((run, guardian))
     }

@@ -115,7 +115,8 @@ impl Client {
         self
     }
 
-    /// Globs for the names of programs that it may leave behind, because they serve others too. A glob for every
+    /// Globs for the names of programs that it may leave behind, because they serve others too; the test may leave
+    /// behind what any client may. A glob for every
     /// program is refused when the client is started. In a PID namespace
     /// ([`Mechanism::Pidns`](crate::guarantee::Mechanism::Pidns)) they end with the run all the same.
     #[must_use]
