@@ -126,3 +126,30 @@ fn a_dead_run_is_its_own_projects_to_finish() {
         assert_eq!(others(), []);
     });
 }
+
+#[test]
+fn a_process_table_of_another_namespace_is_refused() {
+    alone(|| {
+        let bench = Bench::new();
+        let guilty = [(); 3].map(|()| python(&bench, [bench.write("test_mine.py", SCRIPT)]));
+        for arguments in [
+            &["cleanup", "--all"][..],
+            &["preflight", "--base-port", "auto"],
+            &["postflight"],
+        ] {
+            // In there the numbers of `/proc` mean other processes, or none.
+            let mut command = bench.command("unshare");
+            command
+                .args(["--fork", "--pid", "--kill-child"])
+                .arg(tests::binary("xtask"))
+                .args(arguments);
+            let refused = bench.finish(command).expect(104);
+            assert!(
+                refused.stderr.contains("another PID namespace"),
+                "{}",
+                refused.stderr
+            );
+        }
+        assert_alive(&guilty.each_ref().map(|guilty| ("a script", guilty)));
+    });
+}

@@ -49,7 +49,16 @@ pub(crate) fn own_user() -> u32 {
 }
 
 /// All PIDs, in the kernel's order.
+///
+/// Refused where `/proc` shows another PID namespace: the same number means another process there, and whoever pins
+/// one that it has found so pins somebody else.
 pub(crate) fn pids() -> io::Result<Vec<u32>> {
+    let own = fs::read_link("/proc/self")?;
+    if own.to_str() != Some(&std::process::id().to_string()) {
+        let why =
+            "`/proc` shows another PID namespace; mount one here (`mount -t proc proc /proc`)";
+        return Err(io::Error::other(why));
+    }
     let mut pids = Vec::new();
     for entry in fs::read_dir("/proc")? {
         if let Some(pid) = entry?
