@@ -93,6 +93,38 @@ fn a_worktree_below_this_one_is_never_touched() {
 }
 
 #[test]
+fn a_script_of_this_project_that_holds_another_projects_run_is_left_alone() {
+    alone(|| {
+        let bench = Bench::new();
+        let folder = outside();
+        std::fs::write(folder.path().join("xtask.toml"), SCRIPT_PROFILE).unwrap();
+        std::fs::write(folder.path().join("client.py"), CLIENT).unwrap();
+        let launcher = "import subprocess, sys\n\
+             subprocess.call(['xtask', 'launch', '--profile', 'script', '--clients', '1',\n\
+                 '--base-port', 'auto', '--format', 'json'], cwd=sys.argv[1])\n";
+        bench.write("launcher.py", launcher);
+        let mut command = bench.command("python3");
+        command.arg("launcher.py").arg(folder.path());
+        let launcher = bench.start(command);
+        tests::wait_for(tests::PATIENCE, "the other project's client", || {
+            launcher.stdout().contains("client_ready")
+        });
+        for arguments in [
+            &["cleanup", "--all"][..],
+            &["preflight", "--base-port", "auto"],
+            &["postflight"],
+        ] {
+            xtask(&bench, 0, arguments);
+            assert_alive(&[("the script", &launcher)]);
+        }
+        let status = at(&bench, folder.path(), &["status", "--format", "json"]).expect(0);
+        assert_eq!(status.json()["runs"][0]["clients"][0]["alive"], true);
+        at(&bench, folder.path(), &["cleanup", "--all"]).expect(0);
+        launcher.finish();
+    });
+}
+
+#[test]
 fn a_dead_run_is_its_own_projects_to_finish() {
     alone(|| {
         let bench = Bench::new();

@@ -38,6 +38,12 @@ pub trait Subject: fmt::Debug {
     fn mark(&self) -> Option<(Mark, MemberNumber)>;
     /// The run that its environment names.
     fn cookie(&self) -> Option<&str>;
+    /// The PID of the process that traces it (a debugger).
+    fn tracer(&self) -> Option<u32>;
+    /// The pipes that it can read from, by inode.
+    fn pipes_read(&self) -> &[u64];
+    /// The pipes that its standard output and standard error lead to, by inode.
+    fn pipes_written(&self) -> &[u64];
 }
 
 /// All facts of one process, read at once.
@@ -69,6 +75,12 @@ pub struct Facts {
     pub mark: Option<(Mark, MemberNumber)>,
     /// The run that its environment names.
     pub cookie: Option<String>,
+    /// The PID of the process that traces it (a debugger).
+    pub tracer: Option<u32>,
+    /// The pipes that it can read from, by inode.
+    pub pipes_read: Vec<u64>,
+    /// The pipes that its standard output and standard error lead to, by inode.
+    pub pipes_written: Vec<u64>,
 }
 
 impl Facts {
@@ -87,6 +99,9 @@ impl Facts {
             directory: None,
             mark: None,
             cookie: None,
+            tracer: None,
+            pipes_read: Vec::new(),
+            pipes_written: Vec::new(),
         }
     }
 
@@ -105,6 +120,9 @@ impl Facts {
             directory: subject.directory().map(Path::to_owned),
             mark: subject.mark(),
             cookie: subject.cookie().map(str::to_owned),
+            tracer: subject.tracer(),
+            pipes_read: subject.pipes_read().to_vec(),
+            pipes_written: subject.pipes_written().to_vec(),
         }
     }
 }
@@ -157,6 +175,18 @@ impl Subject for Facts {
     fn cookie(&self) -> Option<&str> {
         self.cookie.as_deref()
     }
+
+    fn tracer(&self) -> Option<u32> {
+        self.tracer
+    }
+
+    fn pipes_read(&self) -> &[u64] {
+        &self.pipes_read
+    }
+
+    fn pipes_written(&self) -> &[u64] {
+        &self.pipes_written
+    }
 }
 
 impl Subject for Process {
@@ -208,6 +238,18 @@ impl Subject for Process {
 
     fn cookie(&self) -> Option<&str> {
         self.cookie()
+    }
+
+    fn tracer(&self) -> Option<u32> {
+        self.tracer()
+    }
+
+    fn pipes_read(&self) -> &[u64] {
+        self.pipes_read()
+    }
+
+    fn pipes_written(&self) -> &[u64] {
+        self.pipes_written()
     }
 }
 

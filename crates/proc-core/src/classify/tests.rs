@@ -29,7 +29,6 @@ struct World {
     others: Vec<PathBuf>,
     rules: Rules,
     runs: Vec<RunInfo>,
-    tracer: Option<u32>,
     all_users: bool,
 }
 
@@ -49,7 +48,6 @@ impl World {
             others: Vec::new(),
             rules: rules(),
             runs: Vec::new(),
-            tracer: None,
             all_users: false,
         }
         .with_files([
@@ -108,10 +106,7 @@ impl World {
         };
         let bounds = Bounds::new(&spec, &resolve).unwrap();
         let premises = Premises {
-            caller: Caller {
-                pid: CALLER,
-                tracer: self.tracer,
-            },
+            caller: Caller { pid: CALLER },
             bounds: &bounds,
             rules: &self.rules,
             runs: &self.runs,

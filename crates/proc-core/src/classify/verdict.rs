@@ -110,7 +110,9 @@ pub enum ProtectedReason {
     Ancestor,
     /// It leads the caller's session, or the leader descends from it: the shell and the terminal.
     Session,
-    /// It traces the caller, or the tracer descends from it.
+    /// It reads what the caller writes, or the reader descends from it: the rest of a pipeline.
+    Reader,
+    /// It traces the caller or one of those that hold it, or the tracer descends from it.
     Debugger,
     /// It is the guardian of a live run of this scope.
     Guardian {
@@ -328,7 +330,8 @@ impl fmt::Display for ProtectedReason {
             Self::Caller => f.write_str("is the caller"),
             Self::Ancestor => f.write_str("is an ancestor of the caller"),
             Self::Session => f.write_str("holds the caller's session (its shell or terminal)"),
-            Self::Debugger => f.write_str("debugs the caller"),
+            Self::Reader => f.write_str("reads what the caller writes"),
+            Self::Debugger => f.write_str("debugs the caller, or what the caller depends on"),
             Self::Guardian { run } => write!(f, "is the guardian of run {run}"),
             Self::OtherScope { run } => write!(f, "belongs to run {run} of another scope"),
             Self::UnknownRun { sign } => {

@@ -328,10 +328,7 @@ fn windows_paths_are_compared_as_windows_does() {
     let classifier = Classifier::new(
         subjects.iter().map(|facts| facts as &dyn Subject),
         Premises {
-            caller: Caller {
-                pid: CALLER,
-                tracer: None,
-            },
+            caller: Caller { pid: CALLER },
             bounds: &bounds,
             rules: &rules,
             runs: &[],

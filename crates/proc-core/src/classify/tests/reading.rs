@@ -56,6 +56,15 @@ impl Subject for Noting {
     fn cookie(&self) -> Option<&str> {
         self.note("cookie").cookie.as_deref()
     }
+    fn tracer(&self) -> Option<u32> {
+        self.note("tracer").tracer
+    }
+    fn pipes_read(&self) -> &[u64] {
+        &self.note("pipes").pipes_read
+    }
+    fn pipes_written(&self) -> &[u64] {
+        &self.note("pipes").pipes_written
+    }
 }
 
 /// What is read of PID 7 when everything is asked for.
@@ -77,10 +86,7 @@ fn read(seven: Facts, runs: Vec<RunInfo>) -> Vec<&'static str> {
     };
     let bounds = Bounds::new(&spec, &resolve).unwrap();
     let premises = Premises {
-        caller: Caller {
-            pid: CALLER,
-            tracer: None,
-        },
+        caller: Caller { pid: CALLER },
         bounds: &bounds,
         rules: &world.rules,
         runs: &world.runs,
