@@ -191,7 +191,7 @@ impl<'a> Classifier<'a> {
         let subject = self.lineage.get(pid)?;
         let verdict = self.judge(subject)?.clone();
         Some(Explanation {
-            facts: Facts::of(subject),
+            facts: Facts::of(subject, self.premises.bounds.root()),
             text: verdict.to_string(),
             verdict,
         })

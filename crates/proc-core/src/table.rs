@@ -220,6 +220,16 @@ impl Process {
             .get_or_init(|| sys::real_time_limit(self.pid()).and_then(Mark::read))
     }
 
+    /// The value that it was started with for a variable of its environment.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        sys::environment(self.pid(), name)
+    }
+
+    /// Whether a path leads it to the same file as this process. A container has files of its own.
+    pub fn sees(&self, path: &Path) -> Option<bool> {
+        sys::sees(self.pid(), path)
+    }
+
     /// The process that traces it (a debugger), if any.
     pub fn tracer(&self) -> Option<u32> {
         sys::tracer(self.pid())

@@ -88,6 +88,11 @@ impl<'a> Bounds<'a> {
         })
     }
 
+    /// The root, with all links followed.
+    pub(super) fn root(&self) -> &Path {
+        Path::new(&self.roots[1])
+    }
+
     /// Whether it has an Unreal project.
     pub(super) fn has_project(&self) -> bool {
         !self.projects.is_empty()
@@ -111,13 +116,24 @@ impl<'a> Bounds<'a> {
 
     /// Whether a path that a process means is one of the scope's projects.
     pub(super) fn is_project(&self, text: &str, directory: Option<&Path>) -> bool {
-        self.follow(text, directory, false)
-            .is_ok_and(|(_, resolved)| self.projects.contains(&resolved))
+        let Ok((_, resolved)) = self.follow(text, directory, false) else {
+            return false;
+        };
+        // Wine finds a file in whatever case it is called.
+        let is_wine = paths::is_windows(text) && !paths::is_windows(&self.roots[0]);
+        self.projects.iter().any(|project| {
+            *project == resolved || is_wine && project.to_lowercase() == resolved.to_lowercase()
+        })
     }
 
     /// Whether something lies in a folder.
     pub(super) fn exists(&self, path: &str, name: &str) -> bool {
         (self.resolve)(&Path::new(path).join(name)).is_some()
+    }
+
+    /// Where a path of this machine leads. `None`: there is nothing.
+    pub(super) fn true_path(&self, path: &Path) -> Option<PathBuf> {
+        (self.resolve)(path)
     }
 
     /// The normal path of something in the scope.

@@ -118,6 +118,12 @@ impl<'a> Matcher<'a> {
             if !is_named(rule, names) {
                 continue;
             }
+            // What its paths say holds among its own files.
+            match subject.sees(self.bounds.root()) {
+                Some(true) => {}
+                Some(false) => return Match::Unknown(UnknownReason::OtherFiles),
+                None => return Match::Unknown(UnknownReason::Unreadable),
+            }
             if rule.scripts.is_empty() {
                 return Match::Group(if rule.unreal {
                     self.unreal(rule, subject, names)

@@ -88,6 +88,14 @@ fn facts(pid: u32) -> impl Strategy<Value = Facts> {
         select(vec![Some(true), Some(true), Some(true), Some(false), None]),
         prop::bool::weighted(0.1),
         prop::bool::weighted(0.1),
+        select(vec![
+            Some(true),
+            Some(true),
+            Some(true),
+            Some(true),
+            Some(false),
+            None,
+        ]),
     );
     let directory = select(vec![
         None,
@@ -116,7 +124,7 @@ fn facts(pid: u32) -> impl Strategy<Value = Facts> {
     (place, kind, command(), directory, mark, cookie, tied).prop_map(
         move |(
             (parent, start, session),
-            (own, kernel, zombie),
+            (own, kernel, zombie, sees_scope),
             command,
             directory,
             mark,
@@ -133,6 +141,7 @@ fn facts(pid: u32) -> impl Strategy<Value = Facts> {
                 own,
                 kernel,
                 zombie,
+                sees_scope,
                 executable: command.0,
                 arguments: command.1,
                 directory: directory.map(PathBuf::from),
@@ -377,6 +386,8 @@ proptest! {
                     prop_assert_eq!(Some(group), own.as_ref());
                 }
                 (TargetReason::Group { group }, Verdict::Group { group: own, in_scope, evidence, .. }) => {
+                    let facts = case.get(selected.identity.pid).unwrap();
+                    prop_assert_eq!(facts.sees_scope, Some(true));
                     prop_assert_eq!(group, own);
                     prop_assert!(*in_scope || case.request.machine);
                     prop_assert_eq!(*in_scope, *evidence != Evidence::Name);

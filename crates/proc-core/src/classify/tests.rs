@@ -2,6 +2,7 @@
 //!
 //! The machine is a made-up one: `World` holds processes, files and links.
 
+mod circumstances;
 mod interpreters;
 mod machine;
 mod programs;
@@ -214,6 +215,7 @@ fn process(pid: u32, parent: u32, executable: &str, command: &str) -> Facts {
         executable: Some(executable.into()),
         arguments: Some(command.split(' ').map(str::to_owned).collect()),
         directory: Some("/home/me".into()),
+        sees_scope: Some(true),
         session: pid,
         ..Facts::new(identity(pid), parent)
     }

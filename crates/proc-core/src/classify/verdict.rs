@@ -143,6 +143,8 @@ pub enum UnknownReason {
     Unreadable,
     /// It has overwritten its arguments.
     Rewritten,
+    /// The root of the scope is another folder to it, or none: it is in a container.
+    OtherFiles,
     /// A relative path among its arguments, and no working directory to start from.
     NoDirectory,
     /// The script among its arguments is not where they say; it may have changed its directory.
@@ -348,6 +350,7 @@ impl fmt::Display for UnknownReason {
             Self::Vanished => "is gone or hidden",
             Self::Unreadable => "neither its program nor its arguments can be read",
             Self::Rewritten => "has overwritten its arguments",
+            Self::OtherFiles => "does not see this project, as one in a container",
             Self::NoDirectory => "its path is relative to a directory that cannot be read",
             Self::NotFound => "its script is not where its arguments say",
             Self::LeadsOut => "its path leads out of the scope through a link",

@@ -29,7 +29,7 @@ fn guilty_in_every_disguise() {
         7,
         1,
         "/usr/lib/wine/wine64",
-        "wine UnrealEditor.exe Z:/home/me/game/My.uproject -game",
+        "wine UnrealEditor.exe z:/home/me/game/my.UProject -game",
     );
     let mac = process(
         7,

@@ -50,6 +50,15 @@ impl Subject for Noting {
     fn directory(&self) -> Option<&Path> {
         self.note("directory").directory.as_deref()
     }
+    fn sees(&self, _: &Path) -> Option<bool> {
+        self.note("files").sees_scope
+    }
+    fn module_path(&self) -> Option<String> {
+        self.note("environment").module_path.clone()
+    }
+    fn shell_directory(&self) -> Option<String> {
+        self.note("environment").shell_directory.clone()
+    }
     fn mark(&self) -> Option<(Mark, MemberNumber)> {
         self.note("mark").mark
     }

@@ -157,6 +157,16 @@ pub(crate) fn working_directory(pid: u32) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/cwd")).ok()
 }
 
+/// Whether a path leads a process to the same file as this one. A container has files of its own, and so has whoever
+/// changed its root: what such a process calls by a path of this one is something else.
+pub(crate) fn sees(pid: u32, path: &Path) -> Option<bool> {
+    let own = fs::metadata(path).ok()?;
+    let root = PathBuf::from(format!("/proc/{pid}/root"));
+    fs::metadata(&root).ok()?;
+    let theirs = fs::metadata(root.join(path.strip_prefix("/").ok()?));
+    Some(theirs.is_ok_and(|theirs| (theirs.dev(), theirs.ino()) == (own.dev(), own.ino())))
+}
+
 /// The arguments of a process, the program's name first. Empty for a kernel thread or a zombie.
 pub(crate) fn arguments(pid: u32) -> Option<Vec<String>> {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
