@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use tests::Bench;
 use tests::namespace::alone;
 use tests::user::{become_ordinary, can_become_ordinary};
@@ -202,9 +203,42 @@ fn an_explanation_names_facts_and_verdict_and_touches_nothing() {
             "belongs to group python: runs a script of this scope"
         );
         assert_eq!(explanation["verdict"]["verdict"], "group");
+        assert_eq!(
+            explanation["rule"],
+            json!({ "group": "python", "pattern": "python*" })
+        );
+        assert_eq!(explanation["decision"]["decision"], "target");
+        assert_eq!(explanation["facts"]["sees_scope"], true);
+        let told = bench.run(["cleanup", "--explain", &pid]).expect(0).stdout;
+        assert!(
+            told.contains("rule: group python names it (python*)\n`cleanup --all` would end it"),
+            "{told}"
+        );
         assert_alive(&[("what was explained", &one)]);
         let missing = xtask(&bench, 106, &["cleanup", "--explain", "4000000"]);
         assert_eq!(missing["message"], "there is no process 4000000");
+    });
+}
+
+#[test]
+fn what_is_said_of_a_process_fits_into_a_terminal_and_does_nothing_to_it() {
+    alone(|| {
+        let bench = Bench::new();
+        bench.write("one.py", SCRIPT);
+        let forged = "\u{1b}[2J\nended           1  everything";
+        let one = python(&bench, ["one.py", forged, &"x".repeat(200)]);
+        let told = bench
+            .run(["cleanup", "--all", "--dry-run"])
+            .expect(0)
+            .stdout;
+        let lines: Vec<&str> = told.lines().take(2).collect();
+        let start = format!("would end  {:>7}  ", one.pid());
+        assert!(lines[0].starts_with(&start), "{told}");
+        let reason = "belongs to group python: runs a script of this scope";
+        assert_eq!(lines[1].trim(), reason);
+        let is_plain = |line: &str| line.chars().count() <= 80 && !line.contains(char::is_control);
+        assert!(told.lines().all(is_plain), "{told}");
+        assert!(!told.contains("\nended"), "{told}");
     });
 }
 

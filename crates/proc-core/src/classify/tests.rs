@@ -118,7 +118,7 @@ impl World {
     }
 
     fn verdict(&self, pid: u32) -> Verdict {
-        self.ask(|classifier| classifier.explain(pid).unwrap().verdict)
+        self.ask(|classifier| classifier.explain(pid, &every_group()).unwrap().verdict)
     }
 
     fn says(&self, pid: u32) -> String {

@@ -5,7 +5,7 @@ use proc_core::report::{ClientEnd, ClientSummary, Document, EVENT_SCHEMA, Ended,
 use proc_core::run::RunError;
 
 use crate::cli::Format;
-use crate::context::{Context, TICK, complain, show_path};
+use crate::context::{Context, TICK, complain, on_one_line, show_path};
 use crate::failure::Failure;
 
 /// How many ends of clients are shown one by one; of more only those that were not graceful.
@@ -111,7 +111,7 @@ impl<'a> Display<'a> {
                 process,
                 started_by,
             } => {
-                let (pid, command) = (process.identity.pid, &process.command);
+                let (pid, command) = (process.identity.pid, on_one_line(&process.command));
                 self.say(&format!(
                     "leak: PID {pid} ({command}), started by {started_by}"
                 ));
@@ -124,7 +124,7 @@ impl<'a> Display<'a> {
                 self.progress.enable_steady_tick(TICK);
             }
             Event::Survivor { process, reason } => {
-                let (pid, command) = (process.identity.pid, &process.command);
+                let (pid, command) = (process.identity.pid, on_one_line(&process.command));
                 self.say(&format!("could not end PID {pid} ({command}): {reason}"));
             }
             Event::RunFinished { .. } => self.show_end(event),

@@ -336,7 +336,7 @@ fn windows_paths_are_compared_as_windows_does() {
         },
     )
     .unwrap();
-    let says = |pid| classifier.explain(pid).unwrap().text;
+    let says = |pid| classifier.explain(pid, &every_group()).unwrap().text;
     assert_eq!(says(7), HERE);
     assert_eq!(
         says(8),
