@@ -321,7 +321,7 @@ pub(crate) fn live_ids(runs: &Runs) -> Vec<&str> {
 }
 
 /// As much of a text as fits into a width, on one line.
-fn shorten(text: &str, width: usize) -> String {
+pub(crate) fn shorten(text: &str, width: usize) -> String {
     let text = on_one_line(text);
     if text.chars().count() <= width {
         return text;

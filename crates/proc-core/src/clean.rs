@@ -178,17 +178,6 @@ impl Cleaning {
             .retain(|process| !ending.contains(&process.identity));
         self
     }
-
-    /// The processes that are still there.
-    pub fn survivors(&self) -> usize {
-        let is_survivor = |report: &&ProcessReport| {
-            matches!(
-                report.action,
-                Action::AccessDenied | Action::Uninterruptible
-            )
-        };
-        self.processes.iter().filter(is_survivor).count()
-    }
 }
 
 impl Cleaner {

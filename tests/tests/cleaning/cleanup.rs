@@ -161,6 +161,58 @@ fn another_users_process_is_never_touched() {
 }
 
 #[test]
+fn who_cannot_be_ended_is_named() {
+    alone(|| {
+        if !can_become_ordinary() {
+            tests::skip("only root can give a process of a run to another user");
+            return;
+        }
+        let bench = Bench::new();
+        bench.open_to_everybody();
+        let program = bench.programs();
+        let ordinary = |arguments: &[&str]| {
+            let mut command = bench.command("env");
+            command.args(become_ordinary()).arg(&program);
+            command.args(arguments).args(["--format", "json"]);
+            bench.finish(command)
+        };
+        let launch = [
+            "launch",
+            "--clients",
+            "1",
+            "--base-port",
+            "auto",
+            "--detach",
+        ];
+        let launched = ordinary(&launch).expect(0);
+        // A process of the run that has become root's.
+        let client = tests::pid_of(&launched.event("client_started")["identity"]);
+        let limits = std::fs::read_to_string(format!("/proc/{client}/limits")).unwrap();
+        let line = limits
+            .lines()
+            .find(|line| line.starts_with("Max realtime timeout"));
+        let mark = line.unwrap().split_whitespace().nth(4).unwrap();
+        let mut command = bench.command("prlimit");
+        command.arg(format!("--rttime={mark}:{mark}"));
+        command.args([
+            "python3",
+            &bench.write("roots.py", SCRIPT).to_string_lossy(),
+        ]);
+        let roots = crate::support::start(&bench, command);
+        for arguments in [&["cleanup", "--all"][..], &["postflight"]] {
+            let refused = ordinary(&[arguments, &["--grace", "1s"]].concat()).expect(104);
+            let problem = refused.json()["problems"][0].as_str().unwrap().to_owned();
+            let named = format!("not clean: could not end PID {} (", roots.pid());
+            assert!(problem.starts_with(&named), "{problem}");
+            assert!(problem.ends_with("): access denied"), "{problem}");
+        }
+        assert_alive(&[("root's process", &roots)]);
+        drop(roots);
+        ordinary(&["cleanup", "--all"]).expect(0);
+    });
+}
+
+#[test]
 fn what_children_a_target_starts_meanwhile_goes_with_it() {
     alone(|| {
         let bench = Bench::new();
