@@ -128,6 +128,7 @@ pub(crate) fn cleaner(config: &Config) -> Result<Cleaner, Failure> {
         scope: Scope::open(&config.root)?,
         rules: Rules::new(specs)?.with_switches(switches(config)),
         projects: projects(config),
+        marks: config.marks_of_roots(),
         all_users: false,
         grace: None,
         dry_run: false,

@@ -66,6 +66,8 @@ pub struct Cleaner {
     pub rules: Rules,
     /// The `.uproject` files whose editors and games belong to the scope.
     pub projects: Vec<PathBuf>,
+    /// Names by which a folder below the scope's root is known for the root of another scope.
+    pub marks: Vec<String>,
     /// Whether other users' processes are judged like one's own.
     pub all_users: bool,
     /// How long everything may take to end by itself. `None`: as long as a run was launched with, and
@@ -228,6 +230,7 @@ impl Cleaner {
             root: self.scope.root().to_owned(),
             projects: self.projects.clone(),
             others: self.scope.other_roots(),
+            marks: self.marks.clone(),
         };
         let bounds = Bounds::new(&spec, &on_disk)?;
         let namespace = sys::pid_namespace().map_err(|source| CleanError::System {

@@ -125,6 +125,25 @@ fn a_script_of_this_project_that_holds_another_projects_run_is_left_alone() {
 }
 
 #[test]
+fn a_worktree_in_which_nobody_has_called_the_tool_is_never_touched() {
+    alone(|| {
+        for (root, marks) in [("xtask.toml", "xtask.toml"), (".git/HEAD", ".git")] {
+            let bench = Bench::new();
+            bench.write(root, "");
+            bench.write(&format!("worktrees/feature/{marks}"), "");
+            let theirs = bench.write("worktrees/feature/test.py", SCRIPT);
+            let theirs = python(&bench, [theirs]);
+            bench.write("worktrees/test.py", SCRIPT);
+            let mine = python(&bench, ["worktrees/test.py"]);
+            xtask(&bench, 0, &["cleanup", "--all"]);
+            assert_gone(&[("a script of this project", &mine)]);
+            xtask(&bench, 0, &["postflight"]);
+            assert_alive(&[("a script of the worktree", &theirs)]);
+        }
+    });
+}
+
+#[test]
 fn a_dead_run_is_its_own_projects_to_finish() {
     alone(|| {
         let bench = Bench::new();

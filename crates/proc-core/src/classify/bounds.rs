@@ -1,6 +1,8 @@
 //! The bounds of a scope: where it lies, and whether a path leads into it.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +29,9 @@ pub struct BoundsSpec {
     pub projects: Vec<PathBuf>,
     /// The roots of other scopes. Those that lie within this root (a worktree in a subfolder) are no part of it.
     pub others: Vec<PathBuf>,
+    /// Names of files and folders by which a folder within this root is known for the root of another scope, which may
+    /// have no state yet (a worktree in which nobody has called the tool).
+    pub marks: Vec<String>,
 }
 
 /// The bounds of one scope, with all links on the way followed.
@@ -36,6 +41,9 @@ pub struct Bounds<'a> {
     roots: [String; 2],
     projects: Vec<String>,
     others: Vec<String>,
+    marks: Vec<String>,
+    /// Whether a folder within the root is another scope's, as far as anybody has asked.
+    known: RefCell<BTreeMap<String, bool>>,
     resolve: Resolver<'a>,
 }
 
@@ -83,6 +91,8 @@ impl<'a> Bounds<'a> {
         Ok(Self {
             projects: all(&spec.projects)?,
             others,
+            marks: spec.marks.clone(),
+            known: RefCell::default(),
             roots: [given, resolved],
             resolve,
         })
@@ -147,6 +157,25 @@ impl<'a> Bounds<'a> {
             .iter()
             .find_map(|root| paths::relative(root, path))
             .filter(|_| !self.others.iter().any(hidden))
+            .filter(|inside| !self.is_in_marked_folder(path, inside))
+    }
+
+    /// Whether a path within the root lies in a folder that is the root of another scope, or is that folder.
+    fn is_in_marked_folder(&self, path: &str, inside: &str) -> bool {
+        let root = path.len() - inside.len();
+        let ends = inside.match_indices('/').map(|(at, _)| root + at);
+        ends.chain([path.len()])
+            .filter(|end| *end > root)
+            .any(|end| self.is_marked(&path[..end]))
+    }
+
+    fn is_marked(&self, folder: &str) -> bool {
+        if let Some(known) = self.known.borrow().get(folder) {
+            return *known;
+        }
+        let is_marked = self.marks.iter().any(|mark| self.exists(folder, mark));
+        self.known.borrow_mut().insert(folder.to_owned(), is_marked);
+        is_marked
     }
 
     /// The path as it was given and as the links on it lead, both normal.

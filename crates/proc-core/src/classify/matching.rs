@@ -148,9 +148,12 @@ impl<'a> Matcher<'a> {
             }
             // What its paths say holds among its own files.
             match subject.sees(self.bounds.root()) {
-                Some(true) => {}
                 Some(false) => return Match::Unknown(UnknownReason::OtherFiles),
-                None => return Match::Unknown(UnknownReason::Unreadable),
+                // Of other users' processes only root can know, and they are asked about only on demand.
+                None if subject.is_own() != Some(false) => {
+                    return Match::Unknown(UnknownReason::Unreadable);
+                }
+                Some(true) | None => {}
             }
             if rule.scripts.is_empty() {
                 return Match::Group(if rule.unreal {

@@ -104,6 +104,7 @@ impl World {
             root: ROOT.into(),
             projects: self.projects.clone(),
             others: self.others.clone(),
+            marks: vec!["xtask.toml".to_owned(), ".git".to_owned()],
         };
         let bounds = Bounds::new(&spec, &resolve).unwrap();
         let premises = Premises {

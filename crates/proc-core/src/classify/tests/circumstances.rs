@@ -141,6 +141,33 @@ fn a_virtual_environment_is_one_whatever_its_folder_is_called() {
 }
 
 #[test]
+fn a_folder_that_is_the_root_of_another_scope_is_none_of_this_one() {
+    let world = |directory, command: &str| {
+        let files = [
+            "/home/me/game/.git",
+            "/home/me/game/trees/b/.git",
+            "/home/me/game/trees/b/tools/loop.py",
+            "/home/me/game/trees/xtask.py",
+        ];
+        with(python(directory, command)).with_files(files)
+    };
+    check([
+        (
+            "a worktree that has no state yet",
+            world("/home/me/game/trees/b/tools", "python loop.py"),
+            ELSEWHERE,
+        ),
+        (
+            "from without",
+            world(ROOT, "python trees/b/tools/loop.py"),
+            ELSEWHERE,
+        ),
+        ("beside it", world(ROOT, "python trees/xtask.py"), HERE),
+        ("the root itself", world(ROOT, "python loop.py"), HERE),
+    ]);
+}
+
+#[test]
 fn what_a_runner_is_told_about_is_not_what_it_runs() {
     let other = "/home/me/other";
     let runs = |directory, arguments: &str| {

@@ -306,6 +306,7 @@ fn windows_paths_are_compared_as_windows_does() {
         root: r"C:\Games\My".into(),
         projects: vec![r"C:\Games\My\My.uproject".into()],
         others: Vec::new(),
+        ..BoundsSpec::default()
     };
     let bounds = Bounds::new(&spec, &resolve).unwrap();
     let rules = rules();
