@@ -17,7 +17,7 @@ use serde::Serialize;
 pub(crate) use findings::Findings;
 
 use crate::config::Config;
-use crate::context::processes;
+use crate::context::{on_one_line, processes};
 use crate::failure::Failure;
 
 /// How many processes a group has, for scripts.
@@ -128,6 +128,7 @@ pub(crate) fn cleaner(config: &Config) -> Result<Cleaner, Failure> {
         scope: Scope::open(&config.root)?,
         rules: Rules::new(specs)?.with_switches(switches(config)),
         projects: projects(config),
+        marks: config.marks_of_roots(),
         all_users: false,
         grace: None,
         dry_run: false,
@@ -260,7 +261,7 @@ pub(crate) fn show_runs(runs: &[RunReport], all: bool) -> String {
     text
 }
 
-/// What was done with processes, a line each; spared ones only where asked for more.
+/// What was done with processes, and why; spared ones only where asked for more.
 pub(crate) fn show_processes(processes: &[ProcessReport], all: bool) -> String {
     let mut text = String::new();
     for process in processes {
@@ -276,10 +277,12 @@ pub(crate) fn show_processes(processes: &[ProcessReport], all: bool) -> String {
         let pid = process.identity.pid;
         let _ = writeln!(
             text,
-            "{done:9}  {pid:>7}  {}: {}",
-            shorten(&process.command, 60),
-            process.reason
+            "{done:9}  {pid:>7}  {}",
+            shorten(&process.command, 60)
         );
+        for line in wrap(&process.reason, 58) {
+            let _ = writeln!(text, "{:22}{line}", "");
+        }
     }
     text
 }
@@ -318,11 +321,52 @@ pub(crate) fn live_ids(runs: &Runs) -> Vec<&str> {
         .collect()
 }
 
-fn shorten(text: &str, width: usize) -> String {
+/// As much of a text as fits into a width, on one line.
+pub(crate) fn shorten(text: &str, width: usize) -> String {
+    let text = on_one_line(text);
     if text.chars().count() <= width {
-        return text.to_owned();
+        return text;
     }
     let mut short: String = text.chars().take(width - 1).collect();
     short.push('…');
     short
+}
+
+/// Breaks a text between words into lines of no more than a width, as far as the words allow.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_process_calls_itself_stays_on_its_line() {
+        assert_eq!(
+            shorten("python3 a.py\n\u{1b}[2Jended", 60),
+            r"python3 a.py\n\u{1b}[2Jended"
+        );
+        assert_eq!(shorten("a\nb", 3), r"a\…");
+        assert_eq!(shorten("ä ö", 3), "ä ö");
+    }
+
+    #[test]
+    fn a_reason_is_broken_between_words() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(
+            wrap("incomprehensible to me", 5),
+            ["incomprehensible", "to me"]
+        );
+    }
 }

@@ -176,6 +176,17 @@ pub struct Group {
 }
 
 impl Config {
+    /// The names by which a folder below the root is known for the root of another scope.
+    pub(crate) fn marks_of_roots(&self) -> Vec<String> {
+        let folder = self.file.as_deref().and_then(Path::parent);
+        match folder.map(find::canonical) {
+            None => find::marks(&self.root, false),
+            // A file below the root that it names does not make its own folder one.
+            Some(folder) if folder != self.root && folder.starts_with(&self.root) => Vec::new(),
+            Some(_) => find::marks(&self.root, true),
+        }
+    }
+
     /// Reads `explicit`, or else the nearest `xtask.toml` from `cwd` upward, or else takes the built-in defaults.
     pub fn load(explicit: Option<&Path>, cwd: &Path) -> Result<Self, ConfigError> {
         let file = match explicit {

@@ -162,6 +162,19 @@ pub(crate) fn processes(number: usize) -> String {
     }
 }
 
+/// What another process has said of itself, such as its arguments, without anything that a terminal would obey.
+pub(crate) fn on_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
 /// A path for people: relative to the working directory where it lies below it.
 pub(crate) fn show_path(path: &Path) -> String {
     let directory = std::env::current_dir().ok();

@@ -1,10 +1,12 @@
 //! Stale lock files of a project: found by globs below its folder, removed when nobody is left who could hold them.
 //!
-//! Never outside the folder and never through a symbolic link: links are not followed, and not removed either.
+//! Never outside the folder and never through a symbolic link: links are not followed, and not removed either. They are
+//! found before it is asked who is left, and one that was written since is somebody's again.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use schemars::JsonSchema;
@@ -25,29 +27,57 @@ pub(crate) struct LockFile {
     pub(crate) reason: Option<String>,
 }
 
-/// Removes the files below a folder that match one of the globs, which are relative to it.
-pub(crate) fn remove(folder: &Path, globs: &[String], in_use: bool) -> Vec<LockFile> {
+/// A lock file as it was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    path: PathBuf,
+    written: Option<SystemTime>,
+}
+
+/// The files below a folder that match one of the globs, which are relative to it.
+pub(crate) fn find(folder: &Path, globs: &[String]) -> Vec<Found> {
     let Some(set) = compile(globs) else {
         return Vec::new();
     };
-    let mut found = Vec::new();
-    find(folder, Path::new(""), &set, DEPTH, &mut found);
-    found.sort();
-    found
-        .into_iter()
-        .map(|path| {
-            let reason = if in_use {
-                Some("a process of the project is left, which may hold it".to_owned())
-            } else {
-                fs::remove_file(&path).err().map(|error| error.to_string())
-            };
-            LockFile {
-                path: path.display().to_string(),
-                removed: reason.is_none(),
-                reason,
-            }
-        })
-        .collect()
+    let mut paths = Vec::new();
+    search(folder, Path::new(""), &set, DEPTH, &mut paths);
+    paths.sort();
+    let found = paths.into_iter().map(|path| Found {
+        written: written(folder, &path),
+        path,
+    });
+    found.collect()
+}
+
+/// Removes what was found below a folder, unless somebody is left who may hold it.
+pub(crate) fn remove(folder: &Path, found: &[Found], in_use: bool) -> Vec<LockFile> {
+    let remove_one = |found: &Found| {
+        let path = &found.path;
+        let reason = if in_use {
+            Some("a process of the project is left, which may hold it".to_owned())
+        } else if found.written.is_none() || found.written != written(folder, path) {
+            Some("it was written a moment ago".to_owned())
+        } else {
+            fs::remove_file(path).err().map(|error| error.to_string())
+        };
+        LockFile {
+            path: path.display().to_string(),
+            removed: reason.is_none(),
+            reason,
+        }
+    };
+    found.iter().map(remove_one).collect()
+}
+
+/// When a file was written. `None`: it is no plain file, or a link leads to it.
+fn written(folder: &Path, path: &Path) -> Option<SystemTime> {
+    let is_link = |above: &Path| above.symlink_metadata().is_ok_and(|data| data.is_symlink());
+    let mut between = path.ancestors().take_while(|above| *above != folder);
+    if between.any(is_link) {
+        return None;
+    }
+    let data = path.symlink_metadata().ok()?;
+    data.is_file().then(|| data.modified().ok())?
 }
 
 /// What was done, a line each.
@@ -73,7 +103,7 @@ fn compile(globs: &[String]) -> Option<GlobSet> {
     builder.build().ok()
 }
 
-fn find(folder: &Path, relative: &Path, set: &GlobSet, depth: usize, found: &mut Vec<PathBuf>) {
+fn search(folder: &Path, relative: &Path, set: &GlobSet, depth: usize, found: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(folder.join(relative)) else {
         return;
     };
@@ -84,7 +114,7 @@ fn find(folder: &Path, relative: &Path, set: &GlobSet, depth: usize, found: &mut
         };
         let path = relative.join(entry.file_name());
         if kind.is_dir() && depth > 0 {
-            find(folder, &path, set, depth - 1, found);
+            search(folder, &path, set, depth - 1, found);
         } else if kind.is_file() && set.is_match(&path) {
             found.push(folder.join(path));
         }
@@ -121,17 +151,43 @@ mod tests {
         std::os::unix::fs::symlink(&other[0], project.join("Intermediate/f.lock")).unwrap();
         let globs = ["Intermediate/**/*.lock*".to_owned()];
 
-        let kept = remove(&project, &globs, true);
+        let found = find(&project, &globs);
+        let kept = remove(&project, &found, true);
         assert!(kept.len() == 2 && kept.iter().all(|file| !file.removed));
         assert!(stale.iter().all(|file| file.exists()));
 
         assert!(
-            remove(&project, &globs, false)
+            remove(&project, &found, false)
                 .iter()
                 .all(|file| file.removed)
         );
         assert!(stale.iter().all(|file| !file.exists()));
         assert!(other.iter().all(|file| file.exists()));
         assert!(project.join("Intermediate/f.lock").is_symlink());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_has_changed_since_it_was_found_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (project, outside) = (folder.path().join("project"), folder.path().join("outside"));
+        for name in ["taken", "moved", "stale"] {
+            let lock = project.join(name).join("a.lock");
+            fs::create_dir_all(lock.parent().unwrap()).unwrap();
+            fs::write(&lock, "").unwrap();
+            let long_ago = SystemTime::UNIX_EPOCH;
+            let file = fs::File::options().write(true).open(&lock).unwrap();
+            file.set_modified(long_ago).unwrap();
+        }
+        let found = find(&project, &["**/*.lock".to_owned()]);
+        // Somebody new has one; another folder has become a link that leads out of the project.
+        fs::write(project.join("taken/a.lock"), "").unwrap();
+        fs::rename(project.join("moved"), &outside).unwrap();
+        std::os::unix::fs::symlink(&outside, project.join("moved")).unwrap();
+
+        let removed = remove(&project, &found, false);
+        let kept: Vec<bool> = removed.iter().map(|file| !file.removed).collect();
+        assert_eq!(kept, [true, false, true], "{removed:?}");
+        assert!(project.join("taken/a.lock").exists() && outside.join("a.lock").exists());
     }
 }

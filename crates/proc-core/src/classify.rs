@@ -76,6 +76,7 @@ use serde::Serialize;
 pub use bounds::{Bounds, BoundsError, BoundsSpec, Resolver, on_disk};
 pub use facts::{Facts, Subject};
 pub use living_on::LivingOn;
+pub use matching::NamedBy;
 pub use protect::Caller;
 pub use rules::{GlobError, GroupSpec, RuleError, Rules};
 pub use runs::{RunInfo, RunState, ScopeRef};
@@ -135,10 +136,14 @@ pub enum ClassifyError {
 pub struct Explanation {
     /// All of its facts.
     pub facts: Facts,
+    /// The rule that names its program, whatever it does.
+    pub rule: Option<NamedBy>,
     /// The verdict.
     pub verdict: Verdict,
     /// The verdict in words.
     pub text: String,
+    /// What a request means for it.
+    pub decision: Decision,
 }
 
 impl<'a> Classifier<'a> {
@@ -179,23 +184,31 @@ impl<'a> Classifier<'a> {
         (subject.identity() == *identity).then(|| self.judge(subject))?
     }
 
-    /// Whether a rule names a process, whatever else is known about it.
-    pub fn is_named(&self, identity: &Identity) -> bool {
+    /// The rule that names a process, whatever else is known about it.
+    pub fn rule(&self, identity: &Identity) -> Option<NamedBy> {
         let subject = self
             .lineage
             .get(identity.pid)
-            .filter(|subject| subject.identity() == *identity);
-        subject.is_some_and(|subject| self.matcher.is_named(subject))
+            .filter(|subject| subject.identity() == *identity)?;
+        self.matcher.named_by(subject)
     }
 
-    /// The facts of the process with this PID, and the verdict on it. `None`: it is not in the look.
-    pub fn explain(&self, pid: u32) -> Option<Explanation> {
+    /// The facts of the process with this PID, the verdict on it, and what a request means for it. `None`: it is not in
+    /// the look.
+    pub fn explain(&self, pid: u32, request: &Request) -> Option<Explanation> {
         let subject = self.lineage.get(pid)?;
         let verdict = self.judge(subject)?.clone();
+        let selected = self.select(request).into_iter();
+        let decision = selected
+            .filter(|selected| selected.identity.pid == pid)
+            .map(|selected| selected.decision)
+            .next()?;
         Some(Explanation {
-            facts: Facts::of(subject),
+            facts: Facts::of(subject, self.premises.bounds.root()),
+            rule: self.matcher.named_by(subject),
             text: verdict.to_string(),
             verdict,
+            decision,
         })
     }
 

@@ -15,7 +15,8 @@ use serde::Serialize;
 
 use crate::classify::{
     Bounds, BoundsError, BoundsSpec, Caller, Classifier, ClassifyError, Count, Explanation,
-    Premises, Request, Rules, RunInfo, RunState as ClassifiedState, ScopeRef, Selection, on_disk,
+    NamedBy, Premises, Request, Rules, RunInfo, RunState as ClassifiedState, ScopeRef, Selection,
+    on_disk,
 };
 use crate::identity::Identity;
 use crate::ledger::{KnownRun, RunState, Runs};
@@ -65,6 +66,8 @@ pub struct Cleaner {
     pub rules: Rules,
     /// The `.uproject` files whose editors and games belong to the scope.
     pub projects: Vec<PathBuf>,
+    /// Names by which a folder below the scope's root is known for the root of another scope.
+    pub marks: Vec<String>,
     /// Whether other users' processes are judged like one's own.
     pub all_users: bool,
     /// How long everything may take to end by itself. `None`: as long as a run was launched with, and
@@ -92,6 +95,8 @@ pub struct ProcessReport {
     pub name: String,
     /// Its command line.
     pub command: String,
+    /// The rule that names its program, whatever it does.
+    pub rule: Option<NamedBy>,
     /// What it is to the scope, with the evidence; what a rule and the request make of it.
     #[serde(flatten)]
     pub selection: SelectionReport,
@@ -175,17 +180,6 @@ impl Cleaning {
             .retain(|process| !ending.contains(&process.identity));
         self
     }
-
-    /// The processes that are still there.
-    pub fn survivors(&self) -> usize {
-        let is_survivor = |report: &&ProcessReport| {
-            matches!(
-                report.action,
-                Action::AccessDenied | Action::Uninterruptible
-            )
-        };
-        self.processes.iter().filter(is_survivor).count()
-    }
 }
 
 impl Cleaner {
@@ -196,10 +190,11 @@ impl Cleaner {
         Ok(Survey { counts, runs })
     }
 
-    /// What is known about a process, and what follows from it. `None`: there is no such process.
-    pub fn explain(&self, pid: u32) -> Result<Option<Explanation>, CleanError> {
+    /// What is known about a process, what follows from it, and what a request means for it. `None`: there is no such
+    /// process.
+    pub fn explain(&self, pid: u32, request: &Request) -> Result<Option<Explanation>, CleanError> {
         let runs = self.runs()?;
-        self.with_classifier(&runs, |classifier, _| Ok(classifier.explain(pid)))
+        self.with_classifier(&runs, |classifier, _| Ok(classifier.explain(pid, request)))
     }
 
     /// Reads the ledgers of the scope, and leaves everything as it is.
@@ -218,8 +213,8 @@ impl Cleaner {
                 .into_iter()
                 .filter_map(|selection| {
                     let process = table.find(&selection.identity)?;
-                    let is_named = classifier.is_named(&selection.identity);
-                    Some((selection, Sight::of(process, is_named)))
+                    let rule = classifier.rule(&selection.identity);
+                    Some((selection, Sight::of(process, rule)))
                 })
                 .collect())
         })
@@ -235,6 +230,7 @@ impl Cleaner {
             root: self.scope.root().to_owned(),
             projects: self.projects.clone(),
             others: self.scope.other_roots(),
+            marks: self.marks.clone(),
         };
         let bounds = Bounds::new(&spec, &on_disk)?;
         let namespace = sys::pid_namespace().map_err(|source| CleanError::System {
@@ -269,16 +265,16 @@ impl Cleaner {
 struct Sight {
     name: String,
     command: String,
-    /// Whether a rule names the process.
-    is_named: bool,
+    /// The rule that names the process.
+    rule: Option<NamedBy>,
 }
 
 impl Sight {
-    fn of(process: &Process, is_named: bool) -> Self {
+    fn of(process: &Process, rule: Option<NamedBy>) -> Self {
         Self {
             name: process.name(),
             command: process.command(),
-            is_named,
+            rule,
         }
     }
 }

@@ -34,6 +34,7 @@ pub struct Process {
     directory: OnceCell<Option<PathBuf>>,
     cookie: OnceCell<Option<String>>,
     mark: OnceCell<Option<(Mark, MemberNumber)>>,
+    pipes: OnceCell<sys::Pipes>,
 }
 
 impl Table {
@@ -130,6 +131,7 @@ impl Process {
             directory: OnceCell::new(),
             cookie: OnceCell::new(),
             mark: OnceCell::new(),
+            pipes: OnceCell::new(),
         }
     }
 
@@ -216,6 +218,36 @@ impl Process {
         *self
             .mark
             .get_or_init(|| sys::real_time_limit(self.pid()).and_then(Mark::read))
+    }
+
+    /// The value that it was started with for a variable of its environment.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        sys::environment(self.pid(), name)
+    }
+
+    /// Whether a path leads it to the same file as this process. A container has files of its own.
+    pub fn sees(&self, path: &Path) -> Option<bool> {
+        sys::sees(self.pid(), path)
+    }
+
+    /// The process that traces it (a debugger), if any.
+    pub fn tracer(&self) -> Option<u32> {
+        sys::tracer(self.pid())
+    }
+
+    /// The pipes that it can read from, by inode.
+    pub fn pipes_read(&self) -> &[u64] {
+        &self.pipes().read
+    }
+
+    /// The pipes that its standard output and standard error lead to, by inode.
+    pub fn pipes_written(&self) -> &[u64] {
+        &self.pipes().written
+    }
+
+    fn pipes(&self) -> &sys::Pipes {
+        self.pipes
+            .get_or_init(|| sys::pipes(self.pid()).unwrap_or_default())
     }
 
     /// The kernel's own name for it, at most 15 bytes.

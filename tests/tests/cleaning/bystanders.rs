@@ -8,7 +8,7 @@ use tests::{Bench, PATIENCE, Running, wait_for};
 
 use crate::support::{
     SCRIPT, assert_alive, assert_gone, here, outside, pretend, program, python, report, script,
-    xtask,
+    start, xtask,
 };
 
 /// Starts a program that says nothing, and waits until it has begun.
@@ -110,7 +110,7 @@ fn installed_tools_that_work_in_the_project_are_left_alone() {
         command
             .args(["-m", "pylsp", "--check", "test_a.py"])
             .env("PYTHONPATH", site.path());
-        let module = crate::support::start(&bench, command);
+        let module = start(&bench, command);
         let in_venv = python(&bench, [".venv/bin/pylsp"]);
         let in_packages = python(&bench, [".venv/lib/python3/site-packages/pylsp/main.py"]);
         clean_in_every_way(&bench);
@@ -153,6 +153,36 @@ fn links_neither_widen_nor_narrow_the_scope() {
             ("through a link", &file),
             ("through a linked folder", &folder),
         ]);
+    });
+}
+
+#[test]
+fn a_container_with_other_files_at_the_same_paths_is_left_alone() {
+    alone(|| {
+        let bench = Bench::new();
+        let outside = outside();
+        std::fs::write(outside.path().join("one.py"), SCRIPT).unwrap();
+        bench.write("one.py", SCRIPT);
+        let contained = |script: &str| {
+            let mut command = bench.command("unshare");
+            command
+                .args(["--mount", "sh", "-c", script, "sh"])
+                .args([outside.path(), &bench.root()]);
+            start(&bench, command)
+        };
+        let mount = "mount --bind \"$1\" \"$2\" && cd \"$2\" &&";
+        let relative = contained(&format!("{mount} exec python3 one.py"));
+        let absolute = contained(&format!("{mount} exec python3 \"$2/one.py\""));
+        let same = contained("cd \"$2\" && exec python3 one.py");
+        let cleaned = xtask(&bench, 0, &["cleanup", "--all"]);
+        assert_gone(&[("one with the same files", &same)]);
+        for contained in [&relative, &absolute] {
+            let spared = report(&cleaned, contained.pid()).unwrap();
+            assert_eq!(spared["judgement"]["reason"]["kind"], "other_files");
+        }
+        clean_in_every_way(&bench);
+        xtask(&bench, 0, &["cleanup", "--all", "--machine"]);
+        assert_alive(&[("a script", &relative), ("another", &absolute)]);
     });
 }
 

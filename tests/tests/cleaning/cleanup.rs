@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use tests::Bench;
 use tests::namespace::alone;
 use tests::user::{become_ordinary, can_become_ordinary};
@@ -160,6 +161,58 @@ fn another_users_process_is_never_touched() {
 }
 
 #[test]
+fn who_cannot_be_ended_is_named() {
+    alone(|| {
+        if !can_become_ordinary() {
+            tests::skip("only root can give a process of a run to another user");
+            return;
+        }
+        let bench = Bench::new();
+        bench.open_to_everybody();
+        let program = bench.programs();
+        let ordinary = |arguments: &[&str]| {
+            let mut command = bench.command("env");
+            command.args(become_ordinary()).arg(&program);
+            command.args(arguments).args(["--format", "json"]);
+            bench.finish(command)
+        };
+        let launch = [
+            "launch",
+            "--clients",
+            "1",
+            "--base-port",
+            "auto",
+            "--detach",
+        ];
+        let launched = ordinary(&launch).expect(0);
+        // A process of the run that has become root's.
+        let client = tests::pid_of(&launched.event("client_started")["identity"]);
+        let limits = std::fs::read_to_string(format!("/proc/{client}/limits")).unwrap();
+        let line = limits
+            .lines()
+            .find(|line| line.starts_with("Max realtime timeout"));
+        let mark = line.unwrap().split_whitespace().nth(4).unwrap();
+        let mut command = bench.command("prlimit");
+        command.arg(format!("--rttime={mark}:{mark}"));
+        command.args([
+            "python3",
+            &bench.write("roots.py", SCRIPT).to_string_lossy(),
+        ]);
+        let roots = crate::support::start(&bench, command);
+        for arguments in [&["cleanup", "--all"][..], &["postflight"]] {
+            let refused = ordinary(&[arguments, &["--grace", "1s"]].concat()).expect(104);
+            let problem = refused.json()["problems"][0].as_str().unwrap().to_owned();
+            let named = format!("not clean: could not end PID {} (", roots.pid());
+            assert!(problem.starts_with(&named), "{problem}");
+            assert!(problem.ends_with("): access denied"), "{problem}");
+        }
+        assert_alive(&[("root's process", &roots)]);
+        drop(roots);
+        ordinary(&["cleanup", "--all"]).expect(0);
+    });
+}
+
+#[test]
 fn what_children_a_target_starts_meanwhile_goes_with_it() {
     alone(|| {
         let bench = Bench::new();
@@ -202,9 +255,42 @@ fn an_explanation_names_facts_and_verdict_and_touches_nothing() {
             "belongs to group python: runs a script of this scope"
         );
         assert_eq!(explanation["verdict"]["verdict"], "group");
+        assert_eq!(
+            explanation["rule"],
+            json!({ "group": "python", "pattern": "python*" })
+        );
+        assert_eq!(explanation["decision"]["decision"], "target");
+        assert_eq!(explanation["facts"]["sees_scope"], true);
+        let told = bench.run(["cleanup", "--explain", &pid]).expect(0).stdout;
+        assert!(
+            told.contains("rule: group python names it (python*)\n`cleanup --all` would end it"),
+            "{told}"
+        );
         assert_alive(&[("what was explained", &one)]);
         let missing = xtask(&bench, 106, &["cleanup", "--explain", "4000000"]);
         assert_eq!(missing["message"], "there is no process 4000000");
+    });
+}
+
+#[test]
+fn what_is_said_of_a_process_fits_into_a_terminal_and_does_nothing_to_it() {
+    alone(|| {
+        let bench = Bench::new();
+        bench.write("one.py", SCRIPT);
+        let forged = "\u{1b}[2J\nended           1  everything";
+        let one = python(&bench, ["one.py", forged, &"x".repeat(200)]);
+        let told = bench
+            .run(["cleanup", "--all", "--dry-run"])
+            .expect(0)
+            .stdout;
+        let lines: Vec<&str> = told.lines().take(2).collect();
+        let start = format!("would end  {:>7}  ", one.pid());
+        assert!(lines[0].starts_with(&start), "{told}");
+        let reason = "belongs to group python: runs a script of this scope";
+        assert_eq!(lines[1].trim(), reason);
+        let is_plain = |line: &str| line.chars().count() <= 80 && !line.contains(char::is_control);
+        assert!(told.lines().all(is_plain), "{told}");
+        assert!(!told.contains("\nended"), "{told}");
     });
 }
 

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 use tests::Bench;
 use tests::namespace::{alone, others};
+use tests::user::{become_ordinary, can_become_ordinary};
 
-use crate::support::{SCRIPT, assert_gone, check, here, outside, pretend, program, script, xtask};
+use crate::support::{
+    SCRIPT, assert_alive, assert_gone, check, here, outside, pretend, program, script, start, xtask,
+};
 
 const DETACH: [&str; 6] = [
     "launch",
@@ -128,6 +131,31 @@ fn lock_files_stay_where_it_cannot_be_told_whose_editor_is_open() {
         drop(own);
         xtask(&bench, 0, &["postflight"]);
         assert!(!lock.exists());
+    });
+}
+
+#[test]
+fn lock_files_stay_while_another_user_has_the_project_open() {
+    alone(|| {
+        if !can_become_ordinary() {
+            tests::skip("only root can start a process of another user");
+            return;
+        }
+        let bench = Bench::new();
+        bench.open_to_everybody();
+        let project = bench.write("Game.uproject", "{}");
+        let lock = bench.write("Intermediate/a.lock", "");
+        let editor = bench.root().join("../engine/UnrealEditor");
+        program(&editor);
+        let mut command = bench.command("env");
+        command.args(become_ordinary()).arg(&editor);
+        command.args(["-c", "echo up; read line; :"]).arg(&project);
+        command.stdin(std::process::Stdio::piped());
+        let theirs = start(&bench, command);
+        let ended = xtask(&bench, 0, &["postflight"]);
+        assert_alive(&[("another user's editor", &theirs)]);
+        assert_eq!(ended["lock_files"][0]["removed"], false);
+        assert!(lock.exists());
     });
 }
 

@@ -93,6 +93,57 @@ fn a_worktree_below_this_one_is_never_touched() {
 }
 
 #[test]
+fn a_script_of_this_project_that_holds_another_projects_run_is_left_alone() {
+    alone(|| {
+        let bench = Bench::new();
+        let folder = outside();
+        std::fs::write(folder.path().join("xtask.toml"), SCRIPT_PROFILE).unwrap();
+        std::fs::write(folder.path().join("client.py"), CLIENT).unwrap();
+        let launcher = "import subprocess, sys\n\
+             subprocess.call(['xtask', 'launch', '--profile', 'script', '--clients', '1',\n\
+                 '--base-port', 'auto', '--format', 'json'], cwd=sys.argv[1])\n";
+        bench.write("launcher.py", launcher);
+        let mut command = bench.command("python3");
+        command.arg("launcher.py").arg(folder.path());
+        let launcher = bench.start(command);
+        tests::wait_for(tests::PATIENCE, "the other project's client", || {
+            launcher.stdout().contains("client_ready")
+        });
+        for arguments in [
+            &["cleanup", "--all"][..],
+            &["preflight", "--base-port", "auto"],
+            &["postflight"],
+        ] {
+            xtask(&bench, 0, arguments);
+            assert_alive(&[("the script", &launcher)]);
+        }
+        let status = at(&bench, folder.path(), &["status", "--format", "json"]).expect(0);
+        assert_eq!(status.json()["runs"][0]["clients"][0]["alive"], true);
+        at(&bench, folder.path(), &["cleanup", "--all"]).expect(0);
+        launcher.finish();
+    });
+}
+
+#[test]
+fn a_worktree_in_which_nobody_has_called_the_tool_is_never_touched() {
+    alone(|| {
+        for (root, marks) in [("xtask.toml", "xtask.toml"), (".git/HEAD", ".git")] {
+            let bench = Bench::new();
+            bench.write(root, "");
+            bench.write(&format!("worktrees/feature/{marks}"), "");
+            let theirs = bench.write("worktrees/feature/test.py", SCRIPT);
+            let theirs = python(&bench, [theirs]);
+            bench.write("worktrees/test.py", SCRIPT);
+            let mine = python(&bench, ["worktrees/test.py"]);
+            xtask(&bench, 0, &["cleanup", "--all"]);
+            assert_gone(&[("a script of this project", &mine)]);
+            xtask(&bench, 0, &["postflight"]);
+            assert_alive(&[("a script of the worktree", &theirs)]);
+        }
+    });
+}
+
+#[test]
 fn a_dead_run_is_its_own_projects_to_finish() {
     alone(|| {
         let bench = Bench::new();
@@ -124,5 +175,32 @@ fn a_dead_run_is_its_own_projects_to_finish() {
         }
         at(&bench, folder.path(), &["postflight"]).expect(0);
         assert_eq!(others(), []);
+    });
+}
+
+#[test]
+fn a_process_table_of_another_namespace_is_refused() {
+    alone(|| {
+        let bench = Bench::new();
+        let guilty = [(); 3].map(|()| python(&bench, [bench.write("test_mine.py", SCRIPT)]));
+        for arguments in [
+            &["cleanup", "--all"][..],
+            &["preflight", "--base-port", "auto"],
+            &["postflight"],
+        ] {
+            // In there the numbers of `/proc` mean other processes, or none.
+            let mut command = bench.command("unshare");
+            command
+                .args(["--fork", "--pid", "--kill-child"])
+                .arg(tests::binary("xtask"))
+                .args(arguments);
+            let refused = bench.finish(command).expect(104);
+            assert!(
+                refused.stderr.contains("another PID namespace"),
+                "{}",
+                refused.stderr
+            );
+        }
+        assert_alive(&guilty.each_ref().map(|guilty| ("a script", guilty)));
     });
 }

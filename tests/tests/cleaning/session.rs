@@ -170,6 +170,65 @@ fn a_terminal_that_counts_is_never_counted() {
 }
 
 #[test]
+fn what_reads_the_callers_output_is_left_alone() {
+    alone(|| {
+        let bench = Bench::new();
+        let reader = "import sys\nopen(sys.argv[1], 'w')\nsys.stdout.write(sys.stdin.read())\n";
+        bench.write("tools/first.py", reader);
+        bench.write("last.py", reader);
+        let sibling = script(&bench, "sibling.py", SCRIPT);
+        let mut command = bench.command("sh");
+        let pipeline = "( for i in $(seq 600); do [ -e 1 ] && [ -e 2 ] && break; sleep 0.1; done
+            exec xtask cleanup --all --format json
+            ) | python3 tools/first.py 1 | cat | python3 last.py 2";
+        command.args(["-c", pipeline]);
+        let cleaned = bench.finish(command).expect(0).json();
+        check(&cleaned);
+        let reads = |process: &&Value| process["reason"] == "reads what the caller writes";
+        let processes = cleaned["processes"].as_array().unwrap();
+        assert_eq!(processes.iter().filter(reads).count(), 2, "{cleaned:#}");
+        assert_gone(&[("the sibling", &sibling)]);
+    });
+}
+
+#[test]
+fn a_debugger_of_the_loop_is_left_alone() {
+    alone(|| {
+        let bench = Bench::new();
+        // Its tracee dies with it.
+        let debugger = "import ctypes, os, sys, time\n\
+             seize, go_on, exit_kill = 0x4206, 7, 1 << 20\n\
+             pid, ptrace = int(sys.argv[1]), ctypes.CDLL(None).ptrace\n\
+             ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]\n\
+             ptrace(seize, pid, None, exit_kill)\n\
+             open('attached', 'w')\n\
+             status = os.waitpid(pid, 0)[1]\n\
+             while os.WIFSTOPPED(status):\n\
+             \x20   ptrace(go_on, pid, None, os.WSTOPSIG(status))\n\
+             \x20   status = os.waitpid(pid, 0)[1]\n\
+             time.sleep(80)\n";
+        let loop_script = "import os, subprocess, sys, time\n\
+             deadline = time.monotonic() + 60\n\
+             while not os.path.exists('attached') and time.monotonic() < deadline: time.sleep(0.02)\n\
+             sys.exit(subprocess.call(['xtask', 'cleanup', '--all', '--format', 'json']))\n";
+        bench.write("loop.py", loop_script);
+        bench.write("debug.py", debugger);
+        let mut command = bench.command("python3");
+        command.arg("loop.py");
+        let caller = bench.start(command);
+        let mut command = bench.command("python3");
+        command.args(["debug.py", &caller.pid().to_string()]);
+        let debugger = bench.start(command);
+        let cleaned = caller.finish().expect(0).json();
+        check(&cleaned);
+        let spared = report(&cleaned, debugger.pid()).unwrap();
+        assert_eq!(spared["decision"]["why"]["kind"], "verdict");
+        assert_eq!(spared["judgement"]["reason"]["kind"], "debugger");
+        assert_alive(&[("the debugger", &debugger)]);
+    });
+}
+
+#[test]
 fn counting_touches_nothing() {
     alone(|| {
         let bench = Bench::new();

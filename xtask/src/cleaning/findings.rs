@@ -1,11 +1,14 @@
 //! What a cleaning has found that is not as asked, and the exit that follows: the same for every command that cleans.
 
-use proc_core::clean::{BlockedPort, Cleaning, RunReport};
+use std::collections::BTreeMap;
+
+use proc_core::clean::{Action, BlockedPort, Cleaning, RunReport};
+use proc_core::identity::Identity;
 use proc_core::ledger::Runs;
 use proc_core::report::Exit;
 
-use super::{DamageReport, damage, live_ids};
-use crate::context::{complain, processes};
+use super::{DamageReport, damage, live_ids, shorten};
+use crate::context::complain;
 
 /// What says most about the state of the machine comes first.
 const GRAVEST_FIRST: [Exit; 6] = [
@@ -32,10 +35,27 @@ impl Findings {
         after: &Runs,
     ) -> (Self, Vec<DamageReport>) {
         let mut findings = Self::default();
-        let survivors =
-            cleaning.survivors() + reports.iter().map(|run| run.survivors).sum::<usize>();
-        if survivors > 0 {
-            let text = format!("not clean: could not end {}", processes(survivors));
+        // A survivor of a run may be a member of a group as well.
+        let survivors: BTreeMap<Identity, String> = cleaning
+            .processes
+            .iter()
+            .map(|process| (process.identity, &process.command, process.action))
+            .chain(reports.iter().flat_map(|run| {
+                let processes = run.processes.iter();
+                processes.map(|process| (process.identity, &process.command, process.action))
+            }))
+            .filter_map(|(identity, command, action)| {
+                let why = match action {
+                    Action::AccessDenied => "access denied",
+                    Action::Uninterruptible => "uninterruptible",
+                    _ => return None,
+                };
+                let (pid, command) = (identity.pid, shorten(command, 60));
+                Some((identity, format!("PID {pid} ({command}): {why}")))
+            })
+            .collect();
+        for survivor in survivors.values() {
+            let text = format!("not clean: could not end {survivor}");
             findings.add(Exit::Survivors, text);
         }
         // Whoever else was ending a run may be done with it by now.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
-use proc_core::classify::{Explanation, Groups, Request};
+use proc_core::classify::{Decision, Explanation, Groups, NamedBy, Request, SpareReason};
 use proc_core::clean::{BlockedPort, Cleaner, Cleaning, Kept, ProcessReport, RunChoice, RunReport};
 use proc_core::ledger::Runs;
 use proc_core::report::{Document, Exit, ExitNote};
@@ -90,7 +90,7 @@ pub(crate) struct CleanupReport {
     blocked_ports: Vec<BlockedPort>,
     /// Ledgers that could not be read.
     damaged: Vec<DamageReport>,
-    /// With `--explain`: the facts about the process, and the verdict.
+    /// With `--explain`: the facts about the process, the verdict, and what `--all` means for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<Explanation>,
 }
@@ -108,7 +108,7 @@ impl Cleanup {
             ..cleaner(&config)?
         };
         if let Some(pid) = self.explain {
-            return explain(pid, &cleaner, context);
+            return self.explain(pid, &cleaner, context);
         }
         let mut runs = cleaner.runs()?;
         let choice = self.run_choice(&runs)?;
@@ -258,36 +258,63 @@ impl Cleanup {
         }
         Ok(exit)
     }
-}
 
-fn explain(pid: u32, cleaner: &Cleaner, context: &Context) -> Outcome {
-    let Some(explanation) = cleaner.explain(pid)? else {
-        return Err(Failure::message(
-            Exit::Config,
-            format!("there is no process {pid}"),
-        ));
-    };
-    match context.format() {
-        Format::Text => {
-            let facts = serde_json::to_string_pretty(&explanation.facts).unwrap_or_default();
-            context.print(&format!("PID {pid}: {}\n{facts}\n", explanation.text));
+    /// Says what is known about a process, and what the widest cleaning of this scope means for it.
+    fn explain(&self, pid: u32, cleaner: &Cleaner, context: &Context) -> Outcome {
+        let runs = cleaner.runs()?;
+        let request = Request {
+            groups: Groups::All,
+            runs: runs.known.iter().map(|run| run.id.clone()).collect(),
+            machine: self.machine,
+            editors: self.editors,
+            include_live_runs: true,
+            ..Request::default()
+        };
+        let Some(explanation) = cleaner.explain(pid, &request)? else {
+            return Err(Failure::message(
+                Exit::Config,
+                format!("there is no process {pid}"),
+            ));
+        };
+        match context.format() {
+            Format::Text => {
+                let facts = serde_json::to_string_pretty(&explanation.facts).unwrap_or_default();
+                let rule = match &explanation.rule {
+                    None => "no rule names it".to_owned(),
+                    Some(NamedBy { group, pattern }) => {
+                        let pattern = pattern.as_deref().unwrap_or("every interpreter");
+                        format!("group {group} names it ({pattern})")
+                    }
+                };
+                let decision = match &explanation.decision {
+                    Decision::Target { why } => format!("would end it: {why}"),
+                    Decision::Spare {
+                        why: SpareReason::Verdict,
+                    } => "leaves it".to_owned(),
+                    Decision::Spare { why } => format!("leaves it: {why}"),
+                };
+                let text = &explanation.text;
+                context.print(&format!(
+                    "PID {pid}: {text}\nrule: {rule}\n`cleanup --all` {decision}\n{facts}\n"
+                ));
+            }
+            Format::Json => context.print_json(&Document {
+                schema: SCHEMA,
+                body: CleanupReport {
+                    exit: Exit::Ok.into(),
+                    root: cleaner.scope.root().display().to_string(),
+                    problems: Vec::new(),
+                    dry_run: true,
+                    counts: Vec::new(),
+                    open_runs: 0,
+                    runs: Vec::new(),
+                    processes: Vec::new(),
+                    blocked_ports: Vec::new(),
+                    damaged: Vec::new(),
+                    explanation: Some(explanation),
+                },
+            }),
         }
-        Format::Json => context.print_json(&Document {
-            schema: SCHEMA,
-            body: CleanupReport {
-                exit: Exit::Ok.into(),
-                root: cleaner.scope.root().display().to_string(),
-                problems: Vec::new(),
-                dry_run: true,
-                counts: Vec::new(),
-                open_runs: 0,
-                runs: Vec::new(),
-                processes: Vec::new(),
-                blocked_ports: Vec::new(),
-                damaged: Vec::new(),
-                explanation: Some(explanation),
-            },
-        }),
+        Ok(Exit::Ok)
     }
-    Ok(Exit::Ok)
 }

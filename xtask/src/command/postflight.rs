@@ -22,7 +22,7 @@ use crate::cli::Format;
 use crate::config::{Config, parse_duration};
 use crate::context::{Context, complain, show_path};
 use crate::failure::Failure;
-use crate::lock_files::{self, LockFile};
+use crate::lock_files::{self, Found, LockFile};
 
 /// How many records of iterations are kept.
 const RECORDS: usize = 200;
@@ -87,10 +87,17 @@ impl Postflight {
             ..Request::default()
         };
         let cleaning = context.busy("ending processes", || cleaner.clean(&request))?;
+        // Found first: it may take a while in a large project, and whoever begins meanwhile has to be seen.
+        let found = find_lock_files(&config);
         let after = cleaner.survey()?;
         let (mut findings, damaged) = Findings::of(&before, &runs, &cleaning, &after.runs);
         let is_in_use = findings.has_survivors() || may_hold_locks(&after.runs);
-        let lock_files = remove_lock_files(&config, &after.counts, is_in_use);
+        // Another user's editor is not ours to count, but may have the project open.
+        let everybody = Cleaner {
+            all_users: true,
+            ..cleaner.clone()
+        };
+        let lock_files = remove_lock_files(&found, &everybody.survey()?.counts, is_in_use);
         let left: u32 = after
             .counts
             .iter()
@@ -155,9 +162,34 @@ fn may_hold_locks(runs: &Runs) -> bool {
     !runs.damaged.is_empty() || !live_ids(runs).is_empty()
 }
 
+/// The lock files of one profile.
+struct ProfileLocks {
+    folder: PathBuf,
+    has_project: bool,
+    found: Vec<Found>,
+}
+
+fn find_lock_files(config: &Config) -> Vec<ProfileLocks> {
+    let profiles = config.profiles.values();
+    profiles
+        .filter(|profile| !profile.lock_files.is_empty())
+        .filter_map(|profile| {
+            let folder = match &profile.project {
+                Some(project) => project.parent()?.to_owned(),
+                None => config.root.clone(),
+            };
+            Some(ProfileLocks {
+                found: lock_files::find(&folder, &profile.lock_files),
+                has_project: profile.project.is_some(),
+                folder,
+            })
+        })
+        .collect()
+}
+
 /// Lock files are stale only when nobody is left who could hold them: no member of any group, and where no project
 /// tells one editor from another, no editor at all.
-fn remove_lock_files(config: &Config, counts: &[Count], is_in_use: bool) -> Vec<LockFile> {
+fn remove_lock_files(all: &[ProfileLocks], counts: &[Count], is_in_use: bool) -> Vec<LockFile> {
     let is_in_use = is_in_use
         || counts
             .iter()
@@ -165,26 +197,12 @@ fn remove_lock_files(config: &Config, counts: &[Count], is_in_use: bool) -> Vec<
     let unreal = counts.iter().find(|count| count.group == "unreal");
     // Without such a group nobody has looked for editors.
     let is_unclear = unreal.is_none_or(|count| count.elsewhere > 0);
-    let mut all = Vec::new();
-    for profile in config
-        .profiles
-        .values()
-        .filter(|profile| !profile.lock_files.is_empty())
-    {
-        let folder: Option<PathBuf> = match &profile.project {
-            Some(project) => project.parent().map(Path::to_owned),
-            None => Some(config.root.clone()),
-        };
-        all.extend(
-            folder
-                .map(|folder| {
-                    let is_in_use = is_in_use || (profile.project.is_none() && is_unclear);
-                    lock_files::remove(&folder, &profile.lock_files, is_in_use)
-                })
-                .unwrap_or_default(),
-        );
-    }
-    all
+    all.iter()
+        .flat_map(|locks| {
+            let is_in_use = is_in_use || (!locks.has_project && is_unclear);
+            lock_files::remove(&locks.folder, &locks.found, is_in_use)
+        })
+        .collect()
 }
 
 /// Writes the record of the iteration. The iteration is over all the same where that fails.

@@ -34,6 +34,24 @@ pub(super) fn root(cwd: &Path) -> PathBuf {
         .to_path_buf()
 }
 
+/// The names by which a folder below a root would be chosen for a root itself, from within.
+pub(super) fn marks(root: &Path, has_file: bool) -> Vec<String> {
+    let mut marks = vec![FILE_NAME.to_owned()];
+    let projects = uprojects(root);
+    if has_file {
+        return marks;
+    }
+    if projects.is_empty() {
+        marks.extend(VERSION_CONTROL.map(str::to_owned));
+    }
+    // A working copy of the same project, within this one.
+    let names = projects
+        .iter()
+        .filter_map(|path| path.file_name()?.to_str());
+    marks.extend(names.map(str::to_owned));
+    marks
+}
+
 /// An absolute path, without looking at links.
 pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
@@ -110,6 +128,17 @@ mod tests {
         fs::create_dir(dir.path().join("Game/Plugins/Own/.git")).unwrap();
         fs::write(dir.path().join("Game/Game.uproject"), "{}").unwrap();
         assert_eq!(root(&inner), dir.path().join("Game"));
+    }
+
+    #[test]
+    fn a_root_within_a_root_is_known_by_what_would_be_looked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let marks = |has_file| marks(dir.path(), has_file);
+        assert_eq!(marks(true), [FILE_NAME]);
+        assert_eq!(marks(false).len(), 1 + VERSION_CONTROL.len());
+        fs::write(dir.path().join("Game.uproject"), "{}").unwrap();
+        assert_eq!(marks(true), [FILE_NAME]);
+        assert_eq!(marks(false), [FILE_NAME, "Game.uproject"]);
     }
 
     #[test]

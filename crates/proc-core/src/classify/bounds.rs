@@ -1,6 +1,8 @@
 //! The bounds of a scope: where it lies, and whether a path leads into it.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +29,9 @@ pub struct BoundsSpec {
     pub projects: Vec<PathBuf>,
     /// The roots of other scopes. Those that lie within this root (a worktree in a subfolder) are no part of it.
     pub others: Vec<PathBuf>,
+    /// Names of files and folders by which a folder within this root is known for the root of another scope, which may
+    /// have no state yet (a worktree in which nobody has called the tool).
+    pub marks: Vec<String>,
 }
 
 /// The bounds of one scope, with all links on the way followed.
@@ -36,6 +41,9 @@ pub struct Bounds<'a> {
     roots: [String; 2],
     projects: Vec<String>,
     others: Vec<String>,
+    marks: Vec<String>,
+    /// Whether a folder within the root is another scope's, as far as anybody has asked.
+    known: RefCell<BTreeMap<String, bool>>,
     resolve: Resolver<'a>,
 }
 
@@ -83,9 +91,16 @@ impl<'a> Bounds<'a> {
         Ok(Self {
             projects: all(&spec.projects)?,
             others,
+            marks: spec.marks.clone(),
+            known: RefCell::default(),
             roots: [given, resolved],
             resolve,
         })
+    }
+
+    /// The root, with all links followed.
+    pub(super) fn root(&self) -> &Path {
+        Path::new(&self.roots[1])
     }
 
     /// Whether it has an Unreal project.
@@ -111,13 +126,24 @@ impl<'a> Bounds<'a> {
 
     /// Whether a path that a process means is one of the scope's projects.
     pub(super) fn is_project(&self, text: &str, directory: Option<&Path>) -> bool {
-        self.follow(text, directory, false)
-            .is_ok_and(|(_, resolved)| self.projects.contains(&resolved))
+        let Ok((_, resolved)) = self.follow(text, directory, false) else {
+            return false;
+        };
+        // Wine finds a file in whatever case it is called.
+        let is_wine = paths::is_windows(text) && !paths::is_windows(&self.roots[0]);
+        self.projects.iter().any(|project| {
+            *project == resolved || is_wine && project.to_lowercase() == resolved.to_lowercase()
+        })
     }
 
     /// Whether something lies in a folder.
     pub(super) fn exists(&self, path: &str, name: &str) -> bool {
         (self.resolve)(&Path::new(path).join(name)).is_some()
+    }
+
+    /// Where a path of this machine leads. `None`: there is nothing.
+    pub(super) fn true_path(&self, path: &Path) -> Option<PathBuf> {
+        (self.resolve)(path)
     }
 
     /// The normal path of something in the scope.
@@ -131,6 +157,25 @@ impl<'a> Bounds<'a> {
             .iter()
             .find_map(|root| paths::relative(root, path))
             .filter(|_| !self.others.iter().any(hidden))
+            .filter(|inside| !self.is_in_marked_folder(path, inside))
+    }
+
+    /// Whether a path within the root lies in a folder that is the root of another scope, or is that folder.
+    fn is_in_marked_folder(&self, path: &str, inside: &str) -> bool {
+        let root = path.len() - inside.len();
+        let ends = inside.match_indices('/').map(|(at, _)| root + at);
+        ends.chain([path.len()])
+            .filter(|end| *end > root)
+            .any(|end| self.is_marked(&path[..end]))
+    }
+
+    fn is_marked(&self, folder: &str) -> bool {
+        if let Some(known) = self.known.borrow().get(folder) {
+            return *known;
+        }
+        let is_marked = self.marks.iter().any(|mark| self.exists(folder, mark));
+        self.known.borrow_mut().insert(folder.to_owned(), is_marked);
+        is_marked
     }
 
     /// The path as it was given and as the links on it lead, both normal.

@@ -34,10 +34,22 @@ pub trait Subject: fmt::Debug {
     fn arguments(&self) -> Option<&[String]>;
     /// Its working directory, if that still exists.
     fn directory(&self) -> Option<&Path>;
+    /// Whether this folder is the same one to it as to the caller. A container has files of its own.
+    fn sees(&self, folder: &Path) -> Option<bool>;
+    /// Where Python looks for modules, besides the usual places (`PYTHONPATH`).
+    fn module_path(&self) -> Option<String>;
+    /// The working directory of the shell that started it (`PWD`), or of one further above.
+    fn shell_directory(&self) -> Option<String>;
     /// The mark that it carries, and the member of the run that it descends from.
     fn mark(&self) -> Option<(Mark, MemberNumber)>;
     /// The run that its environment names.
     fn cookie(&self) -> Option<&str>;
+    /// The PID of the process that traces it (a debugger).
+    fn tracer(&self) -> Option<u32>;
+    /// The pipes that it can read from, by inode.
+    fn pipes_read(&self) -> &[u64];
+    /// The pipes that its standard output and standard error lead to, by inode.
+    fn pipes_written(&self) -> &[u64];
 }
 
 /// All facts of one process, read at once.
@@ -63,12 +75,24 @@ pub struct Facts {
     pub arguments: Option<Vec<String>>,
     /// Its working directory, if that still exists.
     pub directory: Option<PathBuf>,
+    /// Whether the root of the scope is the same folder to it as to the caller.
+    pub sees_scope: Option<bool>,
+    /// Where Python looks for modules, besides the usual places (`PYTHONPATH`).
+    pub module_path: Option<String>,
+    /// The working directory of the shell that started it (`PWD`), or of one further above.
+    pub shell_directory: Option<String>,
     /// The mark that it carries, and the member of the run; written as `MARK.MEMBER`.
     #[serde(serialize_with = "write_mark")]
     #[schemars(with = "Option<String>")]
     pub mark: Option<(Mark, MemberNumber)>,
     /// The run that its environment names.
     pub cookie: Option<String>,
+    /// The PID of the process that traces it (a debugger).
+    pub tracer: Option<u32>,
+    /// The pipes that it can read from, by inode.
+    pub pipes_read: Vec<u64>,
+    /// The pipes that its standard output and standard error lead to, by inode.
+    pub pipes_written: Vec<u64>,
 }
 
 impl Facts {
@@ -85,13 +109,19 @@ impl Facts {
             executable: None,
             arguments: None,
             directory: None,
+            sees_scope: None,
+            module_path: None,
+            shell_directory: None,
             mark: None,
             cookie: None,
+            tracer: None,
+            pipes_read: Vec::new(),
+            pipes_written: Vec::new(),
         }
     }
 
-    /// Reads every fact of a process.
-    pub fn of(subject: &dyn Subject) -> Self {
+    /// Reads every fact of a process that can matter to a scope with this root.
+    pub fn of(subject: &dyn Subject, root: &Path) -> Self {
         Self {
             identity: subject.identity(),
             parent: subject.parent(),
@@ -103,8 +133,14 @@ impl Facts {
             executable: subject.executable().map(Path::to_owned),
             arguments: subject.arguments().map(<[String]>::to_vec),
             directory: subject.directory().map(Path::to_owned),
+            sees_scope: subject.sees(root),
+            module_path: subject.module_path(),
+            shell_directory: subject.shell_directory(),
             mark: subject.mark(),
             cookie: subject.cookie().map(str::to_owned),
+            tracer: subject.tracer(),
+            pipes_read: subject.pipes_read().to_vec(),
+            pipes_written: subject.pipes_written().to_vec(),
         }
     }
 }
@@ -150,12 +186,36 @@ impl Subject for Facts {
         self.directory.as_deref()
     }
 
+    fn sees(&self, _root: &Path) -> Option<bool> {
+        self.sees_scope
+    }
+
+    fn module_path(&self) -> Option<String> {
+        self.module_path.clone()
+    }
+
+    fn shell_directory(&self) -> Option<String> {
+        self.shell_directory.clone()
+    }
+
     fn mark(&self) -> Option<(Mark, MemberNumber)> {
         self.mark
     }
 
     fn cookie(&self) -> Option<&str> {
         self.cookie.as_deref()
+    }
+
+    fn tracer(&self) -> Option<u32> {
+        self.tracer
+    }
+
+    fn pipes_read(&self) -> &[u64] {
+        &self.pipes_read
+    }
+
+    fn pipes_written(&self) -> &[u64] {
+        &self.pipes_written
     }
 }
 
@@ -202,12 +262,36 @@ impl Subject for Process {
             .filter(|path| !path.as_os_str().as_encoded_bytes().ends_with(b" (deleted)"))
     }
 
+    fn sees(&self, folder: &Path) -> Option<bool> {
+        self.sees(folder)
+    }
+
+    fn module_path(&self) -> Option<String> {
+        self.variable("PYTHONPATH")
+    }
+
+    fn shell_directory(&self) -> Option<String> {
+        self.variable("PWD")
+    }
+
     fn mark(&self) -> Option<(Mark, MemberNumber)> {
         self.mark()
     }
 
     fn cookie(&self) -> Option<&str> {
         self.cookie()
+    }
+
+    fn tracer(&self) -> Option<u32> {
+        self.tracer()
+    }
+
+    fn pipes_read(&self) -> &[u64] {
+        self.pipes_read()
+    }
+
+    fn pipes_written(&self) -> &[u64] {
+        self.pipes_written()
     }
 }
 

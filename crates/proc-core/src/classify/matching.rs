@@ -4,6 +4,9 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::bounds::{Bounds, Place};
 use super::lineage::Lineage;
 use super::rules::{GroupRule, Rules};
@@ -20,6 +23,15 @@ pub(super) enum Match {
     Foreign(ForeignReason),
     /// A group may have it, but too little can be seen.
     Unknown(UnknownReason),
+}
+
+/// A rule that names a program: the one that has the process, or else the first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct NamedBy {
+    /// Its group.
+    pub group: String,
+    /// The pattern that fits the name. `null`: the rule is about every interpreter.
+    pub pattern: Option<String>,
 }
 
 /// The group that has a process, and why.
@@ -96,6 +108,22 @@ impl<'a> Matcher<'a> {
         self.rules.groups().iter().any(|rule| is_named(rule, names))
     }
 
+    /// The rule that names the program: the one that has the process, or else the first.
+    pub(super) fn named_by(&self, subject: &dyn Subject) -> Option<NamedBy> {
+        let names = self.names(subject);
+        let mut groups = self.rules.groups().iter();
+        let first = groups.find(|rule| is_named(rule, names))?;
+        let rule = match self.direct(subject) {
+            Some(Match::Group(found)) => self.rules.group(&found.group)?,
+            _ => first,
+        };
+        let pattern = names.iter().find_map(|name| rule.names.find(name));
+        Some(NamedBy {
+            group: rule.name.clone(),
+            pattern: pattern.map(str::to_owned),
+        })
+    }
+
     /// Whether any rule spares the program, even where another rule has it.
     pub(super) fn is_spared(&self, subject: &dyn Subject) -> bool {
         let names = self.names(subject);
@@ -128,6 +156,15 @@ impl<'a> Matcher<'a> {
             }
             if !is_named(rule, names) {
                 continue;
+            }
+            // What its paths say holds among its own files.
+            match subject.sees(self.bounds.root()) {
+                Some(false) => return Match::Unknown(UnknownReason::OtherFiles),
+                // Of other users' processes only root can know, and they are asked about only on demand.
+                None if subject.is_own() != Some(false) => {
+                    return Match::Unknown(UnknownReason::Unreadable);
+                }
+                Some(true) | None => {}
             }
             if rule.scripts.is_empty() {
                 return Match::Group(if rule.unreal {

@@ -40,7 +40,6 @@ struct Case {
     runs: Vec<RunInfo>,
     request: Request,
     all_users: bool,
-    tracer: Option<u32>,
     has_project: bool,
 }
 
@@ -89,6 +88,14 @@ fn facts(pid: u32) -> impl Strategy<Value = Facts> {
         select(vec![Some(true), Some(true), Some(true), Some(false), None]),
         prop::bool::weighted(0.1),
         prop::bool::weighted(0.1),
+        select(vec![
+            Some(true),
+            Some(true),
+            Some(true),
+            Some(true),
+            Some(false),
+            None,
+        ]),
     );
     let directory = select(vec![
         None,
@@ -107,14 +114,22 @@ fn facts(pid: u32) -> impl Strategy<Value = Facts> {
         Some("c"),
         Some("?"),
     ]);
-    (place, kind, command(), directory, mark, cookie).prop_map(
+    // Pipes and tracers: rare ones, or everybody would have to do with the caller.
+    let pipes = || vec(0..40_u64, 0..2);
+    let tied = (
+        prop_oneof![9 => Just(None), 1 => PIDS.prop_map(Some)],
+        pipes(),
+        pipes(),
+    );
+    (place, kind, command(), directory, mark, cookie, tied).prop_map(
         move |(
             (parent, start, session),
-            (own, kernel, zombie),
+            (own, kernel, zombie, sees_scope),
             command,
             directory,
             mark,
             cookie,
+            (tracer, pipes_read, pipes_written),
         )| {
             let identity = Identity {
                 pid,
@@ -126,11 +141,15 @@ fn facts(pid: u32) -> impl Strategy<Value = Facts> {
                 own,
                 kernel,
                 zombie,
+                sees_scope,
                 executable: command.0,
                 arguments: command.1,
                 directory: directory.map(PathBuf::from),
                 mark: mark.map(|number| (mark_of(number), 1)),
                 cookie: cookie.map(str::to_owned),
+                tracer,
+                pipes_read,
+                pipes_written,
                 ..Facts::new(identity, parent)
             }
         },
@@ -177,13 +196,14 @@ fn request() -> impl Strategy<Value = Request> {
             .prop_map(|names| Groups::Named(names.into_iter().map(str::to_owned).collect())),
     ];
     let runs = btree_set(select(vec!["a", "b", "c"]), 0..3);
-    (groups, runs, any::<[bool; 3]>()).prop_map(|(groups, runs, flags)| Request {
+    let pursued = btree_set(identity(), 0..3);
+    (groups, runs, pursued, any::<[bool; 3]>()).prop_map(|(groups, runs, pursued, flags)| Request {
         groups,
         runs: runs.into_iter().map(str::to_owned).collect(),
         machine: flags[0],
         editors: flags[1],
         include_live_runs: flags[2],
-        pursued: BTreeSet::new(),
+        pursued,
     })
 }
 
@@ -198,7 +218,6 @@ prop_compose! {
         request in request(),
         all_users in prop::bool::weighted(0.2),
         has_project in any::<bool>(),
-        tracer in prop::option::of(PIDS),
     ) -> Case {
         let processes = processes
             .into_iter()
@@ -206,7 +225,7 @@ prop_compose! {
             .filter(|(facts, present)| *present || facts.identity.pid == CALLER)
             .map(|(facts, _)| facts)
             .collect();
-        Case { processes, runs, request, all_users, tracer, has_project }
+        Case { processes, runs, request, all_users, has_project }
     }
 }
 
@@ -226,13 +245,11 @@ impl Case {
             root: ROOT.into(),
             projects,
             others: Vec::new(),
+            marks: Vec::new(),
         };
         let bounds = Bounds::new(&spec, &resolve).unwrap();
         let premises = Premises {
-            caller: Caller {
-                pid: CALLER,
-                tracer: self.tracer,
-            },
+            caller: Caller { pid: CALLER },
             bounds: &bounds,
             rules: &RULES,
             runs: &self.runs,
@@ -275,10 +292,6 @@ impl Case {
     /// The PIDs that must never be targets, without asking the code under test.
     fn untouchable(&self) -> BTreeSet<u32> {
         let mut pids = self.line(CALLER);
-        pids.insert(1);
-        if let Some(tracer) = self.tracer {
-            pids.extend(self.line(tracer));
-        }
         let own = self.get(CALLER).unwrap();
         let leader = self.get(own.session).filter(|leader| {
             leader.session == own.session && leader.identity.start <= own.identity.start
@@ -286,6 +299,30 @@ impl Case {
         if let Some(leader) = leader {
             pids.extend(self.line(leader.identity.pid));
         }
+        // What nobody above the caller reads goes to somebody beside it.
+        let above = self.line(CALLER);
+        let is_unread = |pipe: &&u64| {
+            let is_reader = |pid: &u32| self.get(*pid).unwrap().pipes_read.contains(*pipe);
+            !above.iter().any(is_reader)
+        };
+        for pipe in own.pipes_written.iter().filter(is_unread) {
+            let readers = self.processes.iter().filter(|facts| {
+                facts.session == own.session && !facts.kernel && facts.pipes_read.contains(pipe)
+            });
+            // One is enough: a second one holds a descriptor that it does not need.
+            let readers: Vec<u32> = readers.map(|facts| facts.identity.pid).collect();
+            if let [reader] = readers[..] {
+                pids.extend(self.line(reader));
+            }
+        }
+        let tracers: Vec<u32> = pids
+            .iter()
+            .filter_map(|pid| self.get(*pid)?.tracer)
+            .collect();
+        for tracer in tracers {
+            pids.extend(self.line(tracer));
+        }
+        pids.insert(1);
         pids.extend(
             self.processes
                 .iter()
@@ -357,6 +394,9 @@ proptest! {
                     prop_assert_eq!(Some(group), own.as_ref());
                 }
                 (TargetReason::Group { group }, Verdict::Group { group: own, in_scope, evidence, .. }) => {
+                    let facts = case.get(selected.identity.pid).unwrap();
+                    let is_hidden = facts.sees_scope.is_none() && facts.own == Some(false);
+                    prop_assert!(is_hidden || facts.sees_scope == Some(true));
                     prop_assert_eq!(group, own);
                     prop_assert!(*in_scope || case.request.machine);
                     prop_assert_eq!(*in_scope, *evidence != Evidence::Name);
@@ -366,9 +406,16 @@ proptest! {
                     let root = all.iter().find(|root| root.identity == *of).unwrap();
                     let is_root = matches!(
                         &root.decision,
-                        Decision::Target { why: TargetReason::Run { .. } | TargetReason::Group { .. } }
+                        Decision::Target {
+                            why: TargetReason::Run { .. }
+                                | TargetReason::Group { .. }
+                                | TargetReason::Pursued
+                        }
                     );
                     prop_assert!(is_root);
+                }
+                (TargetReason::Pursued, _) => {
+                    prop_assert!(case.request.pursued.contains(&selected.identity));
                 }
                 _ => prop_assert!(false, "{selected:?}"),
             }

@@ -122,8 +122,12 @@ impl<'a> Runs<'a> {
             }
             known
         };
+        let mut guardians = by(|run| run.guardian.into_iter().collect());
+        // Only that of a live run is protected as such.
+        let live = all.iter().rev().filter(|run| run.is_live());
+        guardians.extend(live.filter_map(|run| Some((run.guardian?, *run))));
         Self {
-            guardians: by(|run| run.guardian.into_iter().collect()),
+            guardians,
             members: by(|run| run.members.clone()),
             contained: by(|run| run.contained.clone()),
             all,
@@ -134,11 +138,11 @@ impl<'a> Runs<'a> {
         self.all.is_empty()
     }
 
-    /// The live runs of this scope that somebody holds.
+    /// The live runs that somebody holds. A script of this scope may hold another scope's.
     pub(super) fn held(&self) -> impl Iterator<Item = (&'a RunInfo, Identity)> {
         self.all
             .iter()
-            .filter(|run| run.is_live() && run.scope == ScopeRef::This)
+            .filter(|run| run.is_live())
             .flat_map(|run| run.holders.iter().map(|holder| (*run, *holder)))
     }
 
@@ -200,6 +204,12 @@ impl<'a> Runs<'a> {
         }
         let recorded = self.members.get(&identity).or(guarded);
         recorded.map(|run| Membership::Member(run, Evidence::RecordedIdentity))
+    }
+
+    /// Whether a process carries the sign of a run that nobody here knows.
+    pub(super) fn is_of_unknown_run(&self, subject: &dyn Subject) -> bool {
+        let signed = self.by_mark(subject).or_else(|| self.by_cookie(subject));
+        matches!(signed, Some(Membership::Stranger(_)))
     }
 
     /// The run of the nearest ancestor that is known to belong to one.

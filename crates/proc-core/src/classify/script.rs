@@ -7,10 +7,26 @@ use super::paths;
 pub(super) enum Program<'a> {
     /// A file, and the arguments behind it.
     Script(&'a str, &'a [String]),
-    /// A module by its dotted name (`python -m`), and the arguments behind it.
-    Module(&'a str, &'a [String]),
+    /// A module by its dotted name (`python -m`), where it is looked for first, and the arguments behind it.
+    Module(&'a str, Search, &'a [String]),
     /// Code on the command line or from standard input, or a person at a prompt.
     NoFile,
+}
+
+/// Where Python looks for a module, before it comes to what is installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Search {
+    /// In the working directory (not with `-I` and `-P`).
+    pub(super) directory: bool,
+    /// In what `PYTHONPATH` names (not with `-I` and `-E`).
+    pub(super) variable: bool,
+}
+
+impl Search {
+    const USUAL: Self = Self {
+        directory: true,
+        variable: true,
+    };
 }
 
 /// How an interpreter reads its options.
@@ -164,14 +180,25 @@ fn is_python(name: &str) -> bool {
 }
 
 /// Whether this can follow the name of an interpreter: nothing, or a version and what it was built as (`3.13t`,
-/// `3-dbg`, `3.11-intel64`).
+/// `3-dbg`, `3.11-intel64`). `python3-config` is a program of its own.
 fn is_version(text: &str) -> bool {
-    text.is_empty()
-        || matches!(text, "-dbg" | "_d")
-        || text.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        || text
-            .strip_prefix('-')
-            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let (version, built) = match text.find(['-', '_']) {
+        Some(at) => text.split_at(at),
+        // Only a version can follow a dash.
+        None if matches!(text, "dbg") => return true,
+        None => (text, ""),
+    };
+    let is_number = version.is_empty()
+        || version.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+            && version
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '.');
+    is_number
+        && matches!(
+            built,
+            "" | "-dbg" | "_d" | "-intel64" | "-arm64" | "-32" | "-64"
+        )
 }
 
 /// The family of a name, with or without a version (`ruby3.2`, `node-22`).
@@ -196,6 +223,7 @@ fn without_launcher_options(arguments: &[String]) -> &[String] {
 /// Python's own reading: short options may stand together (`-uX dev`), and `-c` and `-m` end them.
 fn python(arguments: &[String]) -> Program<'_> {
     let mut rest = arguments;
+    let mut search = Search::USUAL;
     while let Some((first, behind)) = rest.split_first() {
         rest = behind;
         match first.as_str() {
@@ -210,11 +238,19 @@ fn python(arguments: &[String]) -> Program<'_> {
                         'c' => return Program::NoFile,
                         'm' if attached.is_empty() => {
                             return match behind.split_first() {
-                                Some((module, behind)) => Program::Module(module, behind),
+                                Some((module, behind)) => Program::Module(module, search, behind),
                                 None => Program::NoFile,
                             };
                         }
-                        'm' => return Program::Module(attached, behind),
+                        'm' => return Program::Module(attached, search, behind),
+                        'I' => {
+                            search = Search {
+                                directory: false,
+                                variable: false,
+                            };
+                        }
+                        'P' => search.directory = false,
+                        'E' => search.variable = false,
                         'W' | 'X' | 'Q' => {
                             if attached.is_empty() {
                                 rest = behind.get(1..).unwrap_or_default();
@@ -260,7 +296,9 @@ fn uv(arguments: &[String]) -> Program<'_> {
             "-" => return Program::NoFile,
             "-m" | "--module" => {
                 return match behind.split_first() {
-                    Some((module, behind)) if runs => Program::Module(module, behind),
+                    Some((module, behind)) if runs => {
+                        Program::Module(module, Search::USUAL, behind)
+                    }
                     _ => Program::NoFile,
                 };
             }
@@ -332,7 +370,7 @@ mod tests {
         let name = paths::program_name(&words[0]);
         match program(name, &words[1..]) {
             Program::Script(path, _) => format!("S {path}"),
-            Program::Module(module, _) => format!("M {module}"),
+            Program::Module(module, _, _) => format!("M {module}"),
             Program::NoFile => "-".to_owned(),
         }
     }
@@ -395,6 +433,8 @@ mod tests {
             "pythonw3",
             "Python",
             "pypy3",
+            "python3.14.0rc1",
+            "python3.11-intel64",
             "py",
             "node",
             "ruby3.2",
@@ -409,6 +449,8 @@ mod tests {
             "pyright",
             "nodeset",
             "pythonista",
+            "python3-config",
+            "python3.11-gdb.py",
             "python-language-server",
             "pythonpath",
         ] {

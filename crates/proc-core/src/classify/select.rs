@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::runs::Runs;
 use super::{
-    Classifier, Decision, ForeignReason, RunInfo, SpareReason, Subject, TargetReason,
+    Classifier, Decision, ForeignReason, RunInfo, ScopeRef, SpareReason, Subject, TargetReason,
     UnknownReason, Verdict,
 };
 use crate::identity::Identity;
@@ -188,7 +188,7 @@ impl Classifier<'_> {
         counts
     }
 
-    /// The holders of this scope's live runs with their ancestors, unless those runs are meant too.
+    /// The holders of live runs with their ancestors, unless those runs are meant too.
     fn held(&self, request: &Request) -> BTreeMap<u32, String> {
         let mut held = BTreeMap::new();
         for (run, holder) in self.runs.held() {
@@ -269,16 +269,19 @@ impl Classifier<'_> {
             Verdict::Group {
                 own_editor: true, ..
             } if !request.editors => true,
+            // Signs are read late where no rule names anybody on the line, as of one that was a target before.
             Verdict::Group { .. } | Verdict::Foreign { .. } | Verdict::Unknown { .. } => {
-                self.matcher.is_spared(child)
+                self.matcher.is_spared(child) || self.runs.is_of_unknown_run(child)
             }
         }
     }
 
     /// Whether a run is alive and not meant.
     fn spares_live(&self, run: &str, request: &Request) -> bool {
-        let is_meant = request.include_live_runs && !self.around.contains(run);
-        is_live(&self.runs, run) && !is_meant
+        self.runs.get(run).is_some_and(|known| {
+            let is_mine = known.scope == ScopeRef::This && !self.around.contains(run);
+            known.is_live() && !(request.include_live_runs && is_mine)
+        })
     }
 
     /// What a request means for a process by itself.

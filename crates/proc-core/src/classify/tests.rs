@@ -2,6 +2,7 @@
 //!
 //! The machine is a made-up one: `World` holds processes, files and links.
 
+mod circumstances;
 mod interpreters;
 mod living_on;
 mod machine;
@@ -30,7 +31,6 @@ struct World {
     others: Vec<PathBuf>,
     rules: Rules,
     runs: Vec<RunInfo>,
-    tracer: Option<u32>,
     all_users: bool,
 }
 
@@ -50,7 +50,6 @@ impl World {
             others: Vec::new(),
             rules: rules(),
             runs: Vec::new(),
-            tracer: None,
             all_users: false,
         }
         .with_files([
@@ -106,13 +105,11 @@ impl World {
             root: ROOT.into(),
             projects: self.projects.clone(),
             others: self.others.clone(),
+            marks: vec!["xtask.toml".to_owned(), ".git".to_owned()],
         };
         let bounds = Bounds::new(&spec, &resolve).unwrap();
         let premises = Premises {
-            caller: Caller {
-                pid: CALLER,
-                tracer: self.tracer,
-            },
+            caller: Caller { pid: CALLER },
             bounds: &bounds,
             rules: &self.rules,
             runs: &self.runs,
@@ -123,7 +120,7 @@ impl World {
     }
 
     fn verdict(&self, pid: u32) -> Verdict {
-        self.ask(|classifier| classifier.explain(pid).unwrap().verdict)
+        self.ask(|classifier| classifier.explain(pid, &every_group()).unwrap().verdict)
     }
 
     fn says(&self, pid: u32) -> String {
@@ -220,6 +217,7 @@ fn process(pid: u32, parent: u32, executable: &str, command: &str) -> Facts {
         executable: Some(executable.into()),
         arguments: Some(command.split(' ').map(str::to_owned).collect()),
         directory: Some("/home/me".into()),
+        sees_scope: Some(true),
         session: pid,
         ..Facts::new(identity(pid), parent)
     }

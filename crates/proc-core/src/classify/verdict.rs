@@ -115,7 +115,9 @@ pub enum ProtectedReason {
     Ancestor,
     /// It leads the caller's session, or the leader descends from it: the shell and the terminal.
     Session,
-    /// It traces the caller, or the tracer descends from it.
+    /// It reads what the caller writes, or the reader descends from it: the rest of a pipeline.
+    Reader,
+    /// It traces the caller or one of those that hold it, or the tracer descends from it.
     Debugger,
     /// It is the guardian of a live run of this scope.
     Guardian {
@@ -146,6 +148,8 @@ pub enum UnknownReason {
     Unreadable,
     /// It has overwritten its arguments.
     Rewritten,
+    /// The root of the scope is another folder to it, or none: it is in a container.
+    OtherFiles,
     /// A relative path among its arguments, and no working directory to start from.
     NoDirectory,
     /// The script among its arguments is not where they say; it may have changed its directory.
@@ -337,7 +341,8 @@ impl fmt::Display for ProtectedReason {
             Self::Caller => f.write_str("is the caller"),
             Self::Ancestor => f.write_str("is an ancestor of the caller"),
             Self::Session => f.write_str("holds the caller's session (its shell or terminal)"),
-            Self::Debugger => f.write_str("debugs the caller"),
+            Self::Reader => f.write_str("reads what the caller writes"),
+            Self::Debugger => f.write_str("debugs the caller, or what the caller depends on"),
             Self::Guardian { run } => write!(f, "is the guardian of run {run}"),
             Self::OtherScope { run } => write!(f, "belongs to run {run} of another scope"),
             Self::UnknownRun { sign } => {
@@ -354,6 +359,7 @@ impl fmt::Display for UnknownReason {
             Self::Vanished => "is gone or hidden",
             Self::Unreadable => "neither its program nor its arguments can be read",
             Self::Rewritten => "has overwritten its arguments",
+            Self::OtherFiles => "does not see this project, as one in a container",
             Self::NoDirectory => "its path is relative to a directory that cannot be read",
             Self::NotFound => "its script is not where its arguments say",
             Self::LeadsOut => "its path leads out of the scope through a link",

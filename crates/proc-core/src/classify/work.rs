@@ -1,9 +1,11 @@
 //! Which scripts an interpreter works on, and whether they are the scope's.
 
+use std::path::Path;
+
 use super::bounds::{Bounds, Place};
 use super::paths;
 use super::rules::closed_folders;
-use super::script::{self, Program};
+use super::script::{self, Program, Search};
 use super::{Subject, UnknownReason};
 
 /// The scripts that an interpreter works on. A rule that matches one of the paths matches the process.
@@ -24,6 +26,34 @@ pub(super) enum Work {
 /// Everything else that is installed (a language server, a formatter, a coding agent that is given files) is a tool,
 /// whose files are not what it runs.
 const RUNNERS: [&str; 4] = ["pytest", "py.test", "nose2", "coverage"];
+
+/// Options of runners whose value is the next argument, and is nothing that they run.
+const VALUES: [&str; 24] = [
+    "-c",
+    "-k",
+    "-m",
+    "-n",
+    "-o",
+    "-p",
+    "-r",
+    "-W",
+    "--basetemp",
+    "--config-file",
+    "--confcutdir",
+    "--cov",
+    "--cov-config",
+    "--cov-report",
+    "--data-file",
+    "--deselect",
+    "--ignore",
+    "--ignore-glob",
+    "--junit-xml",
+    "--junitxml",
+    "--log-file",
+    "--rcfile",
+    "--rootdir",
+    "--source",
+];
 
 /// Modules of Python itself that do the same.
 const RUNNER_MODULES: [&str; 4] = ["unittest", "cprofile", "profile", "trace"];
@@ -56,9 +86,9 @@ pub(super) fn of(bounds: &Bounds<'_>, subject: &dyn Subject, names: &[String]) -
             Some(given) => reader.given_to_runner(given),
             None => reader.script(path, behind),
         },
-        Program::Module(module, behind) => match runner_module(module, behind) {
+        Program::Module(module, search, behind) => match runner_module(module, behind) {
             Some(given) => reader.given_to_runner(given),
-            None => reader.module(module),
+            None => reader.module(module, search),
         },
     }
 }
@@ -87,7 +117,9 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn script(&self, path: &str, behind: &[String]) -> Work {
         // A relative path was meant for the directory in which the process started, which it may have left.
-        match self.locate(path, !paths::is_absolute(path)) {
+        let must_exist = !paths::is_absolute(path) && !self.is_where_it_began();
+        match self.locate(path, must_exist) {
+            Place::Inside(inside) if self.is_in_environment(&inside) => Work::Nothing,
             Place::Inside(inside) => {
                 // A virtual environment is often shared, so that a tool in it works for whom it is told to.
                 let is_installed = closed_folders(&inside).next().is_some();
@@ -111,34 +143,66 @@ impl Reader<'_> {
         }
     }
 
-    /// A module is the scope's if its file lies where the interpreter looks first, below the working directory. One
-    /// that does not is installed.
-    fn module(&self, module: &str) -> Work {
+    /// Whether its working directory is still that of the shell that started it, so that a relative path means what it
+    /// meant, though the file may have been removed since. Whoever goes elsewhere leaves the variable behind.
+    fn is_where_it_began(&self) -> bool {
+        let (Some(now), Some(began)) = (self.subject.directory(), self.subject.shell_directory())
+        else {
+            return false;
+        };
+        paths::is_absolute(&began)
+            && self.bounds.true_path(Path::new(&began)).as_deref() == Some(now)
+    }
+
+    /// Whether a path of the scope lies in a virtual environment, whatever its folder is called.
+    fn is_in_environment(&self, inside: &str) -> bool {
+        let folders = inside.match_indices('/').map(|(at, _)| &inside[..at]);
+        folders
+            .map(|folder| self.bounds.absolute(folder))
+            .any(|folder| self.bounds.exists(&folder, "pyvenv.cfg"))
+    }
+
+    /// A module is the scope's if its file lies where the interpreter looks first: in the working directory, and in
+    /// what `PYTHONPATH` names. One that does not is installed.
+    fn module(&self, module: &str, search: Search) -> Work {
         let is_name =
             |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_');
         if !module.split('.').all(is_name) {
             return Work::Nothing;
         }
         let stem = module.replace('.', "/");
-        for file in [format!("{stem}.py"), format!("{stem}/__main__.py")] {
-            match self.locate(&file, true) {
-                Place::Inside(path) => return Work::Here(vec![path]),
-                Place::Outside(path) => return Work::Elsewhere(vec![path]),
-                Place::Unknown(UnknownReason::NotFound) => {}
-                Place::Unknown(reason) => return Work::Unknown(reason),
+        let variable = search.variable.then(|| self.subject.module_path());
+        let variable = variable.flatten().unwrap_or_default();
+        let named = variable.split(':').filter(|_| !variable.is_empty());
+        for folder in search.directory.then_some("").into_iter().chain(named) {
+            let folder = if folder.is_empty() { "." } else { folder };
+            for file in [
+                format!("{folder}/{stem}.py"),
+                format!("{folder}/{stem}/__main__.py"),
+            ] {
+                match self.locate(&file, true) {
+                    Place::Inside(path) if self.is_in_environment(&path) => return Work::Nothing,
+                    Place::Inside(path) => return Work::Here(vec![path]),
+                    Place::Outside(path) => return Work::Elsewhere(vec![path]),
+                    Place::Unknown(UnknownReason::NotFound) => {}
+                    Place::Unknown(reason) => return Work::Unknown(reason),
+                }
             }
         }
         Work::Nothing
     }
 
-    /// A runner works on the files and folders that it is given, or on its working directory.
+    /// A runner works on the files and folders that it is given, or on its working directory. That decides as well
+    /// where it is given some of this scope and some of others.
     fn given_to_runner(&self, behind: &[String]) -> Work {
-        let (inside, outside) = self.given(behind);
-        if !inside.is_empty() {
-            return Work::Here(with_folders(inside));
-        }
-        if !outside.is_empty() {
-            return Work::Elsewhere(with_folders(outside));
+        let (inside, outside) = self.given(&tests(behind));
+        match (inside.is_empty(), outside.is_empty()) {
+            (true, true) => {}
+            (true, false) => return Work::Elsewhere(with_folders(outside)),
+            (false, false) if !self.is_in_scope() => {
+                return Work::Elsewhere(with_folders(outside));
+            }
+            (false, _) => return Work::Here(with_folders(inside)),
         }
         match self.locate(".", false) {
             Place::Inside(path) => Work::Here(with_folders(vec![path])),
@@ -170,6 +234,26 @@ impl Reader<'_> {
         self.bounds
             .locate(path, self.subject.directory(), must_exist)
     }
+}
+
+/// What a runner is to run, without what only belongs to an option (`--log-file x.txt`), and without other files: those
+/// say how it is to be done (`shared.ini`).
+fn tests(arguments: &[String]) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        if VALUES.contains(&argument.as_str()) {
+            rest.next();
+            continue;
+        }
+        let path = argument.split("::").next().unwrap_or(argument);
+        let name = paths::base_name(path);
+        let extension = name.trim_start_matches('.').rsplit_once('.');
+        if extension.is_none_or(|(_, extension)| extension.eq_ignore_ascii_case("py")) {
+            all.push(argument.clone());
+        }
+    }
+    all
 }
 
 /// Rules name scripts and not folders: of a folder, what a test runner loads first in it stands for the rest.

@@ -8,7 +8,10 @@ use super::{
     Action, BlockedPort, CleanError, Cleaner, Cleaning, DEFAULT_GRACE, ProcessReport,
     SelectionReport, Sight, Targets,
 };
-use crate::classify::{Decision, ForeignReason, ProtectedReason, Request, Selection, Verdict};
+use crate::classify::{
+    Decision, ForeignReason, ProtectedReason, Request, Selection, SpareReason, TargetReason,
+    Verdict,
+};
 use crate::identity::Identity;
 use crate::ledger::{RunState, Runs};
 use crate::port::{self, PortState};
@@ -50,7 +53,7 @@ impl Cleaner {
                     selection.identity,
                     report(selection, sight, Action::WouldEnd, ports),
                 );
-            } else if sight.is_named || belongs_to_a_run(&selection.verdict) {
+            } else if sight.rule.is_some() || belongs_to_a_run(&selection.verdict) {
                 spared.push(report(selection, sight, Action::Spared, ports));
             }
         }
@@ -170,16 +173,25 @@ fn belongs_to_a_run(verdict: &Verdict) -> bool {
 }
 
 fn report(selection: Selection, sight: Sight, action: Action, ports: Vec<u16>) -> ProcessReport {
-    let reason = match &selection.decision {
+    // The evidence says more than that a group or a run was asked for.
+    let by_verdict = matches!(
+        selection.decision,
         Decision::Spare {
-            why: crate::classify::SpareReason::Verdict,
-        } => selection.verdict.to_string(),
-        decision => decision.to_string(),
+            why: SpareReason::Verdict
+        } | Decision::Target {
+            why: TargetReason::Group { .. } | TargetReason::Run { .. }
+        }
+    );
+    let reason = if by_verdict {
+        selection.verdict.to_string()
+    } else {
+        selection.decision.to_string()
     };
     ProcessReport {
         identity: selection.identity,
         name: sight.name,
         command: sight.command,
+        rule: sight.rule,
         selection: SelectionReport {
             judgement: selection.verdict,
             decision: selection.decision,

@@ -7,7 +7,7 @@ use proc_core::report::{
 use proc_core::run::RunError;
 
 use crate::cli::Format;
-use crate::context::{Context, TICK, complain, show_path};
+use crate::context::{Context, TICK, complain, on_one_line, show_path};
 use crate::failure::Failure;
 
 /// How many ends of clients are shown one by one; of more only those that were not graceful.
@@ -247,7 +247,11 @@ fn end_line(client: &ClientSummary, detached: bool) -> String {
 }
 
 fn named(process: &ProcessNote) -> String {
-    format!("PID {} ({})", process.identity.pid, process.command)
+    format!(
+        "PID {} ({})",
+        process.identity.pid,
+        on_one_line(&process.command)
+    )
 }
 
 fn seconds(ms: u64) -> String {

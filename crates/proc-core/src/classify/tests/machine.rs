@@ -27,7 +27,7 @@ fn this_process_and_its_line_are_protected() {
         .into_iter()
         .map(|process| process.identity().pid);
     for pid in line.chain([own, 1]).filter(|pid| table.get(*pid).is_some()) {
-        let Explanation { verdict, text, .. } = classifier.explain(pid).unwrap();
+        let Explanation { verdict, text, .. } = classifier.explain(pid, &every_group()).unwrap();
         assert!(
             matches!(verdict, Verdict::Protected { .. }),
             "PID {pid}: {text}"

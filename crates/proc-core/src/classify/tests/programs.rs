@@ -29,7 +29,7 @@ fn guilty_in_every_disguise() {
         7,
         1,
         "/usr/lib/wine/wine64",
-        "wine UnrealEditor.exe Z:/home/me/game/My.uproject -game",
+        "wine UnrealEditor.exe z:/home/me/game/my.UProject -game",
     );
     let mac = process(
         7,
@@ -306,6 +306,7 @@ fn windows_paths_are_compared_as_windows_does() {
         root: r"C:\Games\My".into(),
         projects: vec![r"C:\Games\My\My.uproject".into()],
         others: Vec::new(),
+        ..BoundsSpec::default()
     };
     let bounds = Bounds::new(&spec, &resolve).unwrap();
     let rules = rules();
@@ -328,10 +329,7 @@ fn windows_paths_are_compared_as_windows_does() {
     let classifier = Classifier::new(
         subjects.iter().map(|facts| facts as &dyn Subject),
         Premises {
-            caller: Caller {
-                pid: CALLER,
-                tracer: None,
-            },
+            caller: Caller { pid: CALLER },
             bounds: &bounds,
             rules: &rules,
             runs: &[],
@@ -339,7 +337,7 @@ fn windows_paths_are_compared_as_windows_does() {
         },
     )
     .unwrap();
-    let says = |pid| classifier.explain(pid).unwrap().text;
+    let says = |pid| classifier.explain(pid, &every_group()).unwrap().text;
     assert_eq!(says(7), HERE);
     assert_eq!(
         says(8),

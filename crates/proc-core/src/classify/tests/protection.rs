@@ -45,7 +45,21 @@ fn the_callers_surroundings_hold_against_the_widest_request() {
     terminal.processes[2].session = 8;
 
     let mut debugger = World::new().with(guilty(7, 1));
-    debugger.tracer = Some(7);
+    debugger.processes[2].tracer = Some(7);
+
+    let mut above_debugger = World::new().with(guilty(7, 1)).with(guilty(8, 7));
+    above_debugger.processes[1].tracer = Some(8);
+
+    // The caller and PID 7 at both ends of a pipe, and PID 8 behind that.
+    let mut pipeline = World::new();
+    pipeline.processes[2].pipes_written = vec![70];
+    let reader = |pid, read, written| Facts {
+        session: 100,
+        pipes_read: vec![read],
+        pipes_written: vec![written],
+        ..guilty(pid, 100)
+    };
+    let pipeline = pipeline.with(reader(8, 70, 71)).with(reader(7, 71, 72));
 
     let kernel = World::new().with(Facts {
         kernel: true,
@@ -72,10 +86,51 @@ fn the_callers_surroundings_hold_against_the_widest_request() {
             terminal,
             "holds the caller's session (its shell or terminal)",
         ),
-        ("a debugger", debugger, "debugs the caller"),
+        (
+            "a debugger",
+            debugger,
+            "debugs the caller, or what the caller depends on",
+        ),
+        (
+            "the program above a debugger of its shell",
+            above_debugger,
+            "debugs the caller, or what the caller depends on",
+        ),
+        (
+            "the end of its pipeline",
+            pipeline,
+            "reads what the caller writes",
+        ),
         ("a kernel thread", kernel, "is a kernel thread"),
         ("another user's", others, "belongs to another user"),
     ]);
+}
+
+#[test]
+fn a_pipe_of_somebody_else_protects_nobody() {
+    let reader = Facts {
+        session: 100,
+        pipes_read: vec![70],
+        pipes_written: vec![71],
+        ..guilty(7, 1)
+    };
+    // An ancestor is who reads what the caller says; what it writes itself goes to others.
+    let mut world = World::new().with(Facts {
+        pipes_read: vec![72],
+        ..reader.clone()
+    });
+    world.processes[1].pipes_read = vec![70];
+    world.processes[1].pipes_written = vec![72];
+    world.processes[2].pipes_written = vec![70];
+    assert_eq!(world.targets(&every_group()), [7]);
+    // A leftover of the loop shares the caller's output.
+    let mut world = World::new().with(Facts {
+        pipes_read: Vec::new(),
+        pipes_written: vec![70],
+        ..reader
+    });
+    world.processes[2].pipes_written = vec![70];
+    assert_eq!(world.targets(&every_group()), [7]);
 }
 
 #[test]
@@ -202,10 +257,7 @@ fn without_the_caller_nothing_is_said() {
     let bounds = Bounds::new(&spec, &resolve).unwrap();
     let rules = rules();
     let premises = Premises {
-        caller: Caller {
-            pid: CALLER,
-            tracer: None,
-        },
+        caller: Caller { pid: CALLER },
         bounds: &bounds,
         rules: &rules,
         runs: &[],

@@ -50,11 +50,29 @@ impl Subject for Noting {
     fn directory(&self) -> Option<&Path> {
         self.note("directory").directory.as_deref()
     }
+    fn sees(&self, _: &Path) -> Option<bool> {
+        self.note("files").sees_scope
+    }
+    fn module_path(&self) -> Option<String> {
+        self.note("environment").module_path.clone()
+    }
+    fn shell_directory(&self) -> Option<String> {
+        self.note("environment").shell_directory.clone()
+    }
     fn mark(&self) -> Option<(Mark, MemberNumber)> {
         self.note("mark").mark
     }
     fn cookie(&self) -> Option<&str> {
         self.note("cookie").cookie.as_deref()
+    }
+    fn tracer(&self) -> Option<u32> {
+        self.note("tracer").tracer
+    }
+    fn pipes_read(&self) -> &[u64] {
+        &self.note("pipes").pipes_read
+    }
+    fn pipes_written(&self) -> &[u64] {
+        &self.note("pipes").pipes_written
     }
 }
 
@@ -77,10 +95,7 @@ fn read(seven: Facts, runs: Vec<RunInfo>) -> Vec<&'static str> {
     };
     let bounds = Bounds::new(&spec, &resolve).unwrap();
     let premises = Premises {
-        caller: Caller {
-            pid: CALLER,
-            tracer: None,
-        },
+        caller: Caller { pid: CALLER },
         bounds: &bounds,
         rules: &world.rules,
         runs: &world.runs,

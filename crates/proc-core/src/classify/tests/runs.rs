@@ -181,12 +181,21 @@ fn of_two_runs_that_claim_a_process_the_more_protective_one_has_it() {
         world.runs = runs.map(Clone::clone).into();
         assert_eq!(world.says(7), "is the guardian of run live");
     }
-    for runs in [
-        [&other, &live],
-        [&live, &other],
-        [&other, &dead],
-        [&dead, &other],
-    ] {
+    // Its guardian is protected as one, whoever else claims it.
+    for runs in [[&other, &live], [&live, &other]] {
+        let mut world = World::new().with(Facts {
+            mark: Some((mark(2), 1)),
+            ..left()
+        });
+        let marked = RunInfo {
+            mark: Some(mark(2)),
+            ..run("marked")
+        };
+        world.runs = runs.map(Clone::clone).into();
+        world.runs.push(marked);
+        assert_eq!(world.says(7), "is the guardian of run live");
+    }
+    for runs in [[&other, &dead], [&dead, &other]] {
         let mut world = World::new().with(left());
         world.runs = runs.map(Clone::clone).into();
         assert_eq!(world.says(7), "belongs to run other of another scope");
@@ -295,6 +304,10 @@ fn whoever_holds_a_live_run_is_not_cleaned_away() {
         ..every_group()
     };
     assert_eq!(world(RunState::Live).targets(&live), [7, 8]);
+    // Another scope's run is never meant: the script above its launcher would take it along.
+    let mut other = world(RunState::Live);
+    other.runs[0].scope = ScopeRef::Other;
+    assert_eq!(other.targets(&live), [0_u32; 0]);
 }
 
 #[test]

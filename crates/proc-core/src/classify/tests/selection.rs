@@ -72,7 +72,7 @@ fn what_stays_takes_its_descendants_along() {
         "UnrealEditor /home/me/game/My.uproject",
     );
     let mut debugger = below(process(8, 7, "/usr/bin/gdb", "gdb -p 101"));
-    debugger.tracer = Some(8);
+    debugger.processes[2].tracer = Some(8);
     // The debugger's own line is protected, the script above it included.
     assert_eq!(debugger.targets(&every_group()), [0_u32; 0]);
     let live = below(live).with_run(RunInfo::new("live", ScopeRef::This, RunState::Live));
@@ -88,6 +88,21 @@ fn what_stays_takes_its_descendants_along() {
     ] {
         assert_eq!(world.targets(&every_group()), [7], "{case}");
     }
+}
+
+#[test]
+fn a_target_of_an_earlier_look_stays_one_unless_it_has_become_another_runs() {
+    let orphan = process(7, 1, "/usr/bin/sleep", "sleep 80");
+    let pursued = Request {
+        pursued: BTreeSet::from([orphan.identity]),
+        ..every_group()
+    };
+    assert_eq!(World::new().with(orphan.clone()).targets(&pursued), [7]);
+    let launched = Facts {
+        mark: Some((Mark::from_random(1 << 20), 1)),
+        ..orphan
+    };
+    assert_eq!(World::new().with(launched).targets(&pursued), [0_u32; 0]);
 }
 
 #[test]

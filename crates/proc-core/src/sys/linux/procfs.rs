@@ -6,9 +6,9 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::identity::{Boot, Identity};
 
@@ -49,7 +49,16 @@ pub(crate) fn own_user() -> u32 {
 }
 
 /// All PIDs, in the kernel's order.
+///
+/// Refused where `/proc` shows another PID namespace: the same number means another process there, and whoever pins
+/// one that it has found so pins somebody else.
 pub(crate) fn pids() -> io::Result<Vec<u32>> {
+    let own = fs::read_link("/proc/self")?;
+    if own.to_str() != Some(&std::process::id().to_string()) {
+        let why =
+            "`/proc` shows another PID namespace; mount one here (`mount -t proc proc /proc`)";
+        return Err(io::Error::other(why));
+    }
     let mut pids = Vec::new();
     for entry in fs::read_dir("/proc")? {
         if let Some(pid) = entry?
@@ -148,6 +157,16 @@ pub(crate) fn working_directory(pid: u32) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/cwd")).ok()
 }
 
+/// Whether a path leads a process to the same file as this one. A container has files of its own, and so has whoever
+/// changed its root: what such a process calls by a path of this one is something else.
+pub(crate) fn sees(pid: u32, path: &Path) -> Option<bool> {
+    let own = fs::metadata(path).ok()?;
+    let root = PathBuf::from(format!("/proc/{pid}/root"));
+    fs::metadata(&root).ok()?;
+    let theirs = fs::metadata(root.join(path.strip_prefix("/").ok()?));
+    Some(theirs.is_ok_and(|theirs| (theirs.dev(), theirs.ino()) == (own.dev(), own.ino())))
+}
+
 /// The arguments of a process, the program's name first. Empty for a kernel thread or a zombie.
 pub(crate) fn arguments(pid: u32) -> Option<Vec<String>> {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
@@ -201,6 +220,38 @@ pub(crate) fn tracer(pid: u32) -> Option<u32> {
         .filter(|pid| *pid != 0)
 }
 
+/// The pipes that a process has to do with, by inode.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pipes {
+    /// Those that it can read from.
+    pub(crate) read: Vec<u64>,
+    /// Those that its standard output and standard error lead to.
+    pub(crate) written: Vec<u64>,
+}
+
+/// The pipes of a process.
+pub(crate) fn pipes(pid: u32) -> Option<Pipes> {
+    let mut pipes = Pipes::default();
+    for entry in fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten() {
+        let Some(inode) = fs::read_link(entry.path())
+            .ok()
+            .and_then(|target| inode_of(&target, "pipe:["))
+        else {
+            continue;
+        };
+        // The link's own permissions say what the descriptor is open for.
+        let mode = fs::symlink_metadata(entry.path()).map_or(0, |link| link.mode());
+        if mode & 0o400 != 0 {
+            pipes.read.push(inode);
+        }
+        let is_output = matches!(entry.file_name().to_str(), Some("1" | "2"));
+        if is_output && mode & 0o200 != 0 {
+            pipes.written.push(inode);
+        }
+    }
+    Some(pipes)
+}
+
 /// The signals that a process ignores: bit 0 is signal 1.
 pub(crate) fn ignored_signals(pid: u32) -> Option<u64> {
     u64::from_str_radix(&status_field(pid, "SigIgn:")?, 16).ok()
@@ -236,19 +287,15 @@ pub(crate) fn sockets(pid: u32) -> Option<Vec<u64>> {
         let Ok(target) = fs::read_link(entry.path()) else {
             continue;
         };
-        let inode = target
-            .as_os_str()
-            .as_bytes()
-            .strip_prefix(b"socket:[")
-            .and_then(|t| t.strip_suffix(b"]"));
-        if let Some(inode) = inode
-            .and_then(|t| std::str::from_utf8(t).ok())
-            .and_then(|t| t.parse().ok())
-        {
-            inodes.push(inode);
-        }
+        inodes.extend(inode_of(&target, "socket:["));
     }
     Some(inodes)
+}
+
+/// The inode in what a descriptor's link says, such as `socket:[123]`.
+fn inode_of(target: &Path, kind: &str) -> Option<u64> {
+    let number = target.to_str()?.strip_prefix(kind)?.strip_suffix(']')?;
+    number.parse().ok()
 }
 
 #[cfg(test)]
