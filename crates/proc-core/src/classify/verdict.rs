@@ -152,6 +152,8 @@ pub enum UnknownReason {
     OtherFiles,
     /// A relative path among its arguments, and no working directory to start from.
     NoDirectory,
+    /// Its relative script is one of the scope where it is now, and one outside where the shell was that started it.
+    Ambiguous,
     /// The script among its arguments is not where they say; it may have changed its directory.
     NotFound,
     /// A path in the scope that leads out of it through a symbolic link.
@@ -361,6 +363,7 @@ impl fmt::Display for UnknownReason {
             Self::Rewritten => "has overwritten its arguments",
             Self::OtherFiles => "does not see this project, as one in a container",
             Self::NoDirectory => "its path is relative to a directory that cannot be read",
+            Self::Ambiguous => "its path is relative, and it may have changed its directory",
             Self::NotFound => "its script is not where its arguments say",
             Self::LeadsOut => "its path leads out of the scope through a link",
             Self::ForeignDrive => "its path is on a drive that only its own system knows",

@@ -120,6 +120,7 @@ impl Reader<'_> {
         let must_exist = !paths::is_absolute(path) && !self.is_where_it_began();
         match self.locate(path, must_exist) {
             Place::Inside(inside) if self.is_in_environment(&inside) => Work::Nothing,
+            Place::Inside(_) if self.was_elsewhere(path) => Work::Unknown(UnknownReason::Ambiguous),
             Place::Inside(inside) => {
                 // A virtual environment is often shared, so that a tool in it works for whom it is told to.
                 let is_installed = closed_folders(&inside).next().is_some();
@@ -152,6 +153,18 @@ impl Reader<'_> {
         };
         paths::is_absolute(&began)
             && self.bounds.true_path(Path::new(&began)).as_deref() == Some(now)
+    }
+
+    /// Whether a relative path may have meant a file outside the scope, where the shell that started the process was:
+    /// it may have come here since.
+    fn was_elsewhere(&self, path: &str) -> bool {
+        let began = self.subject.shell_directory().unwrap_or_default();
+        !paths::is_absolute(path)
+            && paths::is_absolute(&began)
+            && matches!(
+                self.bounds.locate(path, Some(Path::new(&began)), true),
+                Place::Outside(_)
+            )
     }
 
     /// Whether a path of the scope lies in a virtual environment, whatever its folder is called.

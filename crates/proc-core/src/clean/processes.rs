@@ -144,14 +144,20 @@ impl Cleaner {
     ) -> Result<Vec<Identity>, CleanError> {
         let mut request = request.clone();
         request.pursued = targets.keys().copied().collect();
-        let mut found = Vec::new();
-        for (selection, sight) in self.look(runs, &request)? {
-            if selection.decision.is_target() {
-                found.push(selection.identity);
-                targets
-                    .entry(selection.identity)
-                    .or_insert_with(|| report(selection, sight, Action::WouldEnd, Vec::new()));
-            }
+        let mut looked = self.look(runs, &request)?;
+        looked.retain(|(selection, _)| selection.decision.is_target());
+        let is_new = |identity: &Identity| !targets.contains_key(identity);
+        let identities = looked.iter().map(|(selection, _)| selection.identity);
+        let new = identities.clone().filter(is_new).map(|identity| identity.pid);
+        let mut listening = port::listening_ports(new)?;
+        let found = identities.collect();
+        for (selection, sight) in looked {
+            let ports = listening
+                .remove(&selection.identity.pid)
+                .unwrap_or_default();
+            targets
+                .entry(selection.identity)
+                .or_insert_with(|| report(selection, sight, Action::WouldEnd, ports));
         }
         Ok(found)
     }
