@@ -221,6 +221,29 @@ fn no_cleaning_ends_what_lives_on_unless_a_group_names_it() {
     });
 }
 
+#[test]
+fn no_group_ends_it_while_its_run_goes_on() {
+    alone(|| {
+        let zen = "survive = ['zenserver']\n[group.zen]\nname = ['helper']\nlimit = 0\n";
+        let bench = bench("[]");
+        bench.write("xtask.toml", &format!("{PROFILE}{zen}"));
+        bench.run(launch("auto", &["--detach"])).expect(0);
+        let cast = cast(&bench);
+        for command in [&["preflight"][..], &["cleanup", "--group", "zen"]] {
+            let cleaned = xtask(&bench, 0, command);
+            assert_eq!(report(&cleaned, cast.helper).unwrap()["action"], "spared");
+            assert!(is_alive(cast.helper), "{command:?}");
+        }
+        // It ends the run first, and cleans the group then.
+        xtask(&bench, 0, &["postflight"]);
+        assert!(!is_alive(cast.helper));
+        // The daemon waits for its helper.
+        wait_for(PATIENCE, "the daemon to end by itself", || {
+            others().is_empty()
+        });
+    });
+}
+
 /// The guardian and the launcher are killed, so that the next command finishes the run.
 #[test]
 fn what_is_declared_lives_on_when_a_later_command_finishes_the_run() {

@@ -141,6 +141,18 @@ fn a_group_that_names_the_program_has_it_but_not_one_that_has_its_script() {
     }
 }
 
+#[test]
+fn while_its_run_goes_on_no_group_has_it() {
+    let server = within(ROOT, process(DAEMON, 1, "/opt/my-server", "my-server"));
+    let live = RunInfo {
+        state: RunState::Live,
+        ..run(&["my-*"])
+    };
+    let world = World::new().with(of_client(2, server)).with_run(live);
+    assert_eq!(world.targets(&every_group()), [0; 0]);
+    assert_eq!(world.targets(&all()), [0; 0]);
+}
+
 /// A daemon of the run that has become another user.
 #[test]
 fn a_group_does_not_reach_another_user_through_a_run() {
