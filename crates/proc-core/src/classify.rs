@@ -270,11 +270,13 @@ impl<'a> Classifier<'a> {
         }
     }
 
-    /// What a process is that may live on: none of ours, unless a group's rule names the program itself.
+    /// What a process is that may live on: none of ours, unless a group's rule names the program itself. While the run
+    /// goes on it serves the run, and is no group's.
     fn living_on(&self, run: &RunInfo, subject: &'a dyn Subject) -> Verdict {
-        let may_be_cleaned = subject
+        let is_within_reach = subject
             .is_own()
             .is_some_and(|own| own || self.premises.all_users);
+        let may_be_cleaned = is_within_reach && !run.is_live();
         match self.matcher.of(&self.lineage, subject) {
             Match::Group(found) if may_be_cleaned && found.evidence != Evidence::Script => {
                 found.into()

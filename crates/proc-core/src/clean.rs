@@ -312,6 +312,7 @@ fn info(run: &KnownRun, scope: ScopeRef, namespace: u64) -> RunInfo {
             .collect(),
         mark: opened.mark,
         living_on: recover::living_on(run),
+        has_left: !run.history.living_on.is_empty(),
         ..RunInfo::new(run.id.clone(), scope, state)
     }
 }

@@ -123,7 +123,7 @@ struct Guardian {
     leaked: Vec<Identity>,
     /// What clients may leave behind.
     survive: LivingOn,
-    /// What does live on when the run ends, and what of it has been let go.
+    /// What is there that lives on when the run ends, and what has been let go.
     living_on: BTreeSet<Identity>,
     released: BTreeSet<Identity>,
 }

@@ -106,8 +106,12 @@ pub enum Entry {
         /// Why, for people.
         reason: String,
     },
-    /// The run is over, and nothing of it is left.
-    Closed,
+    /// The run is over, and nothing of it is left but what lives on.
+    Closed {
+        /// What lives on, as the profiles of the clients say that started it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        living_on: Vec<Identity>,
+    },
     /// Written by a newer tool that kept this version; of no concern to this one.
     #[serde(other)]
     Other,

@@ -207,14 +207,14 @@ pub fn finish(run: &KnownRun, grace: Duration) -> Result<Recovery, RecoveryError
         Recovery::default()
     };
     if recovery.survivors.is_empty() {
-        recovery.unclosed = close(run).err();
+        recovery.unclosed = close(run, &recovery.living_on).err();
     }
     Ok(recovery)
 }
 
-/// Puts away what a run has used up of which nothing is left. The error says why a later command has to look again,
+/// Puts away what a run has used up of which nothing is left but what lives on. The error says why a later command has to look again,
 /// for people: somebody may be in its cgroup who is not to be ended, such as an ancestor of this process.
-fn close(run: &KnownRun) -> Result<(), String> {
+fn close(run: &KnownRun, living_on: &[Remnant]) -> Result<(), String> {
     if is_within_reach(run).map_err(|error| error.to_string())? {
         for cgroup in remains(run) {
             cgroup
@@ -222,8 +222,9 @@ fn close(run: &KnownRun) -> Result<(), String> {
                 .map_err(|error| format!("cannot remove its cgroup: {error}"))?;
         }
     }
+    let living_on = living_on.iter().map(|remnant| remnant.identity).collect();
     Ledger::reopen(&run.folder)
-        .and_then(|mut ledger| ledger.append(&Entry::Closed))
+        .and_then(|mut ledger| ledger.append(&Entry::Closed { living_on }))
         .map_err(|error| error.to_string())
 }
 
@@ -248,6 +249,8 @@ fn end(run: &KnownRun, grace: Duration) -> io::Result<Recovery> {
     // Each look has left out a cgroup that did not tell who is in it, so that what else gave somebody away still
     // counted. Nothing is called gone because of that.
     contained(run)?;
+    hunt.living_on
+        .retain(|identity, _| shutdown::is_there(identity));
     Ok(Recovery {
         remnants: hunt.seen.into_values().collect(),
         living_on: hunt.living_on.into_values().collect(),

@@ -218,7 +218,8 @@ fn send(identity: &Identity, signal: Signal) -> io::Result<bool> {
     }
 }
 
-fn is_there(identity: &Identity) -> bool {
+/// Whether the process with this identity lives.
+pub(crate) fn is_there(identity: &Identity) -> bool {
     sys::stat(identity.pid, identity.boot)
         .is_some_and(|stat| stat.identity == *identity && !stat.zombie)
 }

@@ -246,6 +246,72 @@ fn no_cleaning_ends_what_lives_on_unless_a_group_names_it() {
     });
 }
 
+/// What it has started has lost its parent by then, and with it what told the two apart from the run.
+#[test]
+fn no_cleaning_ends_what_has_outlived_what_lives_on() {
+    alone(|| {
+        for contain in mechanisms() {
+            let bench = bench("['zenserver']");
+            bench.run(launch(contain, &["--", "true"])).expect(0);
+            let cast = cast(&bench);
+            assert_only_the_declared_live(&cast);
+            kill(cast.daemon);
+            for command in [&["preflight"][..], &["cleanup", "--all"], &["postflight"]] {
+                let cleaned = xtask(&bench, 0, command);
+                assert_eq!(report(&cleaned, cast.helper).unwrap()["action"], "spared");
+                assert!(is_alive(cast.helper), "{command:?}");
+            }
+            kill(cast.helper);
+        }
+    });
+}
+
+#[test]
+fn no_group_ends_it_while_its_run_goes_on() {
+    alone(|| {
+        let zen = "survive = ['zenserver']\n[group.zen]\nname = ['helper']\nlimit = 0\n";
+        let bench = bench("[]");
+        bench.write("xtask.toml", &format!("{PROFILE}{zen}"));
+        bench.run(launch("auto", &["--detach"])).expect(0);
+        let cast = cast(&bench);
+        for command in [&["preflight"][..], &["cleanup", "--group", "zen"]] {
+            let cleaned = xtask(&bench, 0, command);
+            assert_eq!(report(&cleaned, cast.helper).unwrap()["action"], "spared");
+            assert!(is_alive(cast.helper), "{command:?}");
+        }
+        // It ends the run first, and cleans the group then.
+        xtask(&bench, 0, &["postflight"]);
+        assert!(!is_alive(cast.helper));
+        // The daemon waits for its helper.
+        wait_for(PATIENCE, "the daemon to end by itself", || {
+            others().is_empty()
+        });
+    });
+}
+
+/// A client that has started a declared program which is long gone when the run ends.
+#[test]
+fn what_has_ended_by_itself_is_not_said_to_live_on() {
+    alone(|| {
+        let bench = bench("['zenserver']");
+        let client = CLIENT.replace(
+            "daemon ./zenserver\n",
+            "(daemon ./zenserver --stand-in-roll=. --stand-in-life=1)\n\
+             until ls zenserver.*; do sleep 0.02; done\n\
+             (daemon ./helper --stand-in-roll=. --stand-in-life=0)\n",
+        );
+        bench.write_program("client", &client);
+        fs::remove_file(bench.root().join("zenserver")).unwrap();
+        fs::copy(binary("stand-in"), bench.root().join("zenserver")).unwrap();
+        let wait = "pid=$(ls zenserver.*); while kill -0 ${pid#*.}; do sleep 0.02; done";
+        let finished = bench
+            .run(launch("auto", &["--", "sh", "-c", wait]))
+            .expect(0);
+        assert_eq!(finished.events_of("lives_on"), [] as [Value; 0]);
+        assert_eq!(finished.event("run_finished")["living_on"], 0);
+    });
+}
+
 /// The guardian and the launcher are killed, so that the next command finishes the run.
 #[test]
 fn what_is_declared_lives_on_when_a_later_command_finishes_the_run() {

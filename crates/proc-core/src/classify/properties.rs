@@ -166,9 +166,20 @@ fn run(id: &'static str) -> impl Strategy<Value = RunInfo> {
         vec(identity(), 0..2),
         select(vec![None, Some(1), Some(2)]),
         select(vec![None, None, Some("zenserver"), Some("server")]),
+        any::<bool>(),
     )
         .prop_map(
-            move |(scope, state, guardian, holders, members, contained, mark, survive)| {
+            move |(
+                scope,
+                state,
+                guardian,
+                holders,
+                members,
+                contained,
+                mark,
+                survive,
+                has_left,
+            )| {
                 let mut living_on = LivingOn::default();
                 let globs: Vec<String> = survive.map(str::to_owned).into_iter().collect();
                 living_on.allow(1, &globs).unwrap();
@@ -181,6 +192,7 @@ fn run(id: &'static str) -> impl Strategy<Value = RunInfo> {
                     contained,
                     mark: mark.map(mark_of),
                     living_on,
+                    has_left,
                     ..RunInfo::new(id, scope, state)
                 }
             },
@@ -437,7 +449,9 @@ proptest! {
             let run = case.runs.iter().find(|known| known.id == *run).unwrap();
             let is_marked = run.mark.is_some() && facts.mark == run.mark.map(|mark| (mark, 1));
             let is_member = run.members.contains(&facts.identity);
-            prop_assert!(is_member || !is_marked || !run.living_on.allows(1, facts), "{selected:?}");
+            let lets_all_live = run.has_left && run.living_on.concerns(1);
+            let may_live_on = lets_all_live || run.living_on.allows(1, facts);
+            prop_assert!(is_member || !is_marked || !may_live_on, "{selected:?}");
         }
     }
 

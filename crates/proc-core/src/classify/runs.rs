@@ -28,6 +28,9 @@ pub struct RunInfo {
     pub mark: Option<Mark>,
     /// What its clients may leave behind.
     pub living_on: LivingOn,
+    /// Whether nothing but that was left when the run was closed, and it was: then whatever carries the mark of such a
+    /// client comes from it, though what has started it may be gone.
+    pub has_left: bool,
 }
 
 /// Whose run it is.
@@ -61,6 +64,7 @@ impl RunInfo {
             contained: Vec::new(),
             mark: None,
             living_on: LivingOn::default(),
+            has_left: false,
         }
     }
 
@@ -84,7 +88,10 @@ impl RunInfo {
             .and_then(|(mark, client)| (self.mark == Some(mark)).then_some(client));
         // A client's own process ends with its run, whatever it is called.
         !self.members.contains(&subject.identity())
-            && client.is_some_and(|client| self.living_on.allows(client, subject))
+            && client.is_some_and(|client| {
+                self.has_left && self.living_on.concerns(client)
+                    || self.living_on.allows(client, subject)
+            })
     }
 }
 

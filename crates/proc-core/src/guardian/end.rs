@@ -45,6 +45,7 @@ impl Guardian {
         if nothing_left && self.end_namespace() {
             self.close();
         }
+        self.report_living();
         // Whoever hears that the run is over may take its ports at once.
         self.leases.clear();
         self.lock = None;
@@ -93,22 +94,18 @@ impl Guardian {
         // What lives on may have started something since the last look.
         let _ = self.present();
         self.let_go();
-        match self.containment.dissolve() {
-            Ok(()) => {
-                let _ = self.record(&Entry::Closed);
-            }
+        if let Err(error) = self.containment.dissolve() {
+            complain(&error);
             // Who lives on and cannot be let go keeps the cgroup until it ends.
-            Err(error) if self.only_the_living_are_left() => {
-                complain(&error);
-                let _ = self.record(&Entry::Closed);
-            }
-            Err(error) => {
-                complain(&error);
+            if !self.only_the_living_are_left() {
                 // Somebody is in it who no look has shown.
                 let error = format!("cannot remove the run's cgroup: {error}");
                 self.audience.tell(&Notice::Failed { error });
+                return;
             }
         }
+        let living_on = self.living_on.iter().copied().collect();
+        let _ = self.record(&Entry::Closed { living_on });
     }
 
     /// Gives what a finished test has started a moment to end by itself. `true`: somebody is in a hurry.

@@ -9,6 +9,7 @@ use super::tell::complain;
 use crate::identity::Identity;
 use crate::ledger::Member;
 use crate::protocol::Notice;
+use crate::shutdown;
 use crate::table::Process;
 
 impl Guardian {
@@ -35,7 +36,8 @@ impl Guardian {
         if self.survive.is_empty() {
             self.containment.is_empty()
         } else {
-            self.present().is_ok_and(|present| present.is_empty())
+            // A look at the whole tree for every child that ends would be dear.
+            self.members.have_ended() && self.present().is_ok_and(|present| present.is_empty())
         }
     }
 
@@ -48,6 +50,13 @@ impl Guardian {
                 complain(&error);
             }
             self.released.insert(identity);
+        }
+    }
+
+    /// Says what lives on, now that the rest has ended.
+    pub(super) fn report_living(&mut self) {
+        self.forget_the_gone();
+        for identity in self.living_on.clone() {
             let (name, command) = describe(&identity);
             self.audience.tell(&Notice::LivesOn {
                 identity,
@@ -61,20 +70,21 @@ impl Guardian {
     /// Whether nobody but what lives on is in what ends as one, because it could not be let go.
     pub(super) fn only_the_living_are_left(&self) -> bool {
         let contained = self.containment.contained();
-        !self.living_on.is_empty()
-            && contained.is_ok_and(|contained| {
-                contained
+        contained.is_ok_and(|contained| {
+            !contained.is_empty()
+                && contained
                     .iter()
                     .all(|identity| self.living_on.contains(identity))
-            })
+        })
     }
 
-    /// Finds what lives on among these, with what it has started. What was found stays found: it may have lost its
-    /// parent since.
+    /// Finds what lives on among these, with what it has started. What was found stays found while it is there: it may
+    /// have lost its parent since.
     pub(super) fn recognise(&mut self, present: &[Identity]) {
         if self.survive.is_empty() {
             return;
         }
+        self.forget_the_gone();
         let unknown = present
             .iter()
             .filter(|identity| !self.living_on.contains(identity))
@@ -96,6 +106,11 @@ impl Guardian {
             self.living_on.extend(found.iter().map(Process::identity));
             rest = others;
         }
+    }
+
+    /// Forgets what has lived on and ended: whoever takes its PID is somebody else, and so are the children.
+    fn forget_the_gone(&mut self) {
+        self.living_on.retain(shutdown::is_there);
     }
 
     fn may_live_on(&self, process: &Process) -> bool {

@@ -64,6 +64,11 @@ impl Members {
         self.status(member).is_some()
     }
 
+    /// Whether all that were started have ended.
+    pub(super) fn have_ended(&self) -> bool {
+        self.all.values().all(|state| state.status.is_some())
+    }
+
     /// How a member has ended. `None`: it has not, or was never started.
     pub(super) fn status(&self, member: Member) -> Option<ExitStatus> {
         self.all.get(&member)?.status

@@ -83,7 +83,9 @@ impl Guardian {
         let (starter, unavailable) = watched.inspect_err(|_| {
             // Nothing was started, so nothing is left but what the kernel keeps for the run.
             if containment.dissolve().is_ok() {
-                let _ = ledger.append(&Entry::Closed);
+                let _ = ledger.append(&Entry::Closed {
+                    living_on: Vec::new(),
+                });
             }
         })?;
         Ok(Self {

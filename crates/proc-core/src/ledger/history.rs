@@ -26,8 +26,10 @@ pub struct History {
     pub detached: bool,
     /// Why it is being ended, if it is.
     pub ending: Option<String>,
-    /// Whether it is over, with nothing left.
+    /// Whether it is over, with nothing left but what lives on.
     pub closed: bool,
+    /// What lived on when it was closed.
+    pub living_on: Vec<Identity>,
 }
 
 /// What a ledger says about one member.
@@ -111,6 +113,7 @@ impl History {
                 detached: false,
                 ending: None,
                 closed: false,
+                living_on: Vec::new(),
             }),
             _ => Err(damaged(path, 1)),
         }
@@ -155,7 +158,10 @@ impl History {
             }
             Entry::Detached => self.detached = true,
             Entry::Ending { reason } => self.ending = Some(reason),
-            Entry::Closed => self.closed = true,
+            Entry::Closed { living_on } => {
+                self.closed = true;
+                self.living_on = living_on;
+            }
             Entry::Opened(_) | Entry::Other => {}
         }
     }
@@ -234,7 +240,11 @@ mod tests {
                 status: ExitStatus::Code(3),
             })
             .unwrap();
-        ledger.append(&Entry::Closed).unwrap();
+        ledger
+            .append(&Entry::Closed {
+                living_on: Vec::new(),
+            })
+            .unwrap();
         fs::read(folder.join(FILE)).unwrap()
     }
 
@@ -248,7 +258,11 @@ mod tests {
         bytes.extend(b"01234567 {\"entry\":\"sta");
         fs::write(&path, bytes).unwrap();
         ledger.append(&Entry::Detached).unwrap();
-        ledger.append(&Entry::Closed).unwrap();
+        ledger
+            .append(&Entry::Closed {
+                living_on: Vec::new(),
+            })
+            .unwrap();
         let history = History::read(folder.path()).unwrap().unwrap();
         assert!(history.detached && history.closed);
     }

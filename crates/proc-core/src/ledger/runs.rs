@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{History, LOCK, LedgerError};
+use crate::identity::Identity;
 use crate::scope::{Scope, open_lock};
+use crate::table::Process;
 
 /// How long a run may take from its folder to its ledger. Far longer than any takes.
 const STILLBORN_AFTER: Duration = Duration::from_hours(1);
@@ -148,8 +150,8 @@ impl Runs {
         }))
     }
 
-    /// Removes the folders of the oldest runs that are over, but for so many; of runs that never began; and of those that
-    /// were set aside long ago. To be called under the lock of the scope.
+    /// Removes the folders of the oldest runs that are over, but for so many and for those of which something lives on;
+    /// of runs that never began; and of those that were set aside long ago. To be called under the lock of the scope.
     ///
     /// What cannot be removed stays; it does no harm.
     pub fn prune(&self, scope: &Scope, keep: usize) {
@@ -166,10 +168,15 @@ impl Runs {
         {
             let _ = fs::remove_dir_all(old).or_else(|_| fs::remove_file(old));
         }
+        // While something lives on, its run says what it is.
+        let lives_on = |identity: &Identity| {
+            Process::read(identity.pid).is_some_and(|process| process.identity() == *identity)
+        };
         let closed: Vec<&KnownRun> = self
             .known
             .iter()
             .filter(|run| run.state == RunState::Closed)
+            .filter(|run| !run.history.living_on.iter().any(lives_on))
             .collect();
         for run in &closed[..closed.len().saturating_sub(keep)] {
             let _ = fs::remove_dir_all(&run.folder);
@@ -267,7 +274,56 @@ fn free_name(folder: &Path, id: &str) -> PathBuf {
 mod tests {
     use std::time::SystemTime;
 
+    use super::super::{Entry, Ledger, Opened, VERSION};
     use super::*;
+    use crate::identity::Boot;
+
+    /// A scope with a run that is over and has left these processes behind. Returns the folder of the run too.
+    fn scope_of_a_closed_run(folder: &Path, living_on: Vec<Identity>) -> (Scope, PathBuf) {
+        let scope = Scope::open_in(folder, &folder.join("state")).unwrap();
+        let run = scope.make_run_folder("old").unwrap();
+        let boot = Boot::new(7);
+        let opened = Opened {
+            version: VERSION,
+            run: "old".into(),
+            root: "/project".into(),
+            time: "1970-01-01T00:00:00Z".into(),
+            boot,
+            pid_namespace: 1,
+            guardian: Identity {
+                pid: 10,
+                start: 20,
+                boot,
+            },
+            launcher: None,
+            owner: None,
+            mark: None,
+            ports: Vec::new(),
+            grace_ms: None,
+        };
+        let mut ledger = Ledger::create(&run, opened).unwrap();
+        ledger.append(&Entry::Closed { living_on }).unwrap();
+        (scope, run)
+    }
+
+    #[test]
+    fn a_run_is_kept_while_something_lives_on_that_it_has_left() {
+        let own = Process::read(std::process::id()).unwrap().identity();
+        let gone = Identity {
+            start: own.start + 1,
+            ..own
+        };
+        for (living_on, is_kept) in [
+            (vec![gone, own], true),
+            (vec![gone], false),
+            (vec![], false),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let (scope, run) = scope_of_a_closed_run(folder.path(), living_on);
+            Runs::read(&scope).unwrap().prune(&scope, 0);
+            assert_eq!(run.exists(), is_kept);
+        }
+    }
 
     #[test]
     fn what_never_began_and_what_was_set_aside_long_ago_is_pruned() {

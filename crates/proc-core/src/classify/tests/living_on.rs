@@ -141,6 +141,36 @@ fn a_group_that_names_the_program_has_it_but_not_one_that_has_its_script() {
     }
 }
 
+#[test]
+fn while_its_run_goes_on_no_group_has_it() {
+    let server = within(ROOT, process(DAEMON, 1, "/opt/my-server", "my-server"));
+    let live = RunInfo {
+        state: RunState::Live,
+        ..run(&["my-*"])
+    };
+    let world = World::new().with(of_client(2, server)).with_run(live);
+    assert_eq!(world.targets(&every_group()), [0; 0]);
+    assert_eq!(world.targets(&all()), [0; 0]);
+}
+
+/// Nothing but what lives on was left when its run was closed.
+#[test]
+fn what_it_has_started_lives_on_when_it_is_gone_itself() {
+    for (client, has_left, targets) in [
+        (2, true, &[][..]),
+        // No look has shown that nothing else is left.
+        (2, false, &[8]),
+        (1, true, &[8]),
+    ] {
+        let helper = of_client(client, process(8, 1, "/ue/anything", "anything"));
+        let world = World::new().with(helper).with_run(RunInfo {
+            has_left,
+            ..run(&["zenserver"])
+        });
+        assert_eq!(world.targets(&all()), targets, "{client} {has_left}");
+    }
+}
+
 /// A daemon of the run that has become another user.
 #[test]
 fn a_group_does_not_reach_another_user_through_a_run() {
