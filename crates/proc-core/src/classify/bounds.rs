@@ -136,6 +136,20 @@ impl<'a> Bounds<'a> {
         })
     }
 
+    /// Whether a name is that of a project, alone or with what a build adds (`MyGame-Win64-Shipping`, `MyGameServer`).
+    pub(super) fn is_called_after_project(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        self.projects.iter().any(|project| {
+            let file = paths::base_name(project).to_lowercase();
+            let stem = file.strip_suffix(".uproject").unwrap_or(&file);
+            let added = name.strip_prefix(stem).filter(|_| !stem.is_empty());
+            added.is_some_and(|added| {
+                let kind = added.split('-').next().unwrap_or_default();
+                ["", "client", "server", "game"].contains(&kind)
+            })
+        })
+    }
+
     /// Whether something lies in a folder.
     pub(super) fn exists(&self, path: &str, name: &str) -> bool {
         (self.resolve)(&Path::new(path).join(name)).is_some()

@@ -104,15 +104,15 @@ impl<'a> Matcher<'a> {
 
     /// Whether a rule names the program.
     pub(super) fn is_named(&self, subject: &dyn Subject) -> bool {
-        let names = self.names(subject);
-        self.rules.groups().iter().any(|rule| is_named(rule, names))
+        let mut groups = self.rules.groups().iter();
+        groups.any(|rule| self.names_it(rule, subject))
     }
 
     /// The rule that names the program: the one that has the process, or else the first.
     pub(super) fn named_by(&self, subject: &dyn Subject) -> Option<NamedBy> {
         let names = self.names(subject);
         let mut groups = self.rules.groups().iter();
-        let first = groups.find(|rule| is_named(rule, names))?;
+        let first = groups.find(|rule| self.names_it(rule, subject))?;
         let rule = match self.direct(subject) {
             Some(Match::Group(found)) => self.rules.group(&found.group)?,
             _ => first,
@@ -122,6 +122,27 @@ impl<'a> Matcher<'a> {
             group: rule.name.clone(),
             pattern: pattern.map(str::to_owned),
         })
+    }
+
+    /// Whether a rule names the program, or means it for a game of the scope's project.
+    fn names_it(&self, rule: &GroupRule, subject: &dyn Subject) -> bool {
+        is_named(rule, self.names(subject)) || rule.unreal && self.is_game(subject)
+    }
+
+    /// Whether the program is a game that was built from a project of the scope, which is called after it
+    /// (`Binaries/Linux/MyGame-Linux-Shipping`).
+    fn is_game(&self, subject: &dyn Subject) -> bool {
+        subject
+            .executable()
+            .and_then(Path::to_str)
+            .is_some_and(|path| {
+                self.bounds
+                    .is_called_after_project(paths::program_name(path))
+                    && match self.bounds.locate(path, None, false) {
+                        Place::Inside(inside) => inside.split('/').any(|part| part == "Binaries"),
+                        Place::Outside(_) | Place::Unknown(_) => false,
+                    }
+            })
     }
 
     /// Whether any rule spares the program, even where another rule has it.
@@ -154,7 +175,7 @@ impl<'a> Matcher<'a> {
                 });
                 continue;
             }
-            if !is_named(rule, names) {
+            if !self.names_it(rule, subject) {
                 continue;
             }
             // What its paths say holds among its own files.

@@ -148,7 +148,10 @@ impl Cleaner {
         looked.retain(|(selection, _)| selection.decision.is_target());
         let is_new = |identity: &Identity| !targets.contains_key(identity);
         let identities = looked.iter().map(|(selection, _)| selection.identity);
-        let new = identities.clone().filter(is_new).map(|identity| identity.pid);
+        let new = identities
+            .clone()
+            .filter(is_new)
+            .map(|identity| identity.pid);
         let mut listening = port::listening_ports(new)?;
         let found = identities.collect();
         for (selection, sight) in looked {

@@ -120,6 +120,41 @@ fn a_removed_script_is_told_by_where_it_was_started() {
     ]);
 }
 
+/// It was started on a script of another project, and has gone into this one, which has a script of the same name.
+#[test]
+fn a_script_that_may_be_of_two_projects_is_nobodys() {
+    let started = |directory, command, began: Option<&str>| {
+        with(Facts {
+            shell_directory: began.map(str::to_owned),
+            ..python(directory, command)
+        })
+        .with_files(["/home/me/game/tools/loop.py"])
+    };
+    let other = Some("/home/me/other");
+    check([
+        (
+            "started elsewhere",
+            started(ROOT, "python loop.py", other),
+            "its path is relative, and it may have changed its directory",
+        ),
+        (
+            "with an absolute path",
+            started(ROOT, "python /home/me/game/loop.py", other),
+            HERE,
+        ),
+        (
+            "both of this scope",
+            started("/home/me/game/tools", "python loop.py", Some(ROOT)),
+            HERE,
+        ),
+        (
+            "only one there",
+            started(ROOT, "python tools/monitor.py", other),
+            "belongs to group monitor: runs a script of this scope",
+        ),
+    ]);
+}
+
 #[test]
 fn a_virtual_environment_is_one_whatever_its_folder_is_called() {
     let world = |command: &str| {

@@ -116,6 +116,52 @@ fn guilty_in_every_disguise() {
     );
 }
 
+/// Such a game is called after its project, and not after the engine.
+#[test]
+fn a_game_that_was_built_from_the_project_is_told_by_name_and_place() {
+    let game = |path: &str| World::unreal().with(process(7, 1, path, "x"));
+    let of_the_scope = "belongs to group unreal: is a program of this scope";
+    let none = "no rule matches it";
+    check([
+        (
+            "a shipping build",
+            game("/home/me/game/Binaries/Linux/My-Linux-Shipping"),
+            of_the_scope,
+        ),
+        (
+            "a staged server",
+            game("/home/me/game/Saved/StagedBuilds/Linux/My/Binaries/Linux/MyServer-Linux-Test"),
+            of_the_scope,
+        ),
+        (
+            "a plain name",
+            game("/home/me/game/Binaries/Linux/My"),
+            of_the_scope,
+        ),
+        (
+            "a tool that only begins like it",
+            game("/home/me/game/Binaries/Linux/MyTool"),
+            none,
+        ),
+        ("a tool elsewhere", game("/home/me/game/tools/My"), none),
+        (
+            "another project's",
+            game("/home/me/other/Binaries/Linux/My-Linux-Shipping"),
+            none,
+        ),
+        (
+            "where no project is known",
+            World::new().with(process(
+                7,
+                1,
+                "/home/me/game/Binaries/Linux/My-Linux-Shipping",
+                "x",
+            )),
+            none,
+        ),
+    ]);
+}
+
 #[test]
 fn innocent_however_guilty_it_looks() {
     let other_helper = World::unreal()
