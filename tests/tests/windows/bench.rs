@@ -44,7 +44,7 @@ pub(crate) struct Finished {
 }
 
 /// Where the programs are, which have to be built already.
-fn binaries() -> PathBuf {
+pub(crate) fn binaries() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     // target/…/<profile>/deps/<test>
     let folder = test.ancestors().nth(2).unwrap().to_owned();

@@ -38,6 +38,9 @@ pub(crate) const MECHANISMS: &[Mechanism] =
 /// Those that change nothing for the members, the strongest first.
 pub(crate) const TRANSPARENT: &[Mechanism] = &[Mechanism::Cgroup, Mechanism::Subreaper];
 
+/// A program can be replaced while it runs.
+pub(crate) const RUNNING_PROGRAMS_ARE_LOCKED: bool = false;
+
 /// Processes carry a mark.
 pub(crate) const CAN_MARK: bool = true;
 

@@ -26,6 +26,9 @@ pub(crate) const MECHANISMS: &[Mechanism] = &[Mechanism::Job];
 /// Those that change nothing for the members, the strongest first.
 pub(crate) const TRANSPARENT: &[Mechanism] = &[Mechanism::Job];
 
+/// A program cannot be replaced while it runs.
+pub(crate) const RUNNING_PROGRAMS_ARE_LOCKED: bool = true;
+
 /// What a new process gets before its first instruction, beside a process group of its own.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AtStart<'a> {
