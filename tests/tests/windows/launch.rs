@@ -1,8 +1,9 @@
 //! A run from its start to its end.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::process::Command;
 
-use crate::bench::{Bench, cast, expect_gone, named};
+use crate::bench::{Bench, binaries, cast, expect_gone, named};
 
 const LAUNCH: [&str; 5] = ["launch", "--base-port", "auto", "--format", "json"];
 
@@ -108,4 +109,45 @@ fn whoever_holds_a_port_is_named() {
     let own = format!("PID {}", std::process::id());
     assert!(finished.stderr.contains(&own), "{}", finished.stderr);
     assert!(finished.stderr.contains(&port), "{}", finished.stderr);
+}
+
+#[test]
+#[ignore = "it is what the next test launches as its test command"]
+#[expect(clippy::zombie_processes, reason = "to leave it is what this is for")]
+fn leave_a_child() {
+    Command::new(binaries().join("demo-client.exe"))
+        .args(["serve", "--port", "0", "--life", "85s"])
+        .spawn()
+        .unwrap();
+}
+
+#[test]
+fn what_a_test_leaves_is_told_and_ended() {
+    let bench = Bench::new();
+    let own = std::env::current_exe().unwrap();
+    let test = [
+        "--clients",
+        "1",
+        "--deny-leaks",
+        "--",
+        own.to_str().unwrap(),
+        "--ignored",
+        "--exact",
+        "launch::leave_a_child",
+    ];
+    let finished = bench.run(&[&LAUNCH[..], &test].concat());
+    assert_eq!(finished.code, 103, "{}{}", finished.stdout, finished.stderr);
+    let events = finished.events();
+    let leaks = named(&events, "leak");
+    assert_eq!(leaks.len(), 1, "{}", finished.stdout);
+    assert_eq!(leaks[0]["started_by"], "the test");
+    assert!(
+        leaks[0]["process"]["command"]
+            .as_str()
+            .unwrap()
+            .contains("--life 85s")
+    );
+    let (guardian, clients, ports) = cast(&events);
+    let leak = crate::bench::identity(&leaks[0]["process"]["identity"]);
+    expect_gone(&[&[guardian, leak], &clients[..]].concat(), &ports);
 }

@@ -217,9 +217,12 @@ impl Guardian {
 
     /// The member that started a process and has itself ended.
     fn left_by(&self, identity: &Identity) -> Option<Member> {
-        let (mark, number) = Process::read(identity.pid)?.mark()?;
-        let member =
-            Member::from_number(number).filter(|_| Some(mark) == self.containment.mark())?;
+        let member = if self.containment.mark().is_some() {
+            let (mark, number) = Process::read(identity.pid)?.mark()?;
+            Member::from_number(number).filter(|_| Some(mark) == self.containment.mark())?
+        } else {
+            self.members.ancestor_of(identity)?
+        };
         (!self.members.is_member(identity) && self.members.has_ended(member)).then_some(member)
     }
 

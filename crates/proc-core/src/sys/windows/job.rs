@@ -21,7 +21,8 @@ use windows_sys::Win32::System::Threading::{
 
 use super::call::{check, owned, raw};
 use super::children::{KILLED, port_for_job};
-use super::process::{open, open_for, pids};
+use super::launch::root_folder;
+use super::process::{image, open, open_for, pids};
 
 /// The job of a run.
 #[derive(Debug)]
@@ -89,7 +90,8 @@ impl Job {
         Ok(is_in != 0)
     }
 
-    /// The PIDs of all members that live.
+    /// The PIDs of all members that live, but for those that serve a console: such a process is the system's, which may
+    /// or may not put it into the job, and ends with the last one that uses the console.
     ///
     /// Each process is asked, not the job: its own list is cut off where there is no room for all, and some systems that
     /// run programs for Windows do not keep it.
@@ -102,7 +104,7 @@ impl Job {
                 // Whoever may not be looked at is not of this user, and whoever has left meanwhile is nobody.
                 continue;
             };
-            if self.holds(raw(&process))? {
+            if self.holds(raw(&process))? && !serves_console(&process) {
                 members.insert(pid);
             }
         }
@@ -114,4 +116,9 @@ impl Job {
         // SAFETY: the handle is open.
         check(unsafe { TerminateJobObject(raw(&self.0), KILLED) })
     }
+}
+
+fn serves_console(process: &OwnedHandle) -> bool {
+    let server = root_folder().join("System32").join("conhost.exe");
+    image(process).is_some_and(|path| path.as_os_str().eq_ignore_ascii_case(server.as_os_str()))
 }

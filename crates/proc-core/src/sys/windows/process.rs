@@ -158,7 +158,7 @@ pub(crate) fn executable(pid: u32) -> Option<PathBuf> {
     image(&open(pid).ok()?)
 }
 
-fn image(process: &OwnedHandle) -> Option<PathBuf> {
+pub(super) fn image(process: &OwnedHandle) -> Option<PathBuf> {
     // The longest path that there is.
     let mut path = vec![0_u16; 32768];
     let mut length = u32::try_from(path.len()).ok()?;
