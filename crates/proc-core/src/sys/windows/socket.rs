@@ -1,30 +1,25 @@
 //! Sockets: who listens where, what can be bound, and leases on ports.
 
+mod bind;
+mod lease;
+
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
-use std::os::windows::io::OwnedHandle;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_FILE_NOT_FOUND, ERROR_INSUFFICIENT_BUFFER, ERROR_PIPE_BUSY,
-    ERROR_SUCCESS,
-};
+use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, ERROR_SUCCESS};
 use windows_sys::Win32::NetworkManagement::IpHelper::{
     GetExtendedTcpTable, MIB_TCP6ROW_OWNER_PID, MIB_TCPROW_OWNER_PID, TCP_TABLE_OWNER_PID_ALL,
     TCP_TABLE_OWNER_PID_LISTENER,
 };
-use windows_sys::Win32::Networking::WinSock::{
-    AF_INET, AF_INET6, IN_ADDR, IN6_ADDR, INVALID_SOCKET, IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY,
-    SO_EXCLUSIVEADDRUSE, SOCK_STREAM, SOCKADDR_IN, SOCKADDR_IN6, SOCKET, SOL_SOCKET, WSAEACCES,
-    WSAEADDRINUSE, WSAEADDRNOTAVAIL, WSAEAFNOSUPPORT, WSAGetLastError, bind, closesocket,
-    setsockopt, socket,
-};
+use windows_sys::Win32::Networking::WinSock::{AF_INET, AF_INET6};
 
-use super::call::is;
-use super::link::{Link, Peer, peer};
+pub(crate) use bind::{Bound, bind_test};
+pub(crate) use lease::{PortLease, lease, lease_holder};
+
 use super::user::{own_user, owner};
 
 /// One TCP socket, as the system lists it.
@@ -241,175 +236,4 @@ fn entries<T: Copy>(table: &[u32]) -> impl Iterator<Item = T> {
 #[expect(clippy::unnecessary_wraps, reason = "other systems may not tell")]
 pub(crate) fn ephemeral_ports() -> Option<RangeInclusive<u16>> {
     Some(49_152..=65_535)
-}
-
-/// What came of an attempt to bind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bound {
-    /// It can be bound.
-    Yes,
-    /// Another socket is in the way.
-    InUse,
-    /// This user may not bind it. Never known here: Windows says the same of a port that somebody else has bound.
-    #[expect(dead_code, reason = "known on other systems")]
-    Forbidden,
-    /// This machine has no such address.
-    NoSuchAddress,
-}
-
-/// A socket that is closed when it goes out of use.
-struct Attempt(SOCKET);
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        // SAFETY: the socket is this value's own.
-        unsafe { closesocket(self.0) };
-    }
-}
-
-/// Binds a TCP socket to this address and lets go of it at once. It never listens.
-///
-/// Without `SO_EXCLUSIVEADDRUSE` Windows would let it be bound beside another one.
-pub(crate) fn bind_test(address: SocketAddr) -> io::Result<Bound> {
-    start_sockets();
-    let family = match address {
-        SocketAddr::V4(_) => AF_INET,
-        SocketAddr::V6(_) => AF_INET6,
-    };
-    // SAFETY: it takes no memory; the result is checked.
-    let socket = unsafe { socket(family.into(), SOCK_STREAM, IPPROTO_TCP) };
-    if socket == INVALID_SOCKET {
-        return verdict(last_error());
-    }
-    let socket = Attempt(socket);
-    set(&socket, SOL_SOCKET, SO_EXCLUSIVEADDRUSE)?;
-    let result = match address {
-        SocketAddr::V4(address) => {
-            let address = SOCKADDR_IN {
-                sin_family: AF_INET,
-                sin_port: address.port().to_be(),
-                sin_addr: IN_ADDR {
-                    S_un: windows_sys::Win32::Networking::WinSock::IN_ADDR_0 {
-                        S_addr: u32::from_ne_bytes(address.ip().octets()),
-                    },
-                },
-                sin_zero: [0; 8],
-            };
-            let length = i32::try_from(size_of_val(&address)).map_err(io::Error::other)?;
-            // SAFETY: the socket is open, and the address is live memory of this length.
-            unsafe { bind(socket.0, (&raw const address).cast(), length) }
-        }
-        SocketAddr::V6(address) => {
-            set(&socket, IPPROTO_IPV6, IPV6_V6ONLY)?;
-            let address = SOCKADDR_IN6 {
-                sin6_family: AF_INET6,
-                sin6_port: address.port().to_be(),
-                sin6_addr: IN6_ADDR {
-                    u: windows_sys::Win32::Networking::WinSock::IN6_ADDR_0 {
-                        Byte: address.ip().octets(),
-                    },
-                },
-                ..SOCKADDR_IN6::default()
-            };
-            let length = i32::try_from(size_of_val(&address)).map_err(io::Error::other)?;
-            // SAFETY: as above.
-            unsafe { bind(socket.0, (&raw const address).cast(), length) }
-        }
-    };
-    if result == 0 {
-        Ok(Bound::Yes)
-    } else {
-        verdict(last_error())
-    }
-}
-
-fn verdict(code: i32) -> io::Result<Bound> {
-    match code {
-        // The second is what Windows says where another socket is bound exclusively.
-        WSAEADDRINUSE | WSAEACCES => Ok(Bound::InUse),
-        WSAEADDRNOTAVAIL | WSAEAFNOSUPPORT => Ok(Bound::NoSuchAddress),
-        code => Err(io::Error::from_raw_os_error(code)),
-    }
-}
-
-fn set(socket: &Attempt, level: i32, option: i32) -> io::Result<()> {
-    let on = 1_i32;
-    let length = i32::try_from(size_of_val(&on)).map_err(io::Error::other)?;
-    // SAFETY: the socket is open, and the value is live memory of this length.
-    let result = unsafe { setsockopt(socket.0, level, option, (&raw const on).cast(), length) };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::from_raw_os_error(last_error()))
-    }
-}
-
-fn last_error() -> i32 {
-    // SAFETY: it takes no memory.
-    unsafe { WSAGetLastError() }
-}
-
-/// Sockets have to be started once in a process, which the standard library does before its first one.
-fn start_sockets() {
-    static STARTED: Once = Once::new();
-    STARTED.call_once(|| {
-        // Where this fails, so does the attempt that it was for, and that is reported.
-        drop(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-    });
-}
-
-/// A port that others who ask for a lease do not get. Given up when dropped, or when its holder ends.
-///
-/// It is one end of a named pipe, at which nobody is let in. Names of pipes are the same for the whole machine.
-#[derive(Debug)]
-pub(crate) struct PortLease {
-    port: u16,
-    /// Held open: the system ends the lease when all of them are closed.
-    _pipe: OwnedHandle,
-}
-
-/// Who holds a lease. `None`: it has been asked for before, and there is no second answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LeaseHolder(pub(crate) Option<Peer>);
-
-/// How many processes may hold a lease at once: the one that hands it on, and the one that takes it over.
-const HOLDERS: u32 = 2;
-
-fn lease_name(port: u16) -> String {
-    format!(r"\\.\pipe\clean-slate-port-{port}")
-}
-
-impl PortLease {
-    /// The port.
-    pub(crate) fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Becomes the second holder of a lease, until the first gives it up.
-    pub(crate) fn take_over(port: u16) -> io::Result<Self> {
-        let pipe = super::link::make(&lease_name(port), false, HOLDERS)?;
-        Ok(Self { port, _pipe: pipe })
-    }
-}
-
-/// Leases a port. `None`: it is leased already.
-pub(crate) fn lease(port: u16) -> io::Result<Option<PortLease>> {
-    match super::link::make(&lease_name(port), true, HOLDERS) {
-        Ok(pipe) => Ok(Some(PortLease { port, _pipe: pipe })),
-        // A user who may not open it is told the first, and so is whoever wants to be the first instance.
-        Err(error) if is(&error, ERROR_ACCESS_DENIED) || is(&error, ERROR_PIPE_BUSY) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// The process that leased a port. `None`: it is not leased.
-pub(crate) fn lease_holder(port: u16) -> io::Result<Option<LeaseHolder>> {
-    match super::link::connect(&lease_name(port)) {
-        Ok(pipe) => Ok(Some(LeaseHolder(peer(&Link::new(pipe, false)?).ok()))),
-        Err(error) if is(&error, ERROR_FILE_NOT_FOUND) => Ok(None),
-        Err(error) if is(&error, ERROR_PIPE_BUSY) || is(&error, ERROR_ACCESS_DENIED) => {
-            Ok(Some(LeaseHolder(None)))
-        }
-        Err(error) => Err(error),
-    }
 }
