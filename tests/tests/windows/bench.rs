@@ -1,10 +1,10 @@
 //! A project of its own, the programs that are driven in it, and the count of what they leave.
 //!
 //! What is left is counted by two things that no process can change: the identities that the programs have told of, and
-//! the ports that a living client holds.
+//! the ports on which a living client listens.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -232,14 +232,18 @@ pub(crate) fn living(identities: &[Identity]) -> Vec<Identity> {
     identities.iter().filter(lives).copied().collect()
 }
 
-/// Waits until none of these processes lives and none of these ports is held.
+/// Whether somebody listens on a port. To bind it would not tell: what is left of closed connections may be in the way.
+fn is_served(port: u16) -> bool {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_ok()
+}
+
+/// Waits until none of these processes lives and nobody listens on these ports.
 pub(crate) fn expect_gone(identities: &[Identity], ports: &[u16]) {
     assert!(!identities.is_empty() && !ports.is_empty());
     let held = || {
-        let ports = ports.iter();
-        ports
-            .filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, **port)).is_err())
-            .collect::<Vec<_>>()
+        let ports = ports.iter().copied();
+        ports.filter(|port| is_served(*port)).collect::<Vec<_>>()
     };
     let is_gone = poll(|| (living(identities).is_empty() && held().is_empty()).then_some(()));
     assert!(
