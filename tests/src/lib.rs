@@ -5,7 +5,10 @@
 //! session and its environment, and still holds it.
 //!
 //! A test that fails leaves nothing either: a bench ends whatever holds its witness when it is dropped.
+//!
+//! On Windows nothing inherits a descriptor that was not handed to it. The tests for Windows have a bench of their own.
 
+#![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
     reason = "a test drives real programs, and polls them"

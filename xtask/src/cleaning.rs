@@ -10,7 +10,7 @@ use proc_core::classify::{Count, GroupSpec, RuleError, Rules};
 use proc_core::clean::{Action, CleanError, Cleaner, Kept, ProcessReport, RunAction, RunReport};
 use proc_core::ledger::{Damaged, RunState, Runs};
 use proc_core::report::Exit;
-use proc_core::scope::Scope;
+use proc_core::scope::{Scope, true_path};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -137,7 +137,7 @@ pub(crate) fn cleaner(config: &Config) -> Result<Cleaner, Failure> {
 
 /// A person's home, and what holds it, is no project unless a file says so: every script below it would be in the scope.
 fn refuse_home(config: &Config) -> Result<(), Failure> {
-    let home = std::env::home_dir().and_then(|home| home.canonicalize().ok());
+    let home = std::env::home_dir().and_then(|home| true_path(&home).ok());
     let is_broad = home.is_some_and(|home| home.starts_with(&config.root));
     if config.file.is_some() || !is_broad {
         return Ok(());

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
 use proc_core::report::Exit;
+use proc_core::scope::Scope;
 use xshell::{Shell, cmd};
 
 use crate::failure::Failure;
@@ -37,6 +38,16 @@ impl Programs {
     /// The folder in which commands of this workspace are found by their names.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The path from which to start a program, so that a run which goes on does not keep this workspace from building it
+    /// anew. It stays as it is for programs of others.
+    pub(crate) fn lasting(&self, scope: &Scope, program: PathBuf) -> Result<PathBuf, Failure> {
+        if program.parent() == Some(&self.folder) {
+            Ok(scope.lasting_program(&program)?)
+        } else {
+            Ok(program)
+        }
     }
 
     fn program(&self, name: &str) -> PathBuf {

@@ -70,7 +70,7 @@ fn main() {
     let program = median((0..ROUNDS).map(|_| nothing(&guardian)).collect());
     println!("{CLIENTS} clients, {ROUNDS} launches each, medians in ms");
     println!("  {:<28}{program:>8.1}", "the guardian's program alone");
-    for mechanism in Mechanism::TRANSPARENT {
+    for mechanism in Mechanism::TRANSPARENT.iter().copied() {
         let choice = Choice::Only(mechanism);
         if let Err(why) = through_run(&own, &scope, &guardian, choice) {
             println!("{mechanism}: not here ({why})");

@@ -4,6 +4,9 @@
 //! that a run ever starts stays below its guardian for as long as the guardian lives. No child left means nothing left.
 //! What a stronger mechanism adds outlives the guardian, or ends with it.
 //!
+//! On Windows nobody adopts orphans. There a job object holds everything that a run starts, whoever started it, and ends
+//! with the guardian.
+//!
 //! In a PID namespace orphans become children of its first process, which is itself a child of the guardian, and no
 //! member. It is the last to be ended, and the kernel lets nothing of the namespace outlive it.
 
@@ -18,7 +21,7 @@ use crate::guarantee::Mechanism;
 use crate::identity::{Boot, Identity};
 use crate::ledger::Member;
 use crate::mark::Mark;
-use crate::sys::{self, Cgroup, Link, Signal};
+use crate::sys::{self, Cgroup, Job, Link, Signal};
 use crate::table::Table;
 use crate::wait::{Deadline, poll_until};
 
@@ -38,6 +41,7 @@ pub(crate) struct Containment {
     mark: Option<Mark>,
     cgroup: Option<Cgroup>,
     init: Option<Init>,
+    job: Option<Job>,
 }
 
 /// The first process of a PID namespace: when it ends, the kernel ends all others.
@@ -59,9 +63,10 @@ impl Containment {
         let mark = Mark::below(u64::from_ne_bytes(random), sys::own_real_time_limit());
         Ok(Self {
             own,
-            mark: Some(mark),
+            mark: sys::CAN_MARK.then_some(mark),
             cgroup: None,
             init: None,
+            job: None,
         })
     }
 
@@ -90,6 +95,12 @@ impl Containment {
         Err(refusal)
     }
 
+    /// Puts everything that is started from now on into a job of the run.
+    pub(crate) fn make_job(&mut self) -> io::Result<()> {
+        self.job = Some(Job::make()?);
+        Ok(())
+    }
+
     /// Everything that is started from now on is in the PID namespace of this process.
     pub(crate) fn follow(&mut self, init: Init) {
         self.init = Some(init);
@@ -97,10 +108,11 @@ impl Containment {
 
     /// How the run is contained.
     pub(crate) fn mechanism(&self) -> Mechanism {
-        match (&self.init, &self.cgroup) {
-            (Some(_), _) => Mechanism::Pidns,
-            (None, Some(_)) => Mechanism::Cgroup,
-            (None, None) => Mechanism::Subreaper,
+        match (&self.job, &self.init, &self.cgroup) {
+            (Some(_), _, _) => Mechanism::Job,
+            (None, Some(_), _) => Mechanism::Pidns,
+            (None, None, Some(_)) => Mechanism::Cgroup,
+            (None, None, None) => Mechanism::Subreaper,
         }
     }
 
@@ -110,6 +122,7 @@ impl Containment {
             real_time_limit: self.mark.map(|mark| mark.for_member(member.number())),
             cgroup: self.cgroup.as_ref(),
             in_namespace: self.init.is_some(),
+            job: self.job.as_ref(),
         }
     }
 
@@ -159,6 +172,9 @@ impl Containment {
                 sys::signal(&handle, Signal::Kill)?;
             }
         }
+        if let Some(job) = &self.job {
+            job.kill()?;
+        }
         self.cgroup
             .as_ref()
             .map_or(Ok(()), |cgroup| strike(cgroup, &self.own, is_spared))
@@ -195,6 +211,9 @@ impl Containment {
 
     /// Everything that lives in the tree.
     pub(crate) fn members(&self) -> io::Result<Vec<Identity>> {
+        if let Some(job) = &self.job {
+            return Ok(living(job.pids()?, self.own.boot));
+        }
         let mut members = match self.walk() {
             Some(members) => members,
             None => self.search()?,
@@ -212,6 +231,9 @@ impl Containment {
     /// Whether nothing lives in the tree, for a process that has children. Those that have ended may wait to be
     /// collected.
     pub(crate) fn is_empty(&self) -> bool {
+        if self.job.is_some() {
+            return self.members().is_ok_and(|members| members.is_empty());
+        }
         if self.init.is_none() {
             return false;
         }
@@ -385,14 +407,15 @@ fn let_go(cgroup: &Cgroup, identity: &Identity) -> io::Result<()> {
 }
 
 fn inhabitants(cgroup: &Cgroup, boot: Boot) -> io::Result<Vec<Identity>> {
-    let stats = cgroup
-        .pids()?
-        .into_iter()
-        .filter_map(|pid| sys::stat(pid, boot));
-    Ok(stats
+    Ok(living(cgroup.pids()?, boot))
+}
+
+fn living(pids: BTreeSet<u32>, boot: Boot) -> Vec<Identity> {
+    let stats = pids.into_iter().filter_map(|pid| sys::stat(pid, boot));
+    stats
         .filter(|stat| !stat.zombie)
         .map(|stat| stat.identity)
-        .collect())
+        .collect()
 }
 
 fn remove(cgroup: &Cgroup) -> io::Result<()> {

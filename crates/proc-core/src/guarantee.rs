@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::sys;
+
 /// What is promised of a run, the weaker promise first.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -28,6 +30,8 @@ pub enum Mechanism {
     Cgroup,
     /// A PID namespace that ends with the guardian. PIDs differ inside.
     Pidns,
+    /// A job object of Windows, whose last handle the guardian has: it ends with the guardian.
+    Job,
 }
 
 /// Which mechanism is asked for.
@@ -60,26 +64,26 @@ impl std::fmt::Display for Level {
 }
 
 impl Mechanism {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Subreaper, Self::Cgroup, Self::Pidns];
+    /// All that there are on this system, wherever they are to be had.
+    pub const ALL: &[Self] = sys::MECHANISMS;
 
-    /// Those that change nothing for the members, the strongest first.
-    pub const TRANSPARENT: [Self; 2] = [Self::Cgroup, Self::Subreaper];
+    /// Those of them that change nothing for the members, the strongest first.
+    pub const TRANSPARENT: &[Self] = sys::TRANSPARENT;
 
     /// What it promises.
     pub const fn level(self) -> Level {
         match self {
             Self::Subreaper | Self::Cgroup => Level::WholeTree,
-            Self::Pidns => Level::Kernel,
+            Self::Pidns | Self::Job => Level::Kernel,
         }
     }
 
     /// Whether something may live on when the run ends, as a profile declares it: the kernel lets nothing out of a PID
-    /// namespace.
+    /// namespace, nor out of a job.
     pub const fn lets_live_on(self) -> bool {
         match self {
             Self::Subreaper | Self::Cgroup => true,
-            Self::Pidns => false,
+            Self::Pidns | Self::Job => false,
         }
     }
 }
@@ -90,6 +94,7 @@ impl std::fmt::Display for Mechanism {
             Self::Subreaper => "subreaper",
             Self::Cgroup => "cgroup",
             Self::Pidns => "pidns",
+            Self::Job => "job",
         })
     }
 }

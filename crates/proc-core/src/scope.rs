@@ -6,7 +6,10 @@
 //!     lock                           held while ports are claimed and a run is opened
 //!     runs/<run id>/                 one folder a run: ledger, lock, door, logs, record
 //!     set-aside/<run id>/            runs whose ledger could not be read
+//! <state>/programs/<hash>/           Windows: copies of programs that are to run while they are built anew
 //! ```
+
+mod programs;
 
 use std::env;
 use std::ffi::OsString;
@@ -79,7 +82,7 @@ impl Scope {
 
     /// Opens the scope of a project root with its state below the given folder.
     pub fn open_in(root: &Path, state: &Path) -> Result<Self, ScopeError> {
-        let root = fs::canonicalize(root).map_err(|source| ScopeError::Root {
+        let root = true_path(root).map_err(|source| ScopeError::Root {
             path: root.to_owned(),
             source,
         })?;
@@ -158,6 +161,24 @@ impl Scope {
         Ok(folder)
     }
 
+    /// The path of a program from which it can go on while it is built anew.
+    ///
+    /// Windows replaces no program that runs, so there it is that of a copy below the state folder, made once for each
+    /// build. Elsewhere it is the path itself.
+    pub fn lasting_program(&self, program: &Path) -> Result<PathBuf, ScopeError> {
+        if !sys::RUNNING_PROGRAMS_ARE_LOCKED {
+            return Ok(program.to_owned());
+        }
+        let scopes = self.folder.parent();
+        let state = scopes.and_then(Path::parent).unwrap_or(&self.folder);
+        let copies = state.join("programs");
+        programs::copy(program, &copies).map_err(|source| ScopeError::Folder {
+            operation: "copy a program into",
+            path: copies,
+            source,
+        })
+    }
+
     /// Waits for its turn to open a run in this scope.
     pub fn lock(&self) -> Result<ScopeLock, ScopeError> {
         let path = self.folder.join("lock");
@@ -178,6 +199,28 @@ impl Scope {
         poll_until(Deadline::after(LOCK_TIMEOUT), attempt)
             .unwrap_or_else(|| Err(ScopeError::Locked { path: path.clone() }))?;
         Ok(ScopeLock { _file: file })
+    }
+}
+
+/// The path of something that exists, without links, as other programs take it.
+pub fn true_path(path: &Path) -> io::Result<PathBuf> {
+    fs::canonicalize(path).map(without_verbatim_prefix)
+}
+
+/// Windows gives canonical paths as `\\?\C:\…`, which many programs cannot take. Paths that need the prefix keep it.
+fn without_verbatim_prefix(path: PathBuf) -> PathBuf {
+    const LONGEST_PLAIN: usize = 259;
+    let plain = path
+        .to_str()
+        .and_then(|text| text.strip_prefix(r"\\?\"))
+        .and_then(|text| match text.strip_prefix(r"UNC\") {
+            Some(share) => Some(format!(r"\\{share}")),
+            None if text.as_bytes().get(1) == Some(&b':') => Some(text.to_owned()),
+            None => None,
+        });
+    match plain {
+        Some(plain) if plain.len() <= LONGEST_PLAIN => PathBuf::from(plain),
+        _ => path,
     }
 }
 
@@ -275,5 +318,16 @@ mod tests {
     #[test]
     fn the_hash_is_the_published_one() {
         assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
+    }
+
+    #[test]
+    fn canonical_paths_are_fit_for_other_programs() {
+        let plain = |text: &str| without_verbatim_prefix(PathBuf::from(text));
+        assert_eq!(plain(r"\\?\C:\Game"), Path::new(r"C:\Game"));
+        assert_eq!(plain(r"\\?\UNC\host\share\x"), Path::new(r"\\host\share\x"));
+        assert_eq!(plain(r"\\?\Volume{1}\x"), Path::new(r"\\?\Volume{1}\x"));
+        assert_eq!(plain("/home/game"), Path::new("/home/game"));
+        let long = format!(r"\\?\C:\{}", "x".repeat(300));
+        assert_eq!(plain(&long), Path::new(&long));
     }
 }

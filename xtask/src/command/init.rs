@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use proc_core::report::{Document, Exit, ExitNote};
+use proc_core::scope::true_path;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -49,7 +50,7 @@ pub(crate) const SCHEMA: &str = "clean-slate/init/1";
 impl Init {
     pub(crate) fn run(self, context: &Context) -> Outcome {
         let folder = directory().join(self.folder.unwrap_or_default());
-        let folder = std::fs::canonicalize(&folder).map_err(|error| {
+        let folder = true_path(&folder).map_err(|error| {
             Failure::message(
                 Exit::Config,
                 format!("cannot open {}: {error}", folder.display()),

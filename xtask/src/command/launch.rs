@@ -4,7 +4,7 @@ mod display;
 pub(crate) mod plan;
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -110,11 +110,17 @@ impl Launch {
         let folder = directory();
         let test = self.test_program(&folder, &programs)?;
         let owner = self.owner()?;
-        let plan = plan::Plan::new(&config, &self.which, &programs)?;
+        let mut plan = plan::Plan::new(&config, &self.which, &programs)?;
         let scope = Scope::open(&config.root)?;
+        plan.keep_programs(&scope, &programs)?;
         warn_of_damage(&scope, context);
 
-        let mut builder = Run::builder(&scope, &programs.guardian())?;
+        let test = test
+            .map(|program| programs.lasting(&scope, program))
+            .transpose()?
+            .map(PathBuf::into_os_string);
+        let guardian = programs.lasting(&scope, programs.guardian())?;
+        let mut builder = Run::builder(&scope, &guardian)?;
         builder
             .grace(self.grace.unwrap_or(plan.grace))
             .stagger(self.stagger.unwrap_or(config.launch.stagger))
@@ -199,13 +205,12 @@ impl Launch {
         &self,
         directory: &Path,
         programs: &Programs,
-    ) -> Result<Option<OsString>, Failure> {
+    ) -> Result<Option<PathBuf>, Failure> {
         let Some(program) = self.test.first() else {
             return Ok(None);
         };
-        Ok(Some(
-            resolve(program, directory, &[programs.folder().to_owned()])?.into_os_string(),
-        ))
+        let program = resolve(program, directory, &[programs.folder().to_owned()])?;
+        Ok(Some(program))
     }
 
     /// Events have standard output to themselves, so that each of its lines is one.

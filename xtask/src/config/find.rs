@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use proc_core::scope::true_path;
+
 use super::FILE_NAME;
 use super::unreal::uprojects;
 
@@ -59,33 +61,13 @@ pub(super) fn absolute(path: &Path) -> PathBuf {
 
 /// The canonical path if there is one, else the absolute one.
 pub(super) fn canonical(path: &Path) -> PathBuf {
-    match path.canonicalize() {
-        Ok(path) => without_verbatim_prefix(path),
-        Err(_) => absolute(path),
-    }
+    true_path(path).unwrap_or_else(|_| absolute(path))
 }
 
 fn is_working_copy(folder: &Path) -> bool {
     VERSION_CONTROL
         .iter()
         .any(|marker| folder.join(marker).exists())
-}
-
-/// Windows gives canonical paths as `\\?\C:\…`, which many programs cannot take. Paths that need the prefix keep it.
-fn without_verbatim_prefix(path: PathBuf) -> PathBuf {
-    const LONGEST_PLAIN: usize = 259;
-    let plain = path
-        .to_str()
-        .and_then(|text| text.strip_prefix(r"\\?\"))
-        .and_then(|text| match text.strip_prefix(r"UNC\") {
-            Some(share) => Some(format!(r"\\{share}")),
-            None if text.as_bytes().get(1) == Some(&b':') => Some(text.to_owned()),
-            None => None,
-        });
-    match plain {
-        Some(plain) if plain.len() <= LONGEST_PLAIN => PathBuf::from(plain),
-        _ => path,
-    }
 }
 
 #[cfg(test)]
@@ -139,16 +121,5 @@ mod tests {
         fs::write(dir.path().join("Game.uproject"), "{}").unwrap();
         assert_eq!(marks(true), [FILE_NAME]);
         assert_eq!(marks(false), [FILE_NAME, "Game.uproject"]);
-    }
-
-    #[test]
-    fn canonical_paths_are_fit_for_other_programs() {
-        let plain = |text: &str| without_verbatim_prefix(PathBuf::from(text));
-        assert_eq!(plain(r"\\?\C:\Game"), Path::new(r"C:\Game"));
-        assert_eq!(plain(r"\\?\UNC\host\share\x"), Path::new(r"\\host\share\x"));
-        assert_eq!(plain(r"\\?\Volume{1}\x"), Path::new(r"\\?\Volume{1}\x"));
-        assert_eq!(plain("/home/game"), Path::new("/home/game"));
-        let long = format!(r"\\?\C:\{}", "x".repeat(300));
-        assert_eq!(plain(&long), Path::new(&long));
     }
 }

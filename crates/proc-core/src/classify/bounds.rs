@@ -8,15 +8,16 @@ use std::path::{Path, PathBuf};
 
 use super::UnknownReason;
 use super::paths;
+use crate::scope::true_path;
 
 /// Follows symbolic links: the true path of something that exists, `None` for everything else.
 ///
-/// [`std::fs::canonicalize`] is the one to use on a real machine; see [`on_disk`].
+/// [`true_path`] is the one to use on a real machine; see [`on_disk`].
 pub type Resolver<'a> = &'a dyn Fn(&Path) -> Option<PathBuf>;
 
 /// The [`Resolver`] of the machine on which this runs.
 pub fn on_disk(path: &Path) -> Option<PathBuf> {
-    std::fs::canonicalize(path).ok()
+    true_path(path).ok()
 }
 
 /// What the bounds of a scope are made of.

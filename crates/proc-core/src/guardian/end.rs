@@ -234,8 +234,11 @@ impl Guardian {
 
     /// The member that a process descends from.
     pub(super) fn started_by(&self, identity: &Identity) -> Option<Member> {
+        let Some(own) = self.containment.mark() else {
+            return self.members.ancestor_of(identity);
+        };
         let (mark, number) = Process::read(identity.pid)?.mark()?;
-        Member::from_number(number).filter(|_| Some(mark) == self.containment.mark())
+        Member::from_number(number).filter(|_| mark == own)
     }
 
     fn report_leaks(&mut self, present: &[Identity]) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use proc_core::port::{self, Lease};
 use proc_core::report::Exit;
 use proc_core::run::{Builder, Client, Ready};
+use proc_core::scope::Scope;
 use proc_core::spawn::resolve;
 
 use super::NextLaunch;
@@ -47,6 +48,18 @@ impl Plan {
             .max()
             .unwrap_or_default();
         Ok(Self { roles, grace })
+    }
+
+    /// Has the programs of this workspace run from where they do not keep it from being built.
+    pub(super) fn keep_programs(
+        &mut self,
+        scope: &Scope,
+        programs: &Programs,
+    ) -> Result<(), Failure> {
+        for role in &mut self.roles {
+            role.program = programs.lasting(scope, std::mem::take(&mut role.program))?;
+        }
+        Ok(())
     }
 
     /// The ports that are named, and not left to the system.

@@ -1,5 +1,7 @@
 //! What a new process gets before its first instruction, and what makes a process a guardian.
 
+use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -7,12 +9,13 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 
 use rustix::fs::Access;
 use rustix::process::{Resource, Rlimit, Signal};
 
 use super::cgroup::Cgroup;
+use crate::guarantee::Mechanism;
 
 /// What a new process gets before its first instruction, beside a process group of its own and a death signal.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +26,41 @@ pub(crate) struct AtStart<'a> {
     pub(crate) cgroup: Option<&'a Cgroup>,
     /// Whether it starts in a PID namespace of its own, which ends with this process in any case.
     pub(crate) in_namespace: bool,
+    /// The job that it is put in: there are none here.
+    #[expect(dead_code, reason = "for Windows")]
+    pub(crate) job: Option<&'a Job>,
+}
+
+/// All mechanisms of this system.
+pub(crate) const MECHANISMS: &[Mechanism] =
+    &[Mechanism::Subreaper, Mechanism::Cgroup, Mechanism::Pidns];
+
+/// Those that change nothing for the members, the strongest first.
+pub(crate) const TRANSPARENT: &[Mechanism] = &[Mechanism::Cgroup, Mechanism::Subreaper];
+
+/// A program can be replaced while it runs.
+pub(crate) const RUNNING_PROGRAMS_ARE_LOCKED: bool = false;
+
+/// Processes carry a mark.
+pub(crate) const CAN_MARK: bool = true;
+
+/// A job object of Windows. There are none here.
+#[derive(Debug)]
+pub(crate) struct Job(Infallible);
+
+impl Job {
+    pub(crate) fn make() -> io::Result<Self> {
+        let text = "job objects are of Windows only";
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
+
+    pub(crate) fn pids(&self) -> io::Result<BTreeSet<u32>> {
+        match self.0 {}
+    }
+
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        match self.0 {}
+    }
 }
 
 /// Lets a command start with all this, in a process group of its own, and so that it is killed when the calling thread
@@ -66,6 +104,26 @@ pub(crate) fn contain_at_start(command: &mut Command, at_start: AtStart<'_>) -> 
     // SAFETY: the closure makes system calls only; it neither allocates nor takes a lock.
     unsafe { command.pre_exec(before_exec) };
     Ok(())
+}
+
+/// A new process is where it belongs from its first instruction on.
+#[expect(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "on other systems there is something left to do, which can fail"
+)]
+pub(crate) fn take_charge(child: Child, _at_start: AtStart<'_>) -> io::Result<u32> {
+    Ok(child.id())
+}
+
+/// A guardian leaves by itself what it was started in. `false`: there is no other way to start it.
+pub(crate) fn set_apart(_command: &mut Command, attempt: usize) -> bool {
+    attempt == 0
+}
+
+/// A folder that is always there, and in nobody's way.
+pub(crate) fn root_folder() -> PathBuf {
+    PathBuf::from("/")
 }
 
 /// The hard `RLIMIT_RTTIME` of this process, in µs. `None`: unlimited.

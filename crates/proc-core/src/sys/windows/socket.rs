@@ -1,0 +1,239 @@
+//! Sockets: who listens where, what can be bound, and leases on ports.
+
+mod bind;
+mod lease;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, ERROR_SUCCESS};
+use windows_sys::Win32::NetworkManagement::IpHelper::{
+    GetExtendedTcpTable, MIB_TCP6ROW_OWNER_PID, MIB_TCPROW_OWNER_PID, TCP_TABLE_OWNER_PID_ALL,
+    TCP_TABLE_OWNER_PID_LISTENER,
+};
+use windows_sys::Win32::Networking::WinSock::{AF_INET, AF_INET6};
+
+pub(crate) use bind::{Bound, bind_test};
+pub(crate) use lease::{PortLease, lease, lease_holder};
+
+use super::user::{own_user, owner};
+
+/// One TCP socket, as the system lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Socket {
+    /// The local port.
+    pub(crate) port: u16,
+    /// The local address; an IPv4 address that was mapped into IPv6 is told as IPv4.
+    pub(crate) address: IpAddr,
+    /// Whether an IPv6 socket takes no IPv4 connections. `None`: the system does not tell.
+    pub(crate) v6only: Option<bool>,
+    /// A number of the socket: sockets of one process at one port share it. 0 where no process holds it any more.
+    pub(crate) inode: u64,
+    /// The user that made it.
+    pub(crate) user: u32,
+    pub(crate) state: TcpState,
+}
+
+/// The state of a TCP socket, by the numbers of `MIB_TCP_STATE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TcpState(u32);
+
+impl TcpState {
+    pub(crate) const LISTEN: Self = Self(2);
+
+    /// Bound, and neither listening nor connected.
+    pub(crate) const BOUND: Self = Self(13);
+
+    /// Every state but [`TcpState::BOUND`].
+    pub(crate) const ALL: [Self; 12] = {
+        let mut all = [Self(1); 12];
+        let mut number = 1;
+        while number <= 12 {
+            all[number as usize - 1] = Self(number);
+            number += 1;
+        }
+        all
+    };
+}
+
+/// The machine's TCP sockets.
+#[derive(Debug)]
+pub(crate) struct SocketTable {
+    /// The users of the processes of the last listing: to ask for each takes longer than the listing.
+    users: BTreeMap<u32, u32>,
+}
+
+/// Where Wine stands for Windows, most sockets have no owner that it would tell. Windows tells that of each listener.
+const UNTOLD: u64 = 1 << 63;
+
+impl Row {
+    /// The number of the sockets of one process at one port.
+    fn number(&self) -> u64 {
+        match (self.pid, self.state) {
+            (0, TcpState::LISTEN) => UNTOLD | u64::from(self.port),
+            (0, _) => 0,
+            (pid, _) => u64::from(pid) << 16 | u64::from(self.port),
+        }
+    }
+
+    fn is_untold(&self) -> bool {
+        self.pid == 0 && self.state == TcpState::LISTEN
+    }
+
+    fn owner(&self) -> Option<u32> {
+        if self.is_untold() {
+            Some(own_user())
+        } else {
+            owner(self.pid)
+        }
+    }
+}
+
+impl SocketTable {
+    pub(crate) const fn new() -> Self {
+        Self {
+            users: BTreeMap::new(),
+        }
+    }
+
+    /// Lists the IPv4 and IPv6 sockets in one of these states; those on one local port only, where one is given.
+    pub(crate) fn read(
+        &mut self,
+        states: &[TcpState],
+        port: Option<u16>,
+    ) -> io::Result<Vec<Socket>> {
+        let mut users = BTreeMap::new();
+        let rows = rows(states == [TcpState::LISTEN])?.into_iter();
+        let sockets = rows
+            .filter(|row| port.is_none_or(|port| port == row.port) && states.contains(&row.state))
+            .map(|row| {
+                let known = self.users.get(&row.pid).copied();
+                let user = *users
+                    .entry(row.pid)
+                    .or_insert_with(|| known.or_else(|| row.owner()).unwrap_or(u32::MAX));
+                Socket {
+                    port: row.port,
+                    address: row.address.to_canonical(),
+                    v6only: None,
+                    inode: row.number(),
+                    user,
+                    state: row.state,
+                }
+            })
+            .collect();
+        self.users = users;
+        Ok(sockets)
+    }
+}
+
+/// The sockets that a process holds open, by their numbers. `None`: it may hold some that nobody tells of.
+pub(crate) fn sockets(pid: u32) -> Option<Vec<u64>> {
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if last
+        .as_ref()
+        .is_none_or(|(when, _)| when.elapsed() > MEMORY)
+    {
+        let rows = rows(false).ok()?;
+        *last = Some((Instant::now(), rows));
+    }
+    let (_, rows) = last.as_ref()?;
+    let own: Vec<u64> = rows
+        .iter()
+        .filter(|row| row.pid == pid)
+        .map(Row::number)
+        .collect();
+    let is_silent = own.is_empty() && rows.iter().any(Row::is_untold);
+    (!is_silent).then_some(own)
+}
+
+/// Who asks for one process asks for others too, and the list is the same for all of them.
+const MEMORY: Duration = Duration::from_millis(20);
+
+/// The list that was asked for last, counted from when it was there.
+static LAST: Mutex<Option<(Instant, Vec<Row>)>> = Mutex::new(None);
+
+struct Row {
+    port: u16,
+    address: IpAddr,
+    state: TcpState,
+    pid: u32,
+}
+
+fn rows(listening_only: bool) -> io::Result<Vec<Row>> {
+    let mut found = Vec::new();
+    let table = table(AF_INET.into(), listening_only)?;
+    found.extend(entries::<MIB_TCPROW_OWNER_PID>(&table).map(|row| Row {
+        port: port(row.dwLocalPort),
+        address: Ipv4Addr::from(row.dwLocalAddr.to_ne_bytes()).into(),
+        state: TcpState(row.dwState),
+        pid: row.dwOwningPid,
+    }));
+    let table = self::table(AF_INET6.into(), listening_only)?;
+    found.extend(entries::<MIB_TCP6ROW_OWNER_PID>(&table).map(|row| Row {
+        port: port(row.dwLocalPort),
+        address: Ipv6Addr::from(row.ucLocalAddr).into(),
+        state: TcpState(row.dwState),
+        pid: row.dwOwningPid,
+    }));
+    Ok(found)
+}
+
+/// A port stands in the lower half of its field, in the order of the network.
+fn port(field: u32) -> u16 {
+    let [first, second, ..] = field.to_ne_bytes();
+    u16::from_be_bytes([first, second])
+}
+
+/// A table of the system: how many entries, and the entries, in aligned memory.
+fn table(family: u32, listening_only: bool) -> io::Result<Vec<u32>> {
+    let class = if listening_only {
+        TCP_TABLE_OWNER_PID_LISTENER
+    } else {
+        TCP_TABLE_OWNER_PID_ALL
+    };
+    let mut memory = vec![0_u32; 4096];
+    // It may have grown again before it is read again.
+    for _ in 0..16 {
+        let mut size = u32::try_from(size_of_val(memory.as_slice())).map_err(io::Error::other)?;
+        // SAFETY: the memory is as long as is said.
+        let result = unsafe {
+            GetExtendedTcpTable(
+                memory.as_mut_ptr().cast(),
+                &raw mut size,
+                0,
+                family,
+                class,
+                0,
+            )
+        };
+        match result {
+            ERROR_SUCCESS => return Ok(memory),
+            ERROR_INSUFFICIENT_BUFFER => {
+                memory.resize(size as usize / size_of::<u32>() + 1024, 0);
+            }
+            code => return Err(io::Error::from_raw_os_error(code.cast_signed())),
+        }
+    }
+    Err(io::Error::other("the list of sockets grows too fast"))
+}
+
+/// The entries of a table, each of which consists of whole words.
+fn entries<T: Copy>(table: &[u32]) -> impl Iterator<Item = T> {
+    let size = size_of::<T>() / size_of::<u32>();
+    let count = table.first().map_or(0, |count| *count as usize);
+    let entries = table.get(1..).unwrap_or_default().chunks_exact(size);
+    entries.take(count).map(|words| {
+        // SAFETY: so many words are there, aligned as words are, and the types of entries are made of words and bytes.
+        unsafe { words.as_ptr().cast::<T>().read() }
+    })
+}
+
+/// The ports from which the system draws when a program does not care, unless somebody has set others.
+#[expect(clippy::unnecessary_wraps, reason = "other systems may not tell")]
+pub(crate) fn ephemeral_ports() -> Option<RangeInclusive<u16>> {
+    Some(49_152..=65_535)
+}
