@@ -3,6 +3,14 @@
 //! The only place with `cfg(target_os)` and `unsafe`. Each back end exports the same functions; the rest of the crate
 //! calls `sys::…` and does not know where it runs.
 
+mod types;
+pub(crate) use types::*;
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub(crate) use unix::*;
+
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
