@@ -4,12 +4,16 @@
 //! that a run ever starts stays below its guardian for as long as the guardian lives. No child left means nothing left.
 //! What a stronger mechanism adds outlives the guardian, or ends with it.
 //!
+//! Where there are no subreapers, orphans become children of the system's first process. There the guardian follows its
+//! tree from fork to fork, and what it has once seen it knows for good; what it has never seen it may miss.
+//!
 //! In a PID namespace orphans become children of its first process, which is itself a child of the guardian, and no
 //! member. It is the last to be ended, and the kernel lets nothing of the namespace outlive it.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -18,7 +22,7 @@ use crate::guarantee::Mechanism;
 use crate::identity::{Boot, Identity};
 use crate::ledger::Member;
 use crate::mark::Mark;
-use crate::sys::{self, Cgroup, Link, Signal};
+use crate::sys::{self, Cgroup, Link, Signal, Tracker};
 use crate::table::Table;
 use crate::wait::{Deadline, poll_until};
 
@@ -31,6 +35,14 @@ const REMOVAL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a start may take until the cgroup in which it is to happen may be frozen.
 const THAW_INTERVAL: Duration = Duration::from_millis(100);
 
+/// The PID of the system's first process, which adopts orphans that nobody else does.
+const FIRST: u32 = 1;
+
+/// The mechanisms that this system may have, the strongest first.
+pub const fn mechanisms() -> &'static [Mechanism] {
+    &sys::MECHANISMS
+}
+
 /// The tree below this process, which is the guardian of a run.
 #[derive(Debug)]
 pub(crate) struct Containment {
@@ -38,6 +50,7 @@ pub(crate) struct Containment {
     mark: Option<Mark>,
     cgroup: Option<Cgroup>,
     init: Option<Init>,
+    tracker: Option<Arc<Tracker>>,
 }
 
 /// The first process of a PID namespace: when it ends, the kernel ends all others.
@@ -54,14 +67,20 @@ impl Containment {
         let own = sys::stat(std::process::id(), sys::boot()?);
         let own = own.ok_or(io::ErrorKind::NotFound)?.identity;
         sys::become_guardian()?;
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(io::Error::other)?;
-        let mark = Mark::below(u64::from_ne_bytes(random), sys::own_real_time_limit());
+        let mark = if sys::HAS_MARKS {
+            let mut random = [0; 8];
+            getrandom::fill(&mut random).map_err(io::Error::other)?;
+            let random = u64::from_ne_bytes(random);
+            Some(Mark::below(random, sys::own_real_time_limit()))
+        } else {
+            None
+        };
         Ok(Self {
             own,
-            mark: Some(mark),
+            mark,
             cgroup: None,
             init: None,
+            tracker: None,
         })
     }
 
@@ -95,12 +114,20 @@ impl Containment {
         self.init = Some(init);
     }
 
+    /// Follows everything that is started from now on from fork to fork.
+    pub(crate) fn track(&mut self, run: &str) -> io::Result<Arc<Tracker>> {
+        let tracker = Arc::new(Tracker::begin(run, &self.own)?);
+        self.tracker = Some(Arc::clone(&tracker));
+        Ok(tracker)
+    }
+
     /// How the run is contained.
     pub(crate) fn mechanism(&self) -> Mechanism {
-        match (&self.init, &self.cgroup) {
-            (Some(_), _) => Mechanism::Pidns,
-            (None, Some(_)) => Mechanism::Cgroup,
-            (None, None) => Mechanism::Subreaper,
+        match (&self.init, &self.cgroup, &self.tracker) {
+            (Some(_), _, _) => Mechanism::Pidns,
+            (None, Some(_), _) => Mechanism::Cgroup,
+            (None, None, Some(_)) => Mechanism::Tracked,
+            (None, None, None) => Mechanism::Subreaper,
         }
     }
 
@@ -179,8 +206,17 @@ impl Containment {
         self.mark
     }
 
+    /// The one among this process's own children that a process of the tree descends from, where the tree was followed
+    /// from fork to fork.
+    pub(crate) fn root_of(&self, identity: &Identity) -> Option<Identity> {
+        self.tracker.as_ref()?.root_of(identity)
+    }
+
     /// Everything that lives in the tree.
     pub(crate) fn members(&self) -> io::Result<Vec<Identity>> {
+        if let Some(tracker) = &self.tracker {
+            return tracker.look();
+        }
         let mut members = match self.walk() {
             Some(members) => members,
             None => self.search()?,
@@ -199,11 +235,14 @@ impl Containment {
         Ok(members)
     }
 
-    /// Whether nothing lives in the tree, for a process that has children. Those that have ended may wait to be
+    /// Whether nothing lives in the tree. `has_children`: this process has some, which may have ended and wait to be
     /// collected.
-    pub(crate) fn is_empty(&self) -> bool {
-        if self.init.is_none() {
-            return false;
+    pub(crate) fn is_empty(&self, has_children: bool) -> bool {
+        if let Some(tracker) = &self.tracker {
+            return tracker.look().is_ok_and(|members| members.is_empty());
+        }
+        if !has_children || self.init.is_none() {
+            return !has_children;
         }
         // Whoever ends hands its children to this process or to the first of the namespace, so something lives only if
         // one of their children does. A list that was read before such an end does not show them.
@@ -226,6 +265,15 @@ impl Containment {
 
     /// What in the tree was started by this process, and every orphan. None where the kernel keeps no lists of children.
     pub(crate) fn own_children(&self) -> Vec<Identity> {
+        if let Some(tracker) = &self.tracker {
+            let mut members = tracker.look().unwrap_or_default();
+            let parents = [self.own.pid, FIRST];
+            members.retain(|identity| {
+                sys::stat(identity.pid, self.own.boot)
+                    .is_some_and(|stat| parents.contains(&stat.parent))
+            });
+            return members;
+        }
         let children = self.children().unwrap_or_default();
         children
             .into_iter()

@@ -41,7 +41,7 @@ enum Happening {
     Came(Visitor),
     /// Somebody left, or said something that cannot be understood.
     Left(u64),
-    /// A child has ended, or an orphan below this process.
+    /// A child has ended, or an orphan below this process; or something was started that only looks can tell from others.
     ChildEnded,
     /// The guardian itself was asked to end.
     AskedToEnd,
@@ -299,11 +299,11 @@ impl Guardian {
         let mut is_empty = false;
         loop {
             match sys::reap()? {
-                Reaped::NoChild => return Ok(true),
+                Reaped::NoChild => return Ok(self.containment.is_empty(false)),
                 // What has ended since the last look is collected too, before nothing counts as left.
                 Reaped::NoneYet if is_empty => return Ok(true),
                 Reaped::NoneYet => {
-                    is_empty = self.containment.is_empty();
+                    is_empty = self.containment.is_empty(true);
                     if !is_empty {
                         return Ok(false);
                     }

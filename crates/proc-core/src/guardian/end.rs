@@ -217,10 +217,17 @@ impl Guardian {
 
     /// The member that started a process and has itself ended.
     fn left_by(&self, identity: &Identity) -> Option<Member> {
-        let (mark, number) = Process::read(identity.pid)?.mark()?;
-        let member =
-            Member::from_number(number).filter(|_| Some(mark) == self.containment.mark())?;
+        let member = self.origin(identity)?;
         (!self.members.is_member(identity) && self.members.has_ended(member)).then_some(member)
+    }
+
+    /// The member that a process descends from: by its mark, or as it was followed.
+    fn origin(&self, identity: &Identity) -> Option<Member> {
+        let Some(own) = self.containment.mark() else {
+            return self.members.find(&self.containment.root_of(identity)?);
+        };
+        let (mark, number) = Process::read(identity.pid)?.mark()?;
+        Member::from_number(number).filter(|_| mark == own)
     }
 
     fn report_leaks(&mut self, present: &[Identity]) {

@@ -7,6 +7,7 @@ use std::process::Command;
 use rustix::process::{Resource, Rlimit, Signal};
 
 use super::cgroup::Cgroup;
+use crate::guarantee::Mechanism;
 
 /// What a new process gets before its first instruction, beside a process group of its own and a death signal.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +62,13 @@ pub(crate) fn contain_at_start(command: &mut Command, at_start: AtStart<'_>) -> 
     unsafe { command.pre_exec(before_exec) };
     Ok(())
 }
+
+/// Whether everything of a run can carry a mark.
+pub(crate) const HAS_MARKS: bool = true;
+
+/// How a run may be contained, the strongest first.
+pub(crate) const MECHANISMS: [Mechanism; 3] =
+    [Mechanism::Pidns, Mechanism::Cgroup, Mechanism::Subreaper];
 
 /// The hard `RLIMIT_RTTIME` of this process, in µs. `None`: unlimited.
 pub(crate) fn own_real_time_limit() -> Option<u64> {
