@@ -5,7 +5,11 @@
 //! session and its environment, and still holds it.
 //!
 //! A test that fails leaves nothing either: a bench ends whatever holds its witness when it is dropped.
+//!
+//! Only on Linux: who holds the witness is found in `/proc` and ended through a pidfd, and the tests look at cgroups and
+//! namespaces.
 
+#![cfg(target_os = "linux")]
 #![expect(
     clippy::disallowed_methods,
     reason = "a test drives real programs, and polls them"

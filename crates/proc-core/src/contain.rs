@@ -23,7 +23,7 @@ use crate::identity::{Boot, Identity};
 use crate::ledger::Member;
 use crate::mark::Mark;
 use crate::sys::{self, Cgroup, Link, Signal, Tracker};
-use crate::table::Table;
+use crate::table::{COOKIE, Table};
 use crate::wait::{Deadline, poll_until};
 
 /// How often at the most one look reads the list of the guardian's own children.
@@ -40,7 +40,7 @@ const FIRST: u32 = 1;
 
 /// The mechanisms that this system may have, the strongest first.
 pub const fn mechanisms() -> &'static [Mechanism] {
-    &sys::MECHANISMS
+    sys::MECHANISMS
 }
 
 /// The tree below this process, which is the guardian of a run.
@@ -67,7 +67,7 @@ impl Containment {
         let own = sys::stat(std::process::id(), sys::boot()?);
         let own = own.ok_or(io::ErrorKind::NotFound)?.identity;
         sys::become_guardian()?;
-        let mark = if sys::HAS_MARKS {
+        let mark = if sys::CAN_MARK {
             let mut random = [0; 8];
             getrandom::fill(&mut random).map_err(io::Error::other)?;
             let random = u64::from_ne_bytes(random);
@@ -116,7 +116,7 @@ impl Containment {
 
     /// Follows everything that is started from now on from fork to fork.
     pub(crate) fn track(&mut self, run: &str) -> io::Result<Arc<Tracker>> {
-        let tracker = Arc::new(Tracker::begin(run, &self.own)?);
+        let tracker = Arc::new(Tracker::begin(&self.own, COOKIE, run)?);
         self.tracker = Some(Arc::clone(&tracker));
         Ok(tracker)
     }

@@ -3,9 +3,17 @@
 //! Nothing asks for them ([`MECHANISMS`](super::MECHANISMS) of each back end), so that what is left to do is to have the
 //! rest of the crate compile.
 
+#[cfg(not(target_os = "linux"))]
+mod cgroup;
+#[cfg(not(target_os = "linux"))]
+mod namespace;
 #[cfg(not(target_os = "macos"))]
 mod tracker;
 
+#[cfg(not(target_os = "linux"))]
+pub(crate) use cgroup::*;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use namespace::*;
 #[cfg(not(target_os = "macos"))]
 pub(crate) use tracker::*;
 

@@ -3,11 +3,11 @@
 mod bind;
 mod control;
 mod files;
-mod pipe;
 mod signal;
+mod stage;
 
 pub(crate) use bind::*;
 pub(crate) use control::*;
 pub(crate) use files::*;
-pub(crate) use pipe::*;
 pub(crate) use signal::*;
+pub(crate) use stage::*;

@@ -9,7 +9,11 @@ use crate::identity::Identity;
 pub(crate) enum Tracker {}
 
 impl Tracker {
-    pub(crate) fn begin(_run: &str, _guardian: &Identity) -> io::Result<Self> {
+    pub(crate) fn begin(
+        _guardian: &Identity,
+        _variable: &'static str,
+        _run: &str,
+    ) -> io::Result<Self> {
         super::absent()
     }
 

@@ -64,11 +64,11 @@ pub(crate) fn contain_at_start(command: &mut Command, at_start: AtStart<'_>) -> 
 }
 
 /// Whether everything of a run can carry a mark.
-pub(crate) const HAS_MARKS: bool = true;
+pub(crate) const CAN_MARK: bool = true;
 
 /// How a run may be contained, the strongest first.
-pub(crate) const MECHANISMS: [Mechanism; 3] =
-    [Mechanism::Pidns, Mechanism::Cgroup, Mechanism::Subreaper];
+pub(crate) const MECHANISMS: &[Mechanism] =
+    &[Mechanism::Pidns, Mechanism::Cgroup, Mechanism::Subreaper];
 
 /// The hard `RLIMIT_RTTIME` of this process, in µs. `None`: unlimited.
 pub(crate) fn own_real_time_limit() -> Option<u64> {

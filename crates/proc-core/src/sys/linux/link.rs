@@ -13,6 +13,9 @@ pub(in crate::sys) const SEND: SendFlags = SendFlags::NOSIGNAL;
 /// What is received is inherited by no program.
 pub(in crate::sys) const RECEIVE: RecvFlags = RecvFlags::CMSG_CLOEXEC;
 
+/// Where a descriptor of this process is a path.
+pub(in crate::sys) const DESCRIPTORS: &str = "/proc/self/fd";
+
 /// A socket's path holds 108 bytes at most, and a state folder may lie deeper: go through the folder's descriptor.
 pub(in crate::sys) fn with_short_path<T>(
     folder: &Path,
@@ -20,6 +23,6 @@ pub(in crate::sys) fn with_short_path<T>(
     act: impl FnOnce(&Path) -> io::Result<T>,
 ) -> io::Result<T> {
     let folder = File::open(folder)?;
-    let path = format!("/proc/self/fd/{}/{name}", folder.as_raw_fd());
+    let path = format!("{DESCRIPTORS}/{}/{name}", folder.as_raw_fd());
     act(Path::new(&path))
 }

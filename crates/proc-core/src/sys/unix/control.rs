@@ -120,7 +120,7 @@ fn receive_descriptors(link: &Link) -> io::Result<(u8, Vec<OwnedFd>)> {
     if message.bytes == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    let fds = control
+    let fds: Vec<OwnedFd> = control
         .drain()
         .filter_map(|message| match message {
             RecvAncillaryMessage::ScmRights(fds) => Some(fds),
@@ -128,6 +128,10 @@ fn receive_descriptors(link: &Link) -> io::Result<(u8, Vec<OwnedFd>)> {
         })
         .flatten()
         .collect();
+    for fd in &fds {
+        // Not every system does it on receipt.
+        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?;
+    }
     Ok((byte[0], fds))
 }
 
