@@ -7,7 +7,8 @@
 //! A test that fails leaves nothing either: a bench ends whatever holds its witness when it is dropped.
 //!
 //! Only on Linux: who holds the witness is found in `/proc` and ended through a pidfd, and the tests look at cgroups and
-//! namespaces.
+//! namespaces. On Windows nothing inherits a descriptor that was not handed to it, and the tests for Windows have a bench of
+//! their own.
 
 #![cfg(target_os = "linux")]
 #![expect(

@@ -4,8 +4,11 @@
 //! that a run ever starts stays below its guardian for as long as the guardian lives. No child left means nothing left.
 //! What a stronger mechanism adds outlives the guardian, or ends with it.
 //!
-//! Where there are no subreapers, orphans become children of the system's first process. There the guardian follows its
-//! tree from fork to fork, and what it has once seen it knows for good; what it has never seen it may miss.
+//! On Windows nobody adopts orphans. There a job object holds everything that a run starts, whoever started it, and ends
+//! with the guardian.
+//!
+//! Where there are neither subreapers nor jobs, orphans become children of the system's first process. There the guardian
+//! follows its tree from fork to fork, and what it has once seen it knows for good; what it has never seen it may miss.
 //!
 //! In a PID namespace orphans become children of its first process, which is itself a child of the guardian, and no
 //! member. It is the last to be ended, and the kernel lets nothing of the namespace outlive it.
@@ -22,7 +25,7 @@ use crate::guarantee::Mechanism;
 use crate::identity::{Boot, Identity};
 use crate::ledger::Member;
 use crate::mark::Mark;
-use crate::sys::{self, Cgroup, Link, Signal, Tracker};
+use crate::sys::{self, Cgroup, Job, Link, Signal, Tracker};
 use crate::table::{COOKIE, Table};
 use crate::wait::{Deadline, poll_until};
 
@@ -50,6 +53,7 @@ pub(crate) struct Containment {
     mark: Option<Mark>,
     cgroup: Option<Cgroup>,
     init: Option<Init>,
+    job: Option<Job>,
     tracker: Option<Arc<Tracker>>,
 }
 
@@ -80,6 +84,7 @@ impl Containment {
             mark,
             cgroup: None,
             init: None,
+            job: None,
             tracker: None,
         })
     }
@@ -109,6 +114,12 @@ impl Containment {
         Err(refusal)
     }
 
+    /// Puts everything that is started from now on into a job of the run.
+    pub(crate) fn make_job(&mut self) -> io::Result<()> {
+        self.job = Some(Job::make()?);
+        Ok(())
+    }
+
     /// Everything that is started from now on is in the PID namespace of this process.
     pub(crate) fn follow(&mut self, init: Init) {
         self.init = Some(init);
@@ -123,11 +134,12 @@ impl Containment {
 
     /// How the run is contained.
     pub(crate) fn mechanism(&self) -> Mechanism {
-        match (&self.init, &self.cgroup, &self.tracker) {
-            (Some(_), _, _) => Mechanism::Pidns,
-            (None, Some(_), _) => Mechanism::Cgroup,
-            (None, None, Some(_)) => Mechanism::Tracked,
-            (None, None, None) => Mechanism::Subreaper,
+        match (&self.job, &self.init, &self.cgroup, &self.tracker) {
+            (Some(_), _, _, _) => Mechanism::Job,
+            (None, Some(_), _, _) => Mechanism::Pidns,
+            (None, None, Some(_), _) => Mechanism::Cgroup,
+            (None, None, None, Some(_)) => Mechanism::Tracked,
+            (None, None, None, None) => Mechanism::Subreaper,
         }
     }
 
@@ -137,6 +149,7 @@ impl Containment {
             real_time_limit: self.mark.map(|mark| mark.for_member(member.number())),
             cgroup: self.cgroup.as_ref(),
             in_namespace: self.init.is_some(),
+            job: self.job.as_ref(),
         }
     }
 
@@ -186,6 +199,9 @@ impl Containment {
                 sys::signal(&handle, Signal::Kill)?;
             }
         }
+        if let Some(job) = &self.job {
+            job.kill()?;
+        }
         self.cgroup
             .as_ref()
             .map_or(Ok(()), |cgroup| strike(cgroup, &self.own, |_| false))
@@ -214,6 +230,9 @@ impl Containment {
 
     /// Everything that lives in the tree.
     pub(crate) fn members(&self) -> io::Result<Vec<Identity>> {
+        if let Some(job) = &self.job {
+            return Ok(living(job.pids()?, self.own.boot));
+        }
         if let Some(tracker) = &self.tracker {
             return tracker.look();
         }
@@ -238,8 +257,8 @@ impl Containment {
     /// Whether nothing lives in the tree. `has_children`: this process has some, which may have ended and wait to be
     /// collected.
     pub(crate) fn is_empty(&self, has_children: bool) -> bool {
-        if let Some(tracker) = &self.tracker {
-            return tracker.look().is_ok_and(|members| members.is_empty());
+        if self.job.is_some() || self.tracker.is_some() {
+            return self.members().is_ok_and(|members| members.is_empty());
         }
         if !has_children || self.init.is_none() {
             return !has_children;
@@ -408,14 +427,15 @@ fn strike(
 }
 
 fn inhabitants(cgroup: &Cgroup, boot: Boot) -> io::Result<Vec<Identity>> {
-    let stats = cgroup
-        .pids()?
-        .into_iter()
-        .filter_map(|pid| sys::stat(pid, boot));
-    Ok(stats
+    Ok(living(cgroup.pids()?, boot))
+}
+
+fn living(pids: BTreeSet<u32>, boot: Boot) -> Vec<Identity> {
+    let stats = pids.into_iter().filter_map(|pid| sys::stat(pid, boot));
+    stats
         .filter(|stat| !stat.zombie)
         .map(|stat| stat.identity)
-        .collect())
+        .collect()
 }
 
 fn remove(cgroup: &Cgroup) -> io::Result<()> {

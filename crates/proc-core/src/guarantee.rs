@@ -33,6 +33,8 @@ pub enum Mechanism {
     Cgroup,
     /// A PID namespace that ends with the guardian. PIDs differ inside.
     Pidns,
+    /// A job object of Windows, whose last handle the guardian has: it ends with the guardian.
+    Job,
 }
 
 /// Which mechanism is asked for.
@@ -76,7 +78,7 @@ impl Mechanism {
         match self {
             Self::Tracked => Level::Tracked,
             Self::Subreaper | Self::Cgroup => Level::WholeTree,
-            Self::Pidns => Level::Kernel,
+            Self::Pidns | Self::Job => Level::Kernel,
         }
     }
 }
@@ -88,6 +90,7 @@ impl std::fmt::Display for Mechanism {
             Self::Subreaper => "subreaper",
             Self::Cgroup => "cgroup",
             Self::Pidns => "pidns",
+            Self::Job => "job",
         })
     }
 }

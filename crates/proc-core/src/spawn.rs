@@ -156,9 +156,10 @@ pub(crate) fn start_member(
                 .stderr(Stdio::null());
         }
     }
-    sys::contain_at_start(&mut command, containment.for_member(member))?;
+    let at_start = containment.for_member(member);
+    sys::contain_at_start(&mut command, at_start)?;
     // Whoever starts a process waits for its first instruction, and a member may have frozen the cgroup that it enters.
-    containment.keep_going(|| starter.start(command, containment.boot()))
+    containment.keep_going(|| starter.start(command, at_start, containment.boot()))
 }
 
 /// Starts a guardian that is no descendant of this process, and returns this process's end of the link to it.
@@ -173,8 +174,7 @@ pub(crate) fn start_guardian(program: &Path, log: File) -> io::Result<Link> {
         .stdin(sys::link_to_stdio(far))
         .stdout(Stdio::null())
         .stderr(log);
-    #[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
-    let mut child = command.spawn()?;
+    let mut child = spawn_apart(&mut command)?;
     match child.wait_timeout(GUARDIAN_TIMEOUT)? {
         Some(status) if status.success() => Ok(near),
         Some(status) => Err(io::Error::other(format!(
@@ -196,9 +196,24 @@ pub(crate) fn start_guardian(program: &Path, log: File) -> io::Result<Link> {
 /// The first of the two processes: starts the second, with the same streams, and leaves.
 pub(crate) fn start_second_guardian() -> io::Result<()> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg(GUARD).current_dir("/");
-    #[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
-    command.spawn().map(drop)
+    command.arg(GUARD).current_dir(sys::root_folder());
+    spawn_apart(&mut command).map(drop)
+}
+
+/// Starts a process as far apart from this one as this one may put it.
+fn spawn_apart(command: &mut Command) -> io::Result<Child> {
+    let mut attempts = 0;
+    let mut result = Err(io::ErrorKind::Unsupported.into());
+    while sys::set_apart(command, attempts) {
+        attempts += 1;
+        #[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
+        let spawned = command.spawn();
+        result = spawned;
+        if !matches!(&result, Err(error) if error.kind() == io::ErrorKind::PermissionDenied) {
+            break;
+        }
+    }
+    result
 }
 
 /// Starts a launcher as a child of this process, without input, with its output in files.
@@ -230,7 +245,7 @@ pub(crate) fn start_bare(arguments: &[OsString]) -> io::Result<()> {
     command
         .args(arguments)
         .env_clear()
-        .current_dir("/")
+        .current_dir(sys::root_folder())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());

@@ -7,8 +7,6 @@
 //! - `--stand-in-name=NAME`: the name that it gives itself with `prctl`;
 //! - `--stand-in-roll=FOLDER`: where it leaves a file with its own name and PID, when it is up.
 
-#![cfg(unix)]
-
 use std::ffi::CString;
 use std::io;
 use std::path::Path;

@@ -85,6 +85,10 @@ fn obtain(
             })?;
             Starter::Here
         }
+        Mechanism::Job => {
+            containment.make_job()?;
+            Starter::Here
+        }
         Mechanism::Pidns => {
             let (starter, init) = Starter::in_new_namespace(containment.boot())?;
             audience.listen_to_init(init.link.try_clone()?)?;

@@ -9,7 +9,7 @@
 
 use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
@@ -57,7 +57,7 @@ impl Starter {
                 let _ = begun.send(init);
                 if has_begun {
                     for Order { command, answer } in inbox {
-                        let _ = answer.send(spawn(command));
+                        let _ = answer.send(spawn(command).map(|child| child.id()));
                     }
                 }
             })?;
@@ -69,9 +69,14 @@ impl Starter {
     }
 
     /// Starts a command. It is not waited for: whoever asks collects all of this process's children.
-    pub(super) fn start(&self, command: Command, boot: Boot) -> io::Result<Identity> {
+    pub(super) fn start(
+        &self,
+        command: Command,
+        at_start: sys::AtStart<'_>,
+        boot: Boot,
+    ) -> io::Result<Identity> {
         let pid = match self {
-            Self::Here => spawn(command)?,
+            Self::Here => sys::take_charge(spawn(command)?, at_start)?,
             Self::Inside(orders) => {
                 let (answer, answered) = mpsc::channel();
                 orders.send(Order { command, answer }).map_err(|_| lost())?;
@@ -90,16 +95,18 @@ fn start_init(program: &Path, near: &Link, far: Link) -> io::Result<u32> {
     let mut command = Command::new(program);
     command
         .arg(INIT)
-        .current_dir("/")
+        .current_dir(sys::root_folder())
         .stdin(sys::link_to_stdio(far))
         .stdout(Stdio::null());
     sys::start_as_init(&mut command);
-    spawn(command).map_err(|error| sys::explain_init(near, &error))
+    spawn(command)
+        .map(|child| child.id())
+        .map_err(|error| sys::explain_init(near, &error))
 }
 
-fn spawn(mut command: Command) -> io::Result<u32> {
+fn spawn(mut command: Command) -> io::Result<Child> {
     #[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
-    command.spawn().map(|child| child.id())
+    command.spawn()
 }
 
 fn lost() -> io::Error {

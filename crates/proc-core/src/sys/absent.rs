@@ -3,16 +3,20 @@
 //! Nothing asks for them ([`MECHANISMS`](super::MECHANISMS) of each back end), so that what is left to do is to have the
 //! rest of the crate compile.
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(target_os = "macos")]
 mod cgroup;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(windows))]
+mod job;
+#[cfg(target_os = "macos")]
 mod namespace;
 #[cfg(not(target_os = "macos"))]
 mod tracker;
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(target_os = "macos")]
 pub(crate) use cgroup::*;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(windows))]
+pub(crate) use job::*;
+#[cfg(target_os = "macos")]
 pub(crate) use namespace::*;
 #[cfg(not(target_os = "macos"))]
 pub(crate) use tracker::*;

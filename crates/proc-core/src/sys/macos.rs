@@ -16,7 +16,7 @@ mod stage;
 mod track;
 
 pub(crate) use super::absent::{
-    Cgroup, await_init, be_init, become_able_to_make_namespaces, cgroup_places, explain_init,
+    Cgroup, Job, await_init, be_init, become_able_to_make_namespaces, cgroup_places, explain_init,
     make_pid_namespace, start_as_init,
 };
 pub(crate) use launch::*;

@@ -5,9 +5,6 @@
 
 mod absent;
 
-mod types;
-pub(crate) use types::*;
-
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
@@ -26,7 +23,12 @@ mod macos;
 #[cfg(target_os = "macos")]
 pub(crate) use macos::*;
 
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::*;
+
+#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 compile_error!(
     "no back end for this target: write `sys/<os>.rs` with the functions of `sys/linux.rs`"
 );

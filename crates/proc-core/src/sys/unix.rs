@@ -3,11 +3,15 @@
 mod bind;
 mod control;
 mod files;
+mod launch;
 mod signal;
 mod stage;
+mod types;
 
 pub(crate) use bind::*;
 pub(crate) use control::*;
 pub(crate) use files::*;
+pub(crate) use launch::*;
 pub(crate) use signal::*;
 pub(crate) use stage::*;
+pub(crate) use types::*;

@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::guarantee::Mechanism;
-use crate::sys::Cgroup;
+use crate::sys::{Cgroup, Job};
 
 /// Whether everything of a run can carry a mark: a limit of another process cannot be read here.
 pub(crate) const CAN_MARK: bool = false;
@@ -19,11 +19,13 @@ pub(crate) struct AtStart<'a> {
     pub(crate) real_time_limit: Option<u64>,
     pub(crate) cgroup: Option<&'a Cgroup>,
     pub(crate) in_namespace: bool,
+    pub(crate) job: Option<&'a Job>,
 }
 
 /// Lets a command start in a process group of its own. There is no death signal: what a guardian has started outlives it.
 pub(crate) fn contain_at_start(command: &mut Command, at_start: AtStart<'_>) -> io::Result<()> {
-    if at_start.real_time_limit.is_some() || at_start.cgroup.is_some() || at_start.in_namespace {
+    let is_contained = at_start.cgroup.is_some() || at_start.in_namespace || at_start.job.is_some();
+    if at_start.real_time_limit.is_some() || is_contained {
         return Err(io::ErrorKind::Unsupported.into());
     }
     command.process_group(0);

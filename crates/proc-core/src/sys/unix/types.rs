@@ -1,10 +1,10 @@
-//! What the functions of every back end speak of.
+//! What the functions of both systems speak of.
 
 use std::net::IpAddr;
 
-use super::TcpState;
 use crate::identity::Identity;
 use crate::status::ExitStatus;
+use crate::sys::TcpState;
 
 /// State, lineage and start time of a process.
 #[derive(Clone, Debug)]

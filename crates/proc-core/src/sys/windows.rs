@@ -1,0 +1,36 @@
+//! Windows: job objects, process handles, named pipes, consoles.
+//!
+//! There is no parent that adopts an orphan, no signal, and no resource limit that could be a mark. The job object does
+//! more than all of these: nothing that a run starts can leave it, and the kernel ends it with its last handle.
+
+#![expect(
+    unsafe_code,
+    reason = "Windows is reached through the functions of its C interface, each of which is unsafe to call"
+)]
+
+mod absent;
+mod ask;
+mod call;
+mod children;
+mod control;
+mod facts;
+mod job;
+mod launch;
+mod link;
+mod process;
+mod signal;
+mod socket;
+mod user;
+
+pub(crate) use super::absent::Tracker;
+pub(crate) use absent::*;
+pub(crate) use children::*;
+pub(crate) use control::*;
+pub(crate) use facts::*;
+pub(crate) use job::*;
+pub(crate) use launch::*;
+pub(crate) use link::*;
+pub(crate) use process::*;
+pub(crate) use signal::*;
+pub(crate) use socket::*;
+pub(crate) use user::{own_user, owner};

@@ -1,0 +1,228 @@
+//! The processes that a guardian has started, and how it hears of their ends.
+//!
+//! Everything that a guardian hears from the system comes to one completion port: from the job of its run, from the
+//! processes that it has started itself, and from whoever asks it to end.
+
+use std::ffi::c_void;
+use std::io;
+use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
+use std::process::Child;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use windows_sys::Win32::Foundation::{ERROR_NO_MORE_FILES, HANDLE, INVALID_HANDLE_VALUE};
+use windows_sys::Win32::System::Diagnostics::ToolHelp::{
+    CreateToolhelp32Snapshot, TH32CS_SNAPTHREAD, THREADENTRY32, Thread32First, Thread32Next,
+};
+use windows_sys::Win32::System::IO::{
+    CreateIoCompletionPort, GetQueuedCompletionStatus, PostQueuedCompletionStatus,
+};
+use windows_sys::Win32::System::SystemServices::{
+    JOB_OBJECT_MSG_ABNORMAL_EXIT_PROCESS, JOB_OBJECT_MSG_ACTIVE_PROCESS_ZERO,
+    JOB_OBJECT_MSG_EXIT_PROCESS,
+};
+use windows_sys::Win32::System::Threading::{
+    INFINITE, OpenThread, RegisterWaitForSingleObject, ResumeThread, THREAD_SUSPEND_RESUME,
+    WT_EXECUTEINWAITTHREAD, WT_EXECUTEONLYONCE,
+};
+
+use super::call::{check, is, owned, raw};
+use super::launch::AtStart;
+use super::signal::own_request_to_end;
+use crate::status::ExitStatus;
+
+/// The exit code of what is killed, as `taskkill` gives it.
+pub(super) const KILLED: u32 = 1;
+
+/// Who has something to say at the port.
+pub(super) const JOB: usize = 1;
+const CHILD: usize = 2;
+const REQUEST: usize = 3;
+
+/// What there was to collect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reaped {
+    /// This child has exited.
+    Exited(u32, ExitStatus),
+    /// No child has exited. Others than one's own children are never told of: an orphan has no parent.
+    NoneYet,
+    /// There is no child at all, and no descendant. Never known here.
+    #[expect(dead_code, reason = "known on other systems")]
+    NoChild,
+}
+
+/// Those that this process has started and not collected yet. An open handle keeps a PID from being used again.
+static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+
+static PORT: OnceLock<OwnedHandle> = OnceLock::new();
+
+/// Takes charge of a process that was started suspended: puts it where it belongs, and lets it go on.
+///
+/// One that cannot be put there ends before its first instruction.
+pub(crate) fn take_charge(mut child: Child, at_start: AtStart<'_>) -> io::Result<u32> {
+    let pid = child.id();
+    let begun = at_start
+        .job
+        .map_or(Ok(()), |job| job.put_in(child.as_raw_handle()))
+        .and_then(|()| hear_of(child.as_handle(), CHILD))
+        .and_then(|()| resume(pid));
+    if let Err(error) = begun {
+        child.kill()?;
+        child.wait()?;
+        return Err(error);
+    }
+    let mut children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+    children.push(child);
+    Ok(pid)
+}
+
+/// Collects one child that has exited.
+pub(crate) fn reap() -> io::Result<Reaped> {
+    let mut children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+    for index in 0..children.len() {
+        if children[index].try_wait()?.is_some() {
+            let mut child = children.swap_remove(index);
+            let code = child.wait()?.code().unwrap_or(-1);
+            return Ok(Reaped::Exited(child.id(), ExitStatus::Code(code)));
+        }
+    }
+    Ok(Reaped::NoneYet)
+}
+
+/// Lets the one thread of a process go on that was created suspended.
+fn resume(pid: u32) -> io::Result<()> {
+    // SAFETY: it takes no memory; the result is checked.
+    let list = owned(unsafe { CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0) })?;
+    let mut entry = THREADENTRY32 {
+        dwSize: u32::try_from(size_of::<THREADENTRY32>()).map_err(io::Error::other)?,
+        ..THREADENTRY32::default()
+    };
+    // SAFETY: the list is open, and the entry says how long it is.
+    let mut found = check(unsafe { Thread32First(raw(&list), &raw mut entry) });
+    loop {
+        match found {
+            Ok(()) if entry.th32OwnerProcessID == pid => return resume_thread(entry.th32ThreadID),
+            // SAFETY: as above.
+            Ok(()) => found = check(unsafe { Thread32Next(raw(&list), &raw mut entry) }),
+            Err(error) if is(&error, ERROR_NO_MORE_FILES) => {
+                return Err(io::Error::other("the new process has no thread"));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn resume_thread(id: u32) -> io::Result<()> {
+    // SAFETY: it takes no memory; the result is checked.
+    let thread = owned(unsafe { OpenThread(THREAD_SUSPEND_RESUME, 0, id) })?;
+    // SAFETY: the handle is open.
+    if unsafe { ResumeThread(raw(&thread)) } == u32::MAX {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// A signal that concerns a guardian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GuardianSignal {
+    ChildEnded,
+    AskedToEnd,
+}
+
+/// The signals of a guardian, in order of arrival.
+pub(crate) struct GuardianSignals(());
+
+impl GuardianSignals {
+    pub(crate) fn begin() -> io::Result<Self> {
+        hear_of(own_request_to_end()?, REQUEST)?;
+        Ok(Self(()))
+    }
+
+    /// The next one. `None`: there will be no more.
+    #[expect(clippy::unused_self, reason = "only whoever has begun to listen hears")]
+    pub(crate) fn next(&mut self) -> Option<GuardianSignal> {
+        let port = port_for_job().ok()?;
+        loop {
+            let (mut message, mut key, mut detail) = (0, 0, std::ptr::null_mut());
+            // SAFETY: the port is open for as long as this process lives, and the results go to live memory.
+            let result = unsafe {
+                GetQueuedCompletionStatus(
+                    port,
+                    &raw mut message,
+                    &raw mut key,
+                    &raw mut detail,
+                    INFINITE,
+                )
+            };
+            check(result).ok()?;
+            match key {
+                CHILD => return Some(GuardianSignal::ChildEnded),
+                REQUEST => return Some(GuardianSignal::AskedToEnd),
+                // What a job says is no promise, but nothing else tells of the end of somebody else's child.
+                _ if matches!(
+                    message,
+                    JOB_OBJECT_MSG_ACTIVE_PROCESS_ZERO
+                        | JOB_OBJECT_MSG_EXIT_PROCESS
+                        | JOB_OBJECT_MSG_ABNORMAL_EXIT_PROCESS
+                ) =>
+                {
+                    return Some(GuardianSignal::ChildEnded);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The port at which this process hears of everything. It lives as long as the process.
+pub(super) fn port_for_job() -> io::Result<HANDLE> {
+    if let Some(port) = PORT.get() {
+        return Ok(raw(port));
+    }
+    // SAFETY: a port of its own, without a file; the result is checked.
+    let port =
+        owned(unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, std::ptr::null_mut(), 0, 1) })?;
+    Ok(raw(PORT.get_or_init(|| port)))
+}
+
+/// Something that is waited for, and who has it said then. The wait has a handle of its own, which nobody else closes.
+struct Wait {
+    _handle: OwnedHandle,
+    who: usize,
+}
+
+/// Has it said at the port when a process has ended, or an event has happened.
+fn hear_of(handle: BorrowedHandle<'_>, who: usize) -> io::Result<()> {
+    port_for_job()?;
+    let handle = handle.try_clone_to_owned()?;
+    let awaited = raw(&handle);
+    let context = Box::into_raw(Box::new(Wait {
+        _handle: handle,
+        who,
+    }));
+    let mut wait = std::ptr::null_mut();
+    // SAFETY: the handle is open until the function is called, which is once, and gets the context that it expects.
+    let result = check(unsafe {
+        RegisterWaitForSingleObject(
+            &raw mut wait,
+            awaited,
+            Some(say),
+            context.cast(),
+            INFINITE,
+            WT_EXECUTEINWAITTHREAD | WT_EXECUTEONLYONCE,
+        )
+    });
+    if result.is_err() {
+        // SAFETY: nothing was registered, so nobody else will take it.
+        drop(unsafe { Box::from_raw(context) });
+    }
+    result
+}
+
+extern "system" fn say(context: *mut c_void, _timed_out: bool) {
+    // SAFETY: `hear_of` has handed over its own value, for one call.
+    let wait = unsafe { Box::from_raw(context.cast::<Wait>()) };
+    if let Some(port) = PORT.get() {
+        // SAFETY: the port is open for as long as this process lives; there is nothing but the key to be passed on.
+        unsafe { PostQueuedCompletionStatus(raw(port), 0, wait.who, std::ptr::null()) };
+    }
+}

@@ -1,0 +1,124 @@
+//! How a new process is started, and where programs and folders are.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::windows::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, ERROR_PATH_NOT_FOUND};
+use windows_sys::Win32::Storage::FileSystem::CreateDirectoryW;
+use windows_sys::Win32::System::ProcessStatus::K32EmptyWorkingSet;
+use windows_sys::Win32::System::Threading::{
+    CREATE_BREAKAWAY_FROM_JOB, CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, CREATE_SUSPENDED,
+    DETACHED_PROCESS, GetCurrentProcess,
+};
+
+use super::absent::Cgroup;
+use super::call::{check, is, wide};
+use super::job::Job;
+use super::user::Private;
+use crate::guarantee::Mechanism;
+
+/// All mechanisms of this system.
+pub(crate) const MECHANISMS: &[Mechanism] = &[Mechanism::Job];
+
+/// What a new process gets before its first instruction, beside a process group of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AtStart<'a> {
+    #[expect(dead_code, reason = "no process can carry a mark here")]
+    pub(crate) real_time_limit: Option<u64>,
+    #[expect(dead_code, reason = "there are none here")]
+    pub(crate) cgroup: Option<&'a Cgroup>,
+    #[expect(dead_code, reason = "there are none here")]
+    pub(crate) in_namespace: bool,
+    /// The job that it is put in.
+    pub(crate) job: Option<&'a Job>,
+}
+
+/// Lets a command start suspended, for [`take_charge`](super::take_charge) to put it where it belongs, in a process
+/// group and with a console of its own that nobody sees.
+#[expect(clippy::unnecessary_wraps, reason = "on other systems it can fail")]
+pub(crate) fn contain_at_start(command: &mut Command, _at_start: AtStart<'_>) -> io::Result<()> {
+    command.creation_flags(CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW);
+    Ok(())
+}
+
+/// Lets a command start apart from whoever starts it: without its console, and outside of its job, if it may leave that.
+/// `false`: there is no other way than the one that was tried last.
+pub(crate) fn set_apart(command: &mut Command, attempt: usize) -> bool {
+    let apart = DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP;
+    match attempt {
+        0 => command.creation_flags(apart | CREATE_BREAKAWAY_FROM_JOB),
+        // A job that lets nobody leave reaches the guardian too. Its own are inside that one then.
+        1 => command.creation_flags(apart),
+        _ => return false,
+    };
+    true
+}
+
+/// A folder that is always there, and in nobody's way.
+pub(crate) fn root_folder() -> PathBuf {
+    let folder = std::env::var_os("SystemRoot").unwrap_or_else(|| "C:\\".into());
+    PathBuf::from(folder)
+}
+
+/// The file names under which a program of this name may be found.
+pub(crate) fn executable_names(path: &Path) -> Vec<PathBuf> {
+    let extensions = std::env::var("PATHEXT").unwrap_or_else(|_| ".COM;.EXE;.BAT;.CMD".into());
+    let mut names = vec![path.to_owned()];
+    names.extend(
+        extensions
+            .split(';')
+            .filter(|end| !end.is_empty())
+            .map(|end| {
+                let mut name = OsString::from(path);
+                name.push(end.to_ascii_lowercase());
+                PathBuf::from(name)
+            }),
+    );
+    names
+}
+
+/// Whether this user may execute a file. Nothing tells before it is tried.
+pub(crate) fn may_execute(_path: &Path) -> bool {
+    true
+}
+
+/// Makes a folder, and those above it, that only this user can enter.
+pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
+    let private = Private::new()?;
+    match make_folder(path, &private) {
+        Err(error) if is(&error, ERROR_PATH_NOT_FOUND) => {
+            let above = path.parent().ok_or(error)?;
+            make_private_folder(above)?;
+            make_folder(path, &private)
+        }
+        result => result,
+    }
+}
+
+fn make_folder(path: &Path, private: &Private) -> io::Result<()> {
+    let name = wide(path);
+    let attributes = private.attributes();
+    // SAFETY: the name ends with a zero, and the attributes refer to what `private` holds.
+    let made = check(unsafe { CreateDirectoryW(name.as_ptr(), &raw const attributes) });
+    match made {
+        Err(error) if is(&error, ERROR_ALREADY_EXISTS) && path.is_dir() => Ok(()),
+        result => result,
+    }
+}
+
+/// A path from the bytes that it was written as.
+pub(crate) fn path_from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
+    String::from_utf8(bytes).ok().map(PathBuf::from)
+}
+
+/// Gives back the memory that this process has mapped and does not need while it waits.
+pub(crate) fn give_back_code() {
+    // SAFETY: it answers a constant that stands for this process and needs no closing.
+    let this = unsafe { GetCurrentProcess() };
+    // What is needed again is mapped again.
+    // SAFETY: the handle is always open.
+    unsafe { K32EmptyWorkingSet(this) };
+}

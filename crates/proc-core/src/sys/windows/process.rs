@@ -1,0 +1,178 @@
+//! Looking at processes, each through a handle of its own.
+//!
+//! Every function answers `None` where the process is gone or may not be looked at; callers treat both as "nothing is
+//! known", which never selects a process for anything.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::windows::ffi::OsStringExt;
+use std::os::windows::io::OwnedHandle;
+use std::path::PathBuf;
+
+use windows_sys::Wdk::System::Threading::{NtQueryInformationProcess, ProcessBasicInformation};
+use windows_sys::Win32::Foundation::{FILETIME, STATUS_SUCCESS};
+use windows_sys::Win32::System::ProcessStatus::K32EnumProcesses;
+use windows_sys::Win32::System::Threading::{
+    GetProcessTimes, OpenProcess, PROCESS_ACCESS_RIGHTS, PROCESS_BASIC_INFORMATION,
+    PROCESS_NAME_WIN32, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE,
+    QueryFullProcessImageNameW,
+};
+
+use super::call::{check, has_ended, owned, raw};
+use crate::identity::{Boot, Identity};
+
+/// What is known of a process at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Stat {
+    pub(crate) identity: Identity,
+    /// Who has started it, which may be gone, and its PID another process's by now.
+    pub(crate) parent: u32,
+    pub(crate) group: u32,
+    pub(crate) session: u32,
+    /// Ended, while somebody still has a handle to it.
+    pub(crate) zombie: bool,
+    pub(crate) uninterruptible: bool,
+    pub(crate) kernel: bool,
+    pub(crate) short_name: String,
+}
+
+/// One for all boots: a process is created at a moment in time, not so long after a boot.
+#[expect(clippy::unnecessary_wraps, reason = "other systems have to ask")]
+pub(crate) fn boot() -> io::Result<Boot> {
+    Ok(Boot::new(0))
+}
+
+/// There is only one.
+#[expect(clippy::unnecessary_wraps, reason = "other systems have to ask")]
+pub(crate) fn pid_namespace() -> io::Result<u64> {
+    Ok(0)
+}
+
+/// All PIDs.
+pub(crate) fn pids() -> io::Result<Vec<u32>> {
+    let mut pids = vec![0; 1024];
+    loop {
+        let size = u32::try_from(size_of_val(pids.as_slice())).map_err(io::Error::other)?;
+        let mut written = 0;
+        // SAFETY: the memory is as long as is said.
+        check(unsafe { K32EnumProcesses(pids.as_mut_ptr(), size, &raw mut written) })?;
+        if written < size {
+            pids.truncate(written as usize / size_of::<u32>());
+            // The idle process is none.
+            pids.retain(|pid| *pid != 0);
+            return Ok(pids);
+        }
+        // There may be more than there was room for.
+        pids.resize(pids.len() * 2, 0);
+    }
+}
+
+/// The system keeps no lists of children.
+pub(crate) fn children(_pid: u32) -> Option<Vec<u32>> {
+    None
+}
+
+/// Opens a process to be looked at and waited for.
+pub(super) fn open(pid: u32) -> io::Result<OwnedHandle> {
+    open_for(pid, PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_SYNCHRONIZE)
+}
+
+pub(super) fn open_for(pid: u32, rights: PROCESS_ACCESS_RIGHTS) -> io::Result<OwnedHandle> {
+    // SAFETY: it takes no memory; the result is checked.
+    owned(unsafe { OpenProcess(rights, 0, pid) })
+}
+
+/// Lineage and creation time of a process.
+pub(crate) fn stat(pid: u32, boot: Boot) -> Option<Stat> {
+    let process = open(pid).ok()?;
+    let identity = Identity {
+        pid,
+        start: creation_time(&process)?,
+        boot,
+    };
+    let path = image(&process);
+    let name = path.as_ref().and_then(|path| path.file_name());
+    Some(Stat {
+        identity,
+        parent: parent(&process)?,
+        group: 0,
+        session: 0,
+        zombie: has_ended(&process),
+        uninterruptible: false,
+        kernel: false,
+        short_name: name.map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+    })
+}
+
+/// When a process was created, in units of 100 ns.
+pub(super) fn creation_time(process: &OwnedHandle) -> Option<u64> {
+    const NEVER: FILETIME = FILETIME {
+        dwLowDateTime: 0,
+        dwHighDateTime: 0,
+    };
+    let [mut created, mut ended, mut kernel, mut user] = [NEVER; 4];
+    // SAFETY: the handle is open, and all four results go to live memory.
+    let result = unsafe {
+        GetProcessTimes(
+            raw(process),
+            &raw mut created,
+            &raw mut ended,
+            &raw mut kernel,
+            &raw mut user,
+        )
+    };
+    check(result).ok()?;
+    Some(u64::from(created.dwHighDateTime) << 32 | u64::from(created.dwLowDateTime))
+}
+
+/// What the system keeps about a process for its own use.
+pub(super) fn basics(process: &OwnedHandle) -> Option<PROCESS_BASIC_INFORMATION> {
+    let mut basics = PROCESS_BASIC_INFORMATION {
+        ExitStatus: 0,
+        PebBaseAddress: std::ptr::null_mut(),
+        AffinityMask: 0,
+        BasePriority: 0,
+        UniqueProcessId: 0,
+        InheritedFromUniqueProcessId: 0,
+    };
+    let size = u32::try_from(size_of_val(&basics)).ok()?;
+    // SAFETY: the handle is open, and the result goes to live memory of this length.
+    let status = unsafe {
+        NtQueryInformationProcess(
+            raw(process),
+            ProcessBasicInformation,
+            (&raw mut basics).cast(),
+            size,
+            std::ptr::null_mut(),
+        )
+    };
+    (status == STATUS_SUCCESS).then_some(basics)
+}
+
+fn parent(process: &OwnedHandle) -> Option<u32> {
+    u32::try_from(basics(process)?.InheritedFromUniqueProcessId).ok()
+}
+
+/// The file that a process executes.
+pub(crate) fn executable(pid: u32) -> Option<PathBuf> {
+    image(&open(pid).ok()?)
+}
+
+fn image(process: &OwnedHandle) -> Option<PathBuf> {
+    // The longest path that there is.
+    let mut path = vec![0_u16; 32768];
+    let mut length = u32::try_from(path.len()).ok()?;
+    // SAFETY: the handle is open, and the memory is as long as is said.
+    let result = unsafe {
+        QueryFullProcessImageNameW(
+            raw(process),
+            PROCESS_NAME_WIN32,
+            path.as_mut_ptr(),
+            &raw mut length,
+        )
+    };
+    check(result).ok()?;
+    Some(PathBuf::from(OsString::from_wide(
+        path.get(..length as usize)?,
+    )))
+}

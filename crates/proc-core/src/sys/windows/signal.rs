@@ -1,0 +1,182 @@
+//! Pinning processes, asking them to end, and ending them.
+//!
+//! An open handle keeps a PID from being given to another process. It is opened first and the creation time compared
+//! afterwards: from then on nothing can slip in between.
+
+use std::io;
+use std::os::windows::io::{AsHandle, BorrowedHandle, OwnedHandle};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use windows_sys::Win32::Foundation::{
+    ERROR_ACCESS_DENIED, ERROR_INVALID_PARAMETER, HANDLE_FLAG_INHERIT, SetHandleInformation,
+};
+use windows_sys::Win32::System::Console::{
+    CTRL_BREAK_EVENT, CTRL_C_EVENT, GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE,
+    STD_OUTPUT_HANDLE, SetConsoleCtrlHandler,
+};
+use windows_sys::Win32::System::Threading::{
+    CreateEventW, EVENT_MODIFY_STATE, OpenEventW, PROCESS_TERMINATE, SetEvent, TerminateProcess,
+};
+use windows_sys::core::BOOL;
+
+use super::ask::ask;
+use super::call::{check, has_ended, is, owned, raw, wait_for, wide};
+use super::children::KILLED;
+use super::process::{creation_time, open, open_for};
+use crate::identity::Identity;
+use crate::interruption::Interruption;
+
+/// A process that was pinned while it had a known identity.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    process: OwnedHandle,
+    identity: Identity,
+}
+
+/// What is asked of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// End in your own way.
+    Terminate,
+    /// End now.
+    Kill,
+    /// Stand still. Windows has no such request, and nobody does.
+    Stop,
+    /// Go on. Nobody has stood still.
+    Continue,
+}
+
+/// Pins the process with this identity. `None`: it is gone, or its PID belongs to another process by now.
+pub(crate) fn pin(identity: &Identity) -> io::Result<Option<Handle>> {
+    let process = match open(identity.pid) {
+        Ok(process) => process,
+        Err(error) if is(&error, ERROR_INVALID_PARAMETER) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let is_it = creation_time(&process) == Some(identity.start) && !has_ended(&process);
+    let identity = *identity;
+    Ok(is_it.then_some(Handle { process, identity }))
+}
+
+/// Asks something of a pinned process. `false`: it is gone.
+pub(crate) fn signal(handle: &Handle, signal: Signal) -> io::Result<bool> {
+    match signal {
+        Signal::Terminate => {
+            if !ask_guardian(&handle.identity) {
+                ask(handle.identity.pid)?;
+            }
+        }
+        Signal::Kill => return kill(handle),
+        Signal::Stop | Signal::Continue => {}
+    }
+    Ok(!has_ended(&handle.process))
+}
+
+fn kill(handle: &Handle) -> io::Result<bool> {
+    let result = open_for(handle.identity.pid, PROCESS_TERMINATE).and_then(|process| {
+        // SAFETY: the handle is open, and that of `handle` has kept the PID for the same process.
+        check(unsafe { TerminateProcess(raw(&process), KILLED) })
+    });
+    match result {
+        Ok(()) => Ok(true),
+        // What the system says of a process that is on its way out.
+        Err(error) if is(&error, ERROR_ACCESS_DENIED) && has_ended(&handle.process) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits for a pinned process to exit, for as long as it takes.
+pub(crate) fn wait_for_exit(handle: &Handle) {
+    wait_for(&handle.process);
+}
+
+/// Keeps what this process was started with to itself: only what is lent to a child is inherited. And listens to
+/// Ctrl+C, whatever its parent had ignored.
+pub(crate) fn hear_signals() {
+    for stream in [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE] {
+        // SAFETY: it takes no memory.
+        let handle = unsafe { GetStdHandle(stream) };
+        // It fails where there is no such stream, and nothing to keep.
+        // SAFETY: whatever the handle is, nothing but a flag of it is changed.
+        unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0) };
+    }
+    // Without a console there is no Ctrl+C.
+    // SAFETY: no function is handed over.
+    unsafe { SetConsoleCtrlHandler(None, 0) };
+}
+
+/// The name of the event by which a guardian is asked to end. It has no window and no console to be asked by.
+fn request_name(identity: &Identity) -> Vec<u16> {
+    wide(format!(
+        "Local\\clean-slate-end-{}-{:x}",
+        identity.pid, identity.start
+    ))
+}
+
+/// The event by which this process is asked to end. It is there for as long as the process lives.
+pub(super) fn own_request_to_end() -> io::Result<BorrowedHandle<'static>> {
+    static OWN: OnceLock<OwnedHandle> = OnceLock::new();
+    if let Some(event) = OWN.get() {
+        return Ok(event.as_handle());
+    }
+    let own = super::stat(std::process::id(), super::boot()?).ok_or(io::ErrorKind::NotFound)?;
+    let name = request_name(&own.identity);
+    // SAFETY: the name ends with a zero; the result is checked.
+    let event = owned(unsafe { CreateEventW(std::ptr::null(), 1, 0, name.as_ptr()) })?;
+    Ok(OWN.get_or_init(|| event).as_handle())
+}
+
+/// Asks a guardian to end. `false`: it is none.
+fn ask_guardian(identity: &Identity) -> bool {
+    let name = request_name(identity);
+    // SAFETY: the name ends with a zero; the result is checked.
+    let event = owned(unsafe { OpenEventW(EVENT_MODIFY_STATE, 0, name.as_ptr()) });
+    // SAFETY: the handle is open.
+    event.is_ok_and(|event| unsafe { SetEvent(raw(&event)) } != 0)
+}
+
+/// The requests to end that reach a launcher, in order of arrival.
+pub(crate) struct LauncherSignals(Receiver<Interruption>);
+
+/// Whoever hears of them.
+static LISTENER: Mutex<Option<Sender<Interruption>>> = Mutex::new(None);
+
+impl LauncherSignals {
+    /// Listens from now on.
+    pub(crate) fn begin() -> io::Result<Self> {
+        let (sender, receiver) = mpsc::channel();
+        *LISTENER.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        // SAFETY: the function lives as long as the program.
+        check(unsafe { SetConsoleCtrlHandler(Some(interrupted), 1) })?;
+        Ok(Self(receiver))
+    }
+
+    /// The next one. `None`: there will be no more.
+    pub(crate) fn next(&mut self) -> Option<Interruption> {
+        self.0.recv().ok()
+    }
+}
+
+/// Called by the system, on a thread of its own each time.
+extern "system" fn interrupted(how: u32) -> BOOL {
+    let interruption = match how {
+        CTRL_C_EVENT => Interruption::Interrupt,
+        CTRL_BREAK_EVENT => Interruption::Terminate,
+        // The window is closed, the user logs off, the system shuts down.
+        _ => Interruption::HangUp,
+    };
+    let listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner);
+    let heard = listener
+        .as_ref()
+        .is_some_and(|listener| listener.send(interruption).is_ok());
+    drop(listener);
+    // When this returns, the system ends the process. It does so in some seconds anyway, and until then the run can be
+    // ended; after that its guardian goes on.
+    if heard && interruption == Interruption::HangUp {
+        loop {
+            std::thread::park();
+        }
+    }
+    BOOL::from(heard)
+}

@@ -1,0 +1,135 @@
+//! Users: their security identifiers, as numbers where the rest of the crate wants one.
+
+use std::io;
+use std::os::windows::io::OwnedHandle;
+use std::sync::OnceLock;
+
+use windows_sys::Win32::Foundation::{HANDLE, LocalFree};
+use windows_sys::Win32::Security::Authorization::{
+    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
+};
+use windows_sys::Win32::Security::{
+    GetTokenInformation, PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES, TOKEN_QUERY, TOKEN_USER,
+    TokenUser,
+};
+use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
+
+use super::call::{check, owned, raw, read_text, wide};
+use super::process::open;
+
+/// A user, as a text: `S-1-5-21-…-1001`.
+type Sid = String;
+
+/// The user on whose behalf this process acts.
+pub(crate) fn own_user() -> u32 {
+    own_sid().map_or(NOBODY, last_number)
+}
+
+/// The user that owns a process.
+pub(crate) fn owner(pid: u32) -> Option<u32> {
+    let process = open(pid).ok()?;
+    let sid = sid_of(raw(&process)).ok()?;
+    let number = last_number(&sid);
+    // Accounts of two machines may share their last number, and only one's own means "own".
+    let is_double = number == own_user() && own_sid() != Some(sid.as_str());
+    Some(if is_double { NOBODY } else { number })
+}
+
+/// A number that no account has.
+const NOBODY: u32 = u32::MAX;
+
+/// The last part of a security identifier tells the accounts of one machine apart.
+fn last_number(sid: &str) -> u32 {
+    let last = sid.rsplit('-').next();
+    last.and_then(|number| number.parse().ok())
+        .unwrap_or(NOBODY)
+}
+
+/// The user of this process. `None`: the system does not say.
+pub(super) fn own_sid() -> Option<&'static str> {
+    static OWN: OnceLock<Option<Sid>> = OnceLock::new();
+    let own = OWN.get_or_init(|| {
+        // SAFETY: it answers a constant that stands for this process and needs no closing.
+        let this = unsafe { GetCurrentProcess() };
+        sid_of(this).ok()
+    });
+    own.as_deref()
+}
+
+/// The user of the process behind an open handle.
+fn sid_of(process: HANDLE) -> io::Result<Sid> {
+    let mut token = std::ptr::null_mut();
+    // SAFETY: the handle is open, and the result goes to live memory.
+    check(unsafe { OpenProcessToken(process, TOKEN_QUERY, &raw mut token) })?;
+    let token = owned(token)?;
+    let user = token_user(&token)?;
+    // SAFETY: the system has written a `TOKEN_USER` at the start of this memory, which is aligned for one.
+    let sid = unsafe { (*user.as_ptr().cast::<TOKEN_USER>()).User.Sid };
+    let mut text = std::ptr::null_mut();
+    // SAFETY: the identifier lies in the memory that `user` holds.
+    check(unsafe { ConvertSidToStringSidW(sid, &raw mut text) })?;
+    // SAFETY: the system has written a text there that ends with a zero.
+    let sid = unsafe { read_text(text) };
+    // SAFETY: the system has allocated it for whoever calls, and nothing refers to it any more.
+    unsafe { LocalFree(text.cast()) };
+    Ok(sid)
+}
+
+/// A `TOKEN_USER`, with the identifier behind it.
+fn token_user(token: &OwnedHandle) -> io::Result<Vec<u64>> {
+    // An identifier takes 68 bytes at most (`SECURITY_MAX_SID_SIZE`).
+    let mut memory = vec![0_u64; 16];
+    let mut length = 0;
+    let size = u32::try_from(memory.len() * size_of::<u64>()).unwrap_or(0);
+    // SAFETY: the memory is as long as is said, and aligned.
+    check(unsafe {
+        GetTokenInformation(
+            raw(token),
+            TokenUser,
+            memory.as_mut_ptr().cast(),
+            size,
+            &raw mut length,
+        )
+    })?;
+    Ok(memory)
+}
+
+/// Who may open something: this process's user alone.
+pub(super) struct Private {
+    descriptor: PSECURITY_DESCRIPTOR,
+}
+
+impl Private {
+    /// For a pipe or a folder; of a folder also for what is made in it.
+    pub(super) fn new() -> io::Result<Self> {
+        let sid = own_sid().ok_or_else(|| io::Error::other("this process has no user"))?;
+        let rules = wide(format!("D:P(A;OICI;GA;;;{sid})"));
+        let mut descriptor = std::ptr::null_mut();
+        // SAFETY: the text ends with a zero, and the result goes to live memory.
+        check(unsafe {
+            ConvertStringSecurityDescriptorToSecurityDescriptorW(
+                rules.as_ptr(),
+                SDDL_REVISION_1,
+                &raw mut descriptor,
+                std::ptr::null_mut(),
+            )
+        })?;
+        Ok(Self { descriptor })
+    }
+
+    /// For a call. A handle that is made with it is not inherited.
+    pub(super) fn attributes(&self) -> SECURITY_ATTRIBUTES {
+        SECURITY_ATTRIBUTES {
+            nLength: u32::try_from(size_of::<SECURITY_ATTRIBUTES>()).unwrap_or(0),
+            lpSecurityDescriptor: self.descriptor,
+            bInheritHandle: 0,
+        }
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        // SAFETY: the system has allocated it for this value alone.
+        unsafe { LocalFree(self.descriptor) };
+    }
+}

@@ -1,0 +1,18 @@
+//! The real programs on Windows: launch, ready, test, end; and whoever is killed, nothing is left.
+//!
+//! These are programs for Windows. `.ci/windows` builds them on Linux and runs them under Wine; on Windows itself
+//! `cargo build --workspace --bins` and `cargo test --package tests --test windows` do. Elsewhere there is nothing in here
+//! that could run.
+
+#![cfg(windows)]
+#![expect(clippy::unwrap_used, reason = "a panic is how a test tells a failure")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test drives real programs, and polls them"
+)]
+
+mod bench;
+
+mod cleaning;
+mod deaths;
+mod launch;
