@@ -6,9 +6,11 @@
 //!
 //! A test that fails leaves nothing either: a bench ends whatever holds its witness when it is dropped.
 //!
-//! On Windows nothing inherits a descriptor that was not handed to it. The tests for Windows have a bench of their own.
+//! Only on Linux: who holds the witness is found in `/proc` and ended through a pidfd, and the tests look at cgroups and
+//! namespaces. On Windows nothing inherits a descriptor that was not handed to it, and the tests for Windows have a bench of
+//! their own.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 #![expect(
     clippy::disallowed_methods,
     reason = "a test drives real programs, and polls them"

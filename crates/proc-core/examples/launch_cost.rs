@@ -26,6 +26,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use proc_core::contain::mechanisms;
 use proc_core::guarantee::{Choice, Mechanism};
 use proc_core::port::choose;
 use proc_core::readiness::{Members, Outcome, Target, Watcher};
@@ -70,7 +71,7 @@ fn main() {
     let program = median((0..ROUNDS).map(|_| nothing(&guardian)).collect());
     println!("{CLIENTS} clients, {ROUNDS} launches each, medians in ms");
     println!("  {:<28}{program:>8.1}", "the guardian's program alone");
-    for mechanism in Mechanism::TRANSPARENT.iter().copied() {
+    for mechanism in Choice::Auto.candidates(mechanisms()) {
         let choice = Choice::Only(mechanism);
         if let Err(why) = through_run(&own, &scope, &guardian, choice) {
             println!("{mechanism}: not here ({why})");

@@ -7,12 +7,16 @@
 //! On Windows nobody adopts orphans. There a job object holds everything that a run starts, whoever started it, and ends
 //! with the guardian.
 //!
+//! Where there are neither subreapers nor jobs, orphans become children of the system's first process. There the guardian
+//! follows its tree from fork to fork, and what it has once seen it knows for good; what it has never seen it may miss.
+//!
 //! In a PID namespace orphans become children of its first process, which is itself a child of the guardian, and no
 //! member. It is the last to be ended, and the kernel lets nothing of the namespace outlive it.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -21,8 +25,8 @@ use crate::guarantee::Mechanism;
 use crate::identity::{Boot, Identity};
 use crate::ledger::Member;
 use crate::mark::Mark;
-use crate::sys::{self, Cgroup, Job, Link, Signal};
-use crate::table::Table;
+use crate::sys::{self, Cgroup, Job, Link, Signal, Tracker};
+use crate::table::{COOKIE, Table};
 use crate::wait::{Deadline, poll_until};
 
 /// How often at the most one look reads the list of the guardian's own children.
@@ -34,6 +38,14 @@ const REMOVAL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a start may take until the cgroup in which it is to happen may be frozen.
 const THAW_INTERVAL: Duration = Duration::from_millis(100);
 
+/// The PID of the system's first process, which adopts orphans that nobody else does.
+const FIRST: u32 = 1;
+
+/// The mechanisms that this system may have, the strongest first.
+pub const fn mechanisms() -> &'static [Mechanism] {
+    sys::MECHANISMS
+}
+
 /// The tree below this process, which is the guardian of a run.
 #[derive(Debug)]
 pub(crate) struct Containment {
@@ -42,6 +54,7 @@ pub(crate) struct Containment {
     cgroup: Option<Cgroup>,
     init: Option<Init>,
     job: Option<Job>,
+    tracker: Option<Arc<Tracker>>,
 }
 
 /// The first process of a PID namespace: when it ends, the kernel ends all others.
@@ -58,15 +71,21 @@ impl Containment {
         let own = sys::stat(std::process::id(), sys::boot()?);
         let own = own.ok_or(io::ErrorKind::NotFound)?.identity;
         sys::become_guardian()?;
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(io::Error::other)?;
-        let mark = Mark::below(u64::from_ne_bytes(random), sys::own_real_time_limit());
+        let mark = if sys::CAN_MARK {
+            let mut random = [0; 8];
+            getrandom::fill(&mut random).map_err(io::Error::other)?;
+            let random = u64::from_ne_bytes(random);
+            Some(Mark::below(random, sys::own_real_time_limit()))
+        } else {
+            None
+        };
         Ok(Self {
             own,
-            mark: sys::CAN_MARK.then_some(mark),
+            mark,
             cgroup: None,
             init: None,
             job: None,
+            tracker: None,
         })
     }
 
@@ -106,13 +125,21 @@ impl Containment {
         self.init = Some(init);
     }
 
+    /// Follows everything that is started from now on from fork to fork.
+    pub(crate) fn track(&mut self, run: &str) -> io::Result<Arc<Tracker>> {
+        let tracker = Arc::new(Tracker::begin(&self.own, COOKIE, run)?);
+        self.tracker = Some(Arc::clone(&tracker));
+        Ok(tracker)
+    }
+
     /// How the run is contained.
     pub(crate) fn mechanism(&self) -> Mechanism {
-        match (&self.job, &self.init, &self.cgroup) {
-            (Some(_), _, _) => Mechanism::Job,
-            (None, Some(_), _) => Mechanism::Pidns,
-            (None, None, Some(_)) => Mechanism::Cgroup,
-            (None, None, None) => Mechanism::Subreaper,
+        match (&self.job, &self.init, &self.cgroup, &self.tracker) {
+            (Some(_), _, _, _) => Mechanism::Job,
+            (None, Some(_), _, _) => Mechanism::Pidns,
+            (None, None, Some(_), _) => Mechanism::Cgroup,
+            (None, None, None, Some(_)) => Mechanism::Tracked,
+            (None, None, None, None) => Mechanism::Subreaper,
         }
     }
 
@@ -209,10 +236,19 @@ impl Containment {
         self.mark
     }
 
+    /// The one among this process's own children that a process of the tree descends from, where the tree was followed
+    /// from fork to fork.
+    pub(crate) fn root_of(&self, identity: &Identity) -> Option<Identity> {
+        self.tracker.as_ref()?.root_of(identity)
+    }
+
     /// Everything that lives in the tree.
     pub(crate) fn members(&self) -> io::Result<Vec<Identity>> {
         if let Some(job) = &self.job {
             return Ok(living(job.pids()?, self.own.boot));
+        }
+        if let Some(tracker) = &self.tracker {
+            return tracker.look();
         }
         let mut members = match self.walk() {
             Some(members) => members,
@@ -228,14 +264,14 @@ impl Containment {
         Ok(members)
     }
 
-    /// Whether nothing lives in the tree, for a process that has children. Those that have ended may wait to be
+    /// Whether nothing lives in the tree. `has_children`: this process has some, which may have ended and wait to be
     /// collected.
-    pub(crate) fn is_empty(&self) -> bool {
-        if self.job.is_some() {
+    pub(crate) fn is_empty(&self, has_children: bool) -> bool {
+        if self.job.is_some() || self.tracker.is_some() {
             return self.members().is_ok_and(|members| members.is_empty());
         }
-        if self.init.is_none() {
-            return false;
+        if !has_children || self.init.is_none() {
+            return !has_children;
         }
         // Whoever ends hands its children to this process or to the first of the namespace, so something lives only if
         // one of their children does. A list that was read before such an end does not show them.
@@ -258,6 +294,15 @@ impl Containment {
 
     /// What in the tree was started by this process, and every orphan. None where the kernel keeps no lists of children.
     pub(crate) fn own_children(&self) -> Vec<Identity> {
+        if let Some(tracker) = &self.tracker {
+            let mut members = tracker.look().unwrap_or_default();
+            let parents = [self.own.pid, FIRST];
+            members.retain(|identity| {
+                sys::stat(identity.pid, self.own.boot)
+                    .is_some_and(|stat| parents.contains(&stat.parent))
+            });
+            return members;
+        }
         let children = self.children().unwrap_or_default();
         children
             .into_iter()

@@ -3,14 +3,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::sys;
-
 /// What is promised of a run, the weaker promise first.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
+    /// Everything ends that the guardian has seen being started, which it looks for again and again. Nothing is promised:
+    /// what starts another and leaves between two looks may get away, and so may anything when the guardian is killed.
+    Tracked,
     /// Everything ends when the launcher dies, whatever the cause; if the guardian is killed too, the next command
     /// ends what is left.
     WholeTree,
@@ -24,6 +25,8 @@ pub enum Level {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Mechanism {
+    /// The guardian watches every process of the run for forks, and looks after each of them for who is new.
+    Tracked,
     /// The guardian is child subreaper, and follows the tree below it.
     Subreaper,
     /// A cgroup of version 2 for the run, which the kernel kills as one. The guardian is child subreaper too.
@@ -57,6 +60,7 @@ pub struct Unavailable {
 impl std::fmt::Display for Level {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::Tracked => "tracked",
             Self::WholeTree => "whole-tree",
             Self::Kernel => "kernel",
         })
@@ -64,26 +68,26 @@ impl std::fmt::Display for Level {
 }
 
 impl Mechanism {
-    /// All that there are on this system, wherever they are to be had.
-    pub const ALL: &[Self] = sys::MECHANISMS;
-
-    /// Those of them that change nothing for the members, the strongest first.
-    pub const TRANSPARENT: &[Self] = sys::TRANSPARENT;
+    /// Whether clients and test notice nothing of it.
+    pub const fn is_transparent(self) -> bool {
+        !matches!(self, Self::Pidns)
+    }
 
     /// What it promises.
     pub const fn level(self) -> Level {
         match self {
+            Self::Tracked => Level::Tracked,
             Self::Subreaper | Self::Cgroup => Level::WholeTree,
             Self::Pidns | Self::Job => Level::Kernel,
         }
     }
 
     /// Whether something may live on when the run ends, as a profile declares it: the kernel lets nothing out of a PID
-    /// namespace, nor out of a job.
+    /// namespace, nor out of a job, and where processes carry no mark nobody knows afterwards what a run has left.
     pub const fn lets_live_on(self) -> bool {
         match self {
             Self::Subreaper | Self::Cgroup => true,
-            Self::Pidns | Self::Job => false,
+            Self::Pidns | Self::Job | Self::Tracked => false,
         }
     }
 }
@@ -91,6 +95,7 @@ impl Mechanism {
 impl std::fmt::Display for Mechanism {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::Tracked => "tracked",
             Self::Subreaper => "subreaper",
             Self::Cgroup => "cgroup",
             Self::Pidns => "pidns",
@@ -100,10 +105,11 @@ impl std::fmt::Display for Mechanism {
 }
 
 impl Choice {
-    /// The mechanisms to try, in this order.
-    pub fn candidates(self) -> Vec<Mechanism> {
+    /// The mechanisms to try, in this order, on a system that has these, the strongest of which comes first.
+    pub fn candidates(self, here: &[Mechanism]) -> Vec<Mechanism> {
+        let transparent = here.iter().copied().filter(|one| one.is_transparent());
         match self {
-            Self::Auto => Mechanism::TRANSPARENT.to_vec(),
+            Self::Auto => transparent.collect(),
             Self::Only(mechanism) => vec![mechanism],
         }
     }

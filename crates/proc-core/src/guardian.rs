@@ -44,7 +44,7 @@ enum Happening {
     Came(Visitor),
     /// Somebody left, or said something that cannot be understood.
     Left(u64),
-    /// A child has ended, or an orphan below this process.
+    /// A child has ended, or an orphan below this process; or something was started that only looks can tell from others.
     ChildEnded,
     /// The guardian itself was asked to end.
     AskedToEnd,
@@ -312,11 +312,11 @@ impl Guardian {
         let mut is_empty = false;
         loop {
             match sys::reap()? {
-                Reaped::NoChild => return Ok(true),
+                Reaped::NoChild => return Ok(self.is_empty(false)),
                 // What has ended since the last look is collected too, before nothing counts as left.
                 Reaped::NoneYet if is_empty => return Ok(true),
                 Reaped::NoneYet => {
-                    is_empty = self.is_empty();
+                    is_empty = self.is_empty(true);
                     if !is_empty {
                         return Ok(false);
                     }

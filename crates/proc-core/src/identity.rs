@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 
 /// One boot of one machine: a random 128-bit number that the kernel draws anew at every start.
 ///
-/// Linux: `/proc/sys/kernel/random/boot_id`. Written as a UUID.
+/// Linux: `/proc/sys/kernel/random/boot_id`; macOS: `kern.bootsessionuuid`. Written as a UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Boot(u128);
 
 /// The identity of a process: PID, start time and boot.
 ///
-/// Two identities are equal only when they name the same process. Start times are the kernel's own ticks (Linux:
-/// field 22 of `/proc/PID/stat`, in clock ticks since boot), never wall-clock seconds.
+/// Two identities are equal only when they name the same process. Start times are the kernel's own (Linux: field 22 of
+/// `/proc/PID/stat`, in clock ticks since boot; macOS: what its clock said then, in µs), never wall-clock seconds.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]

@@ -1,6 +1,7 @@
 //! The commands that clean, the ledgers that they clean by, and `doctor`, which stages what they would find. Each test
 //! runs in a PID namespace of its own.
 
+#![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test tells a failure")]
 
 mod support;

@@ -1,5 +1,6 @@
 //! End-to-end tests: each drives the real binaries in a project of its own, and ends by counting what is left.
 
+#![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a panic is how a test tells a failure")]
 
 mod launch;

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Args;
+use proc_core::contain::mechanisms;
 use proc_core::guarantee::{Choice, Level, Mechanism};
 use proc_core::interruption::Interruption;
 use proc_core::report::{Document, Exit};
@@ -101,8 +102,8 @@ impl Doctor {
     /// Holds all trials at once.
     fn hold(&self, circumstances: &Circumstances) -> Trials {
         let mechanisms = match self.contain {
-            None => Mechanism::ALL.to_vec(),
-            Some(choice) => choice.candidates(),
+            None => mechanisms().to_vec(),
+            Some(choice) => choice.candidates(mechanisms()),
         };
         let mut trials = Trials::new();
         thread::scope(|scope| {

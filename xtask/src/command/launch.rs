@@ -61,11 +61,12 @@ pub(crate) struct Launch {
     /// How to contain what is started: `auto` takes the strongest way that changes nothing for the clients
     ///
     /// `cgroup` and `subreaper` promise `whole-tree`, and change nothing. `pidns` promises `kernel`, and clients see other
-    /// PIDs.
+    /// PIDs. `tracked` is what there is on macOS, and promises nothing.
     #[arg(long, value_name = "WAY", value_parser = one_of(&CONTAIN))]
     contain: Option<Choice>,
     /// Do not launch (105) where less than this is guaranteed
     ///
+    /// `tracked`: everything ends as far as it was seen.
     /// `whole-tree`: everything ends when the launcher is killed, and with the next command if its guardian is killed too.
     /// `kernel`: everything ends at once even then.
     #[arg(long, value_name = "LEVEL", value_parser = one_of(&REQUIRE))]

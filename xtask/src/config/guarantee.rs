@@ -4,16 +4,20 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use proc_core::guarantee::{Choice, Level, Mechanism};
 
 /// `contain` and `--contain`.
-pub const CONTAIN: [(&str, Choice); 4] = [
+pub const CONTAIN: [(&str, Choice); 5] = [
     ("auto", Choice::Auto),
     ("cgroup", Choice::Only(Mechanism::Cgroup)),
     ("subreaper", Choice::Only(Mechanism::Subreaper)),
     ("pidns", Choice::Only(Mechanism::Pidns)),
+    ("tracked", Choice::Only(Mechanism::Tracked)),
 ];
 
 /// `require` and `--require`.
-pub const REQUIRE: [(&str, Level); 2] =
-    [("whole-tree", Level::WholeTree), ("kernel", Level::Kernel)];
+pub const REQUIRE: [(&str, Level); 3] = [
+    ("tracked", Level::Tracked),
+    ("whole-tree", Level::WholeTree),
+    ("kernel", Level::Kernel),
+];
 
 /// Reads one of these words on the command line.
 pub fn one_of<T: Copy + Send + Sync>(

@@ -232,10 +232,12 @@ impl Guardian {
         (!self.members.is_member(identity) && self.members.has_ended(member)).then_some(member)
     }
 
-    /// The member that a process descends from.
+    /// The member that a process descends from: by its mark, as it was followed, or by its parents.
     pub(super) fn started_by(&self, identity: &Identity) -> Option<Member> {
         let Some(own) = self.containment.mark() else {
-            return self.members.ancestor_of(identity);
+            let followed = self.containment.root_of(identity);
+            let followed = followed.and_then(|root| self.members.find(&root));
+            return followed.or_else(|| self.members.ancestor_of(identity));
         };
         let (mark, number) = Process::read(identity.pid)?.mark()?;
         Member::from_number(number).filter(|_| mark == own)

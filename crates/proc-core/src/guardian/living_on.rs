@@ -31,10 +31,10 @@ impl Guardian {
         Ok(present)
     }
 
-    /// Whether nothing lives in the tree that ends with the run.
-    pub(super) fn is_empty(&mut self) -> bool {
+    /// Whether nothing lives in the tree that ends with the run. A process has children while they wait to be collected.
+    pub(super) fn is_empty(&mut self, has_children: bool) -> bool {
         if self.survive.is_empty() {
-            self.containment.is_empty()
+            self.containment.is_empty(has_children)
         } else {
             // A look at the whole tree for every child that ends would be dear.
             self.members.have_ended() && self.present().is_ok_and(|present| present.is_empty())

@@ -61,7 +61,14 @@ impl Members {
     }
 
     pub(super) fn is_member(&self, identity: &Identity) -> bool {
-        self.all.values().any(|state| state.identity == *identity)
+        self.find(identity).is_some()
+    }
+
+    /// The member that a process is.
+    pub(super) fn find(&self, identity: &Identity) -> Option<Member> {
+        let mut all = self.all.iter();
+        let (member, _) = all.find(|(_, state)| state.identity == *identity)?;
+        Some(*member)
     }
 
     /// The member that a process descends from, which may have ended, as far as those in between still live.

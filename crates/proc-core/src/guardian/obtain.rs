@@ -3,7 +3,7 @@
 use std::io;
 
 use super::tell::Audience;
-use crate::contain::Containment;
+use crate::contain::{Containment, mechanisms};
 use crate::guarantee::{Mechanism, Unavailable};
 use crate::ledger::{Entry, Ledger};
 use crate::protocol::{Open, Refusal};
@@ -12,7 +12,8 @@ use crate::sys;
 
 /// Does what has to be done before this process has a second thread, for the containment that is asked for.
 pub(super) fn prepare(open: &Open) -> io::Result<()> {
-    if open.contain.candidates().contains(&Mechanism::Pidns) {
+    let candidates = open.contain.candidates(mechanisms());
+    if candidates.contains(&Mechanism::Pidns) && mechanisms().contains(&Mechanism::Pidns) {
         sys::become_able_to_make_namespaces()
     } else {
         Ok(())
@@ -32,7 +33,7 @@ pub(super) fn contain(
     // What cannot be written down says nothing about what is to be had.
     let mut unwritten = None;
     let prepared = prepared.map_err(|error| error.to_string());
-    for mechanism in open.contain.candidates() {
+    for mechanism in open.contain.candidates(mechanisms()) {
         let mut record = |entry: &Entry| {
             ledger.append(entry).map_err(|error| {
                 unwritten = Some(error.to_string());
@@ -41,6 +42,8 @@ pub(super) fn contain(
         };
         let result = if open.require.is_some_and(|level| mechanism.level() < level) {
             Err(format!("it promises no more than {}", mechanism.level()))
+        } else if !mechanisms().contains(&mechanism) {
+            Err("this operating system has none".into())
         } else if let (Mechanism::Pidns, Err(why)) = (mechanism, &prepared) {
             Err(why.clone())
         } else {
@@ -69,6 +72,10 @@ fn obtain(
     record: &mut dyn FnMut(&Entry) -> io::Result<()>,
 ) -> io::Result<Starter> {
     let starter = match mechanism {
+        Mechanism::Tracked => {
+            audience.listen_to_tracker(containment.track(run)?)?;
+            Starter::Here
+        }
         Mechanism::Subreaper => Starter::Here,
         Mechanism::Cgroup => {
             containment.make_cgroup(run, |folder| {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::Happening;
 use crate::identity::Identity;
 use crate::protocol::{self, Notice, Receiver};
-use crate::sys::{self, Link};
+use crate::sys::{self, Link, Tracker};
 use crate::wait::pause;
 
 /// The launcher's number; visitors count from the next one.
@@ -143,6 +143,20 @@ impl Audience {
                     Err(error) => error.kind() != io::ErrorKind::Interrupted,
                 };
                 if happenings.send(Happening::ChildEnded).is_err() || is_over {
+                    break;
+                }
+            }
+        })
+    }
+
+    /// Notices whatever the processes of the run do that may leave others, or nobody.
+    pub(super) fn listen_to_tracker(&self, tracker: Arc<Tracker>) -> io::Result<()> {
+        let happenings = self.happenings.clone();
+        spawn_thread("tracker", move || {
+            // Whoever acts looks too. But what has started another may be gone by then, so the first look is here.
+            while tracker.wait().is_ok() {
+                let _ = tracker.look();
+                if happenings.send(Happening::ChildEnded).is_err() {
                     break;
                 }
             }

@@ -1,8 +1,8 @@
 //! Linux: `/proc`, pidfds, resource limits, `sock_diag`.
 
 mod cgroup;
-mod control;
 mod launch;
+mod link;
 mod memory;
 mod namespace;
 mod peer;
@@ -11,9 +11,10 @@ mod signal;
 mod socket;
 mod stage;
 
+pub(crate) use super::absent::{Job, Tracker};
 pub(crate) use cgroup::*;
-pub(crate) use control::*;
 pub(crate) use launch::*;
+pub(in crate::sys) use link::*;
 pub(crate) use memory::*;
 pub(crate) use namespace::*;
 pub(crate) use peer::*;

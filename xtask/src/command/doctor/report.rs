@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proc_core::contain;
 use proc_core::guarantee::{Choice, Level, Mechanism};
 use proc_core::report::{Exit, ExitNote};
 use proc_core::stage::{Escape, Part};
@@ -95,7 +96,9 @@ impl DoctorReport {
             .iter()
             .map(|(mechanism, trials)| MechanismReport::new(*mechanism, trials))
             .collect();
-        let candidates = contain.unwrap_or_default().candidates();
+        let candidates = contain
+            .unwrap_or_default()
+            .candidates(contain::mechanisms());
         let find = |wanted: &Mechanism| mechanisms.iter().find(|one| one.mechanism == *wanted);
         let chosen = candidates.iter().filter_map(find).find(|one| one.available);
         let mut problems: Vec<String> = mechanisms

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use proc_core::guarantee::Level;
 use proc_core::stage::Part;
 
 use super::report::{After, DoctorReport, MechanismReport, describe};
@@ -64,6 +65,9 @@ fn verdict(report: &DoctorReport) -> String {
     } else {
         format!("`--contain auto` takes {mechanism} here, which promises {level}")
     };
+    if level == Level::Tracked {
+        return format!("{takes}: best effort, and no more than was observed\n");
+    }
     let observed = if chosen.kept {
         "observed"
     } else {

@@ -371,8 +371,11 @@ impl Launcher {
 }
 
 /// Whether an escape is to be in vain. What leaves its tree, empties its environment and takes off its mark is known to
-/// the guardian alone, unless the kernel keeps a container.
+/// the guardian alone, unless the kernel keeps a container. What is only tracked is ended as far as it goes.
 pub(super) fn is_promised(mechanism: Mechanism, ending: Ending, escape: Escape) -> bool {
+    if mechanism.level() == Level::Tracked {
+        return false;
+    }
     mechanism != Mechanism::Subreaper
         || escape != Escape::Unmarked
         || !matches!(ending, Ending::GuardianKilled | Ending::BothKilled)

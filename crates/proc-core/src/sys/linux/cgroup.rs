@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Access;
 use rustix::io::Errno;
 
+use super::link::DESCRIPTORS;
 use super::procfs::process_of;
 
 /// Of the kernel's `include/uapi/linux/magic.h`.
@@ -22,9 +23,6 @@ const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
 
 /// From which length on a path is continued from a descriptor: it takes 4095 bytes, and a name 255.
 const LONG_PATH: usize = 3072;
-
-/// Where a descriptor of this process is a path.
-const DESCRIPTORS: &str = "/proc/self/fd";
 
 /// A cgroup whose members this process may name, kill and put in.
 #[derive(Debug)]

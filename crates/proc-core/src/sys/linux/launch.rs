@@ -1,21 +1,14 @@
 //! What a new process gets before its first instruction, and what makes a process a guardian.
 
-use std::collections::BTreeSet;
-use std::convert::Infallible;
-use std::ffi::OsString;
-use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Command;
 
-use rustix::fs::Access;
 use rustix::process::{Resource, Rlimit, Signal};
 
 use super::cgroup::Cgroup;
 use crate::guarantee::Mechanism;
+use crate::sys::Job;
 
 /// What a new process gets before its first instruction, beside a process group of its own and a death signal.
 #[derive(Clone, Copy, Debug)]
@@ -29,38 +22,6 @@ pub(crate) struct AtStart<'a> {
     /// The job that it is put in: there are none here.
     #[expect(dead_code, reason = "for Windows")]
     pub(crate) job: Option<&'a Job>,
-}
-
-/// All mechanisms of this system.
-pub(crate) const MECHANISMS: &[Mechanism] =
-    &[Mechanism::Subreaper, Mechanism::Cgroup, Mechanism::Pidns];
-
-/// Those that change nothing for the members, the strongest first.
-pub(crate) const TRANSPARENT: &[Mechanism] = &[Mechanism::Cgroup, Mechanism::Subreaper];
-
-/// A program can be replaced while it runs.
-pub(crate) const RUNNING_PROGRAMS_ARE_LOCKED: bool = false;
-
-/// Processes carry a mark.
-pub(crate) const CAN_MARK: bool = true;
-
-/// A job object of Windows. There are none here.
-#[derive(Debug)]
-pub(crate) struct Job(Infallible);
-
-impl Job {
-    pub(crate) fn make() -> io::Result<Self> {
-        let text = "job objects are of Windows only";
-        Err(io::Error::new(io::ErrorKind::Unsupported, text))
-    }
-
-    pub(crate) fn pids(&self) -> io::Result<BTreeSet<u32>> {
-        match self.0 {}
-    }
-
-    pub(crate) fn kill(&self) -> io::Result<()> {
-        match self.0 {}
-    }
 }
 
 /// Lets a command start with all this, in a process group of its own, and so that it is killed when the calling thread
@@ -106,25 +67,12 @@ pub(crate) fn contain_at_start(command: &mut Command, at_start: AtStart<'_>) -> 
     Ok(())
 }
 
-/// A new process is where it belongs from its first instruction on.
-#[expect(
-    clippy::needless_pass_by_value,
-    clippy::unnecessary_wraps,
-    reason = "on other systems there is something left to do, which can fail"
-)]
-pub(crate) fn take_charge(child: Child, _at_start: AtStart<'_>) -> io::Result<u32> {
-    Ok(child.id())
-}
+/// Whether everything of a run can carry a mark.
+pub(crate) const CAN_MARK: bool = true;
 
-/// A guardian leaves by itself what it was started in. `false`: there is no other way to start it.
-pub(crate) fn set_apart(_command: &mut Command, attempt: usize) -> bool {
-    attempt == 0
-}
-
-/// A folder that is always there, and in nobody's way.
-pub(crate) fn root_folder() -> PathBuf {
-    PathBuf::from("/")
-}
+/// How a run may be contained, the strongest first.
+pub(crate) const MECHANISMS: &[Mechanism] =
+    &[Mechanism::Pidns, Mechanism::Cgroup, Mechanism::Subreaper];
 
 /// The hard `RLIMIT_RTTIME` of this process, in µs. `None`: unlimited.
 pub(crate) fn own_real_time_limit() -> Option<u64> {
@@ -136,41 +84,4 @@ pub(crate) fn become_guardian() -> io::Result<()> {
     rustix::process::setsid()?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     Ok(())
-}
-
-/// The file names under which a program of this name may be found.
-pub(crate) fn executable_names(path: &Path) -> Vec<PathBuf> {
-    vec![path.to_owned()]
-}
-
-/// Whether this user may execute a file.
-pub(crate) fn may_execute(path: &Path) -> bool {
-    rustix::fs::access(path, Access::EXEC_OK).is_ok()
-}
-
-/// Makes a folder, and those above it, that only this user can enter. One that is there already must be this user's.
-pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    let metadata = fs::metadata(path)?;
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "it belongs to another user",
-        ));
-    }
-    if metadata.mode() & 0o077 != 0 {
-        fs::set_permissions(path, Permissions::from_mode(0o700))?;
-    }
-    // Permission bits do not stop root, and a read-only file system stops everybody.
-    rustix::fs::access(path, Access::WRITE_OK | Access::EXEC_OK)?;
-    Ok(())
-}
-
-/// A path from the bytes that it was written as.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "on other systems not all bytes are a path"
-)]
-pub(crate) fn path_from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
-    Some(PathBuf::from(OsString::from_vec(bytes)))
 }

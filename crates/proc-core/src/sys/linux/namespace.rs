@@ -16,8 +16,7 @@ use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, UnshareFlags, capabilities};
 use signal_hook::consts::SIGCHLD;
 
-use super::control::Link;
-use super::signal::{Reaped, reap};
+use crate::sys::{Link, Reaped, reap};
 
 /// Lets this process make namespaces if it may not yet: in a user namespace, in which its user and its group are what
 /// they are outside, and all others are nobody.

@@ -4,14 +4,7 @@ use std::ffi::{c_int, c_void};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// The process that connected, or that began to listen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Peer {
-    /// Its PID. `None`: it cannot be seen from this PID namespace.
-    pub(crate) pid: Option<u32>,
-    /// Its effective user at that moment.
-    pub(crate) user: u32,
-}
+use crate::sys::Peer;
 
 /// `struct ucred` of the kernel's `include/linux/socket.h`.
 ///

@@ -11,22 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::identity::{Boot, Identity};
-
-/// One line of `/proc/PID/stat`, as far as it is of use here.
-#[derive(Clone, Debug)]
-pub(crate) struct Stat {
-    pub(crate) identity: Identity,
-    pub(crate) parent: u32,
-    pub(crate) group: u32,
-    pub(crate) session: u32,
-    /// Exited, and waiting for its parent to collect it.
-    pub(crate) zombie: bool,
-    /// In a wait that no signal interrupts (state `D`).
-    pub(crate) uninterruptible: bool,
-    pub(crate) kernel: bool,
-    /// At most 15 bytes.
-    pub(crate) short_name: String,
-}
+use crate::sys::Stat;
 
 /// `PF_KTHREAD` of the kernel's `include/linux/sched.h`, in field 9 of `/proc/PID/stat`.
 const PF_KTHREAD: u64 = 0x0020_0000;

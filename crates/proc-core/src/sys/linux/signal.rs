@@ -9,44 +9,17 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal as OsSignal, WaitOptions};
-
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::iterator::Signals;
+use rustix::process::{Pid, PidfdFlags, Signal as OsSignal};
+use signal_hook::consts::SIGCHLD;
 
 use super::procfs;
 use crate::identity::Identity;
-use crate::interruption::Interruption;
-use crate::status::ExitStatus;
+use crate::sys::Signal;
 
 /// A process that was pinned while it had a known identity.
 #[derive(Debug)]
 pub(crate) struct Handle {
     fd: OwnedFd,
-}
-
-/// What is asked of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signal {
-    /// End in your own way (`SIGTERM`).
-    Terminate,
-    /// End now (`SIGKILL`).
-    Kill,
-    /// Stand still (`SIGSTOP`).
-    Stop,
-    /// Go on (`SIGCONT`).
-    Continue,
-}
-
-/// What there was to collect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reaped {
-    /// This child has exited.
-    Exited(u32, ExitStatus),
-    /// There are children, and all of them live.
-    NoneYet,
-    /// There is no child at all; for a subreaper: no descendant at all.
-    NoChild,
 }
 
 /// Pins the process with this identity. `None`: it is gone, or its PID belongs to another process by now.
@@ -78,30 +51,6 @@ pub(crate) fn signal(handle: &Handle, signal: Signal) -> io::Result<bool> {
         Ok(()) => Ok(true),
         Err(Errno::SRCH) => Ok(false),
         Err(errno) => Err(errno.into()),
-    }
-}
-
-/// Collects one child that has exited.
-pub(crate) fn reap() -> io::Result<Reaped> {
-    loop {
-        return match rustix::process::wait(WaitOptions::NOHANG) {
-            Ok(Some((pid, status))) => {
-                let exit = match (status.exit_status(), status.terminating_signal()) {
-                    (Some(code), _) => ExitStatus::Code(code),
-                    (None, Some(signal)) => ExitStatus::Signal(signal),
-                    // Without WUNTRACED and WCONTINUED the kernel reports nothing else.
-                    (None, None) => continue,
-                };
-                Ok(Reaped::Exited(
-                    pid.as_raw_nonzero().get().unsigned_abs(),
-                    exit,
-                ))
-            }
-            Ok(None) => Ok(Reaped::NoneYet),
-            Err(Errno::INTR) => continue,
-            Err(Errno::CHILD) => Ok(Reaped::NoChild),
-            Err(errno) => Err(errno.into()),
-        };
     }
 }
 
@@ -151,56 +100,4 @@ pub(crate) fn hear_signals() {
     unsafe { pthread_sigmask(SIG_SETMASK, &raw const none, std::ptr::null_mut()) };
     // SAFETY: the default is no function that could be called.
     unsafe { set_handler(SIGCHLD, SIG_DFL) };
-}
-
-/// A signal that concerns a guardian.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GuardianSignal {
-    ChildEnded,
-    AskedToEnd,
-}
-
-/// The signals of a guardian, in order of arrival.
-pub(crate) struct GuardianSignals(Signals);
-
-impl GuardianSignals {
-    pub(crate) fn begin() -> io::Result<Self> {
-        Signals::new([SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT]).map(Self)
-    }
-
-    /// The next one. `None`: there will be no more.
-    pub(crate) fn next(&mut self) -> Option<GuardianSignal> {
-        let signal = self.0.forever().next()?;
-        Some(if signal == SIGCHLD {
-            GuardianSignal::ChildEnded
-        } else {
-            GuardianSignal::AskedToEnd
-        })
-    }
-}
-
-/// The requests to end that reach a launcher, in order of arrival.
-pub(crate) struct LauncherSignals(Signals);
-
-impl LauncherSignals {
-    /// Listens from now on. What this process was started to ignore (`nohup`) stays ignored.
-    pub(crate) fn begin() -> io::Result<Self> {
-        let ignored = procfs::ignored_signals(std::process::id()).unwrap_or(0);
-        let wanted = [SIGINT, SIGTERM, SIGHUP];
-        Signals::new(
-            wanted
-                .into_iter()
-                .filter(|signal| ignored & (1 << (signal - 1)) == 0),
-        )
-        .map(Self)
-    }
-
-    /// The next one. `None`: there will be no more.
-    pub(crate) fn next(&mut self) -> Option<Interruption> {
-        Some(match self.0.forever().next()? {
-            SIGINT => Interruption::Interrupt,
-            SIGHUP => Interruption::HangUp,
-            _ => Interruption::Terminate,
-        })
-    }
 }

@@ -3,34 +3,20 @@
 //! The kernel's `sock_diag` answers "who listens" with one message, whatever the number of connections; `/proc/net`
 //! is the way out where a sandbox forbids netlink.
 
-mod bind;
 mod diag;
 mod lease;
 mod text;
 
 use std::fs;
 use std::io;
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::os::fd::OwnedFd;
 
-pub(crate) use bind::{Bound, bind_test};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+
+use crate::sys::Socket;
+
 pub(crate) use lease::{PortLease, lease, lease_holder};
-
-/// One TCP socket, as the kernel lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Socket {
-    /// The local port.
-    pub(crate) port: u16,
-    /// The local address; an IPv4 address that was mapped into IPv6 is told as IPv4.
-    pub(crate) address: IpAddr,
-    /// Whether an IPv6 socket takes no IPv4 connections. `None`: an IPv4 socket, or the source does not tell.
-    pub(crate) v6only: Option<bool>,
-    /// The socket's number, which `/proc/PID/fd` shows; 0 where no process holds it any more.
-    pub(crate) inode: u64,
-    /// The user that made it.
-    pub(crate) user: u32,
-    pub(crate) state: TcpState,
-}
 
 /// The state of a TCP socket, by the numbers of the kernel's `include/net/tcp_states.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -117,6 +103,11 @@ impl SocketTable {
     }
 }
 
+/// A TCP socket of this family, which no program inherits.
+pub(in crate::sys) fn tcp_socket(family: AddressFamily) -> rustix::io::Result<OwnedFd> {
+    socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+}
+
 /// The ports from which the system draws when a program does not care.
 pub(crate) fn ephemeral_ports() -> Option<RangeInclusive<u16>> {
     let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
@@ -128,9 +119,10 @@ pub(crate) fn ephemeral_ports() -> Option<RangeInclusive<u16>> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 
     use super::*;
+    use crate::sys::{Bound, bind_test};
 
     fn tables() -> [SocketTable; 2] {
         let text = SocketTable {

@@ -23,9 +23,6 @@ use crate::guarantee::Mechanism;
 /// All mechanisms of this system.
 pub(crate) const MECHANISMS: &[Mechanism] = &[Mechanism::Job];
 
-/// Those that change nothing for the members, the strongest first.
-pub(crate) const TRANSPARENT: &[Mechanism] = &[Mechanism::Job];
-
 /// A program cannot be replaced while it runs.
 pub(crate) const RUNNING_PROGRAMS_ARE_LOCKED: bool = true;
 

@@ -13,7 +13,8 @@ use rustix::net::{
     socket_with,
 };
 
-use super::super::peer::{Peer, peer};
+use super::super::peer::peer;
+use crate::sys::LeaseHolder;
 
 /// A port that others who ask for a lease do not get. Given up when dropped, or when its holder ends.
 #[derive(Debug)]
@@ -22,10 +23,6 @@ pub(crate) struct PortLease {
     /// Held open: the kernel ends the lease when all copies of it are closed.
     socket: OwnedFd,
 }
-
-/// Who holds a lease. `None`: it was asked for so often that its queue is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LeaseHolder(pub(crate) Option<Peer>);
 
 /// Nobody answers a lease's callers, so each one that asks for its holder stays in the queue. The kernel lowers this to
 /// `net.core.somaxconn`.
@@ -86,6 +83,7 @@ pub(crate) fn lease_holder(port: u16) -> io::Result<Option<LeaseHolder>> {
     match retry_on_intr(|| connect(&socket, &address)) {
         Ok(()) => Ok(Some(LeaseHolder(Some(peer(&socket)?)))),
         Err(Errno::CONNREFUSED) => Ok(None),
+        // It was asked for so often that its queue is full.
         Err(Errno::AGAIN) => Ok(Some(LeaseHolder(None))),
         Err(errno) => Err(errno.into()),
     }

@@ -1,20 +1,19 @@
 //! The link between a launcher and a guardian: Unix sockets, and descriptors sent over them.
 
-use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Stdio;
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, SendAncillaryBuffer, SendAncillaryMessage, recvmsg,
+    sendmsg,
 };
 
-use super::socket::PortLease;
 use crate::lending::Lending;
+use crate::sys::{self, PortLease};
 
 /// One end of a link. Reading and writing are bytes in order; end of file means that the other end is gone.
 pub(crate) type Link = UnixStream;
@@ -107,12 +106,7 @@ fn send_descriptors(link: &Link, byte: u8, fds: &[BorrowedFd<'_>]) -> io::Result
     if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
         return Err(io::Error::other("no room for the descriptors"));
     }
-    sendmsg(
-        link,
-        &[IoSlice::new(&[byte])],
-        &mut control,
-        SendFlags::NOSIGNAL,
-    )?;
+    sendmsg(link, &[IoSlice::new(&[byte])], &mut control, sys::SEND)?;
     Ok(())
 }
 
@@ -122,11 +116,11 @@ fn receive_descriptors(link: &Link) -> io::Result<(u8, Vec<OwnedFd>)> {
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
     let mut parts = [IoSliceMut::new(&mut byte)];
-    let message = recvmsg(link, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let message = recvmsg(link, &mut parts, &mut control, sys::RECEIVE)?;
     if message.bytes == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    let fds = control
+    let fds: Vec<OwnedFd> = control
         .drain()
         .filter_map(|message| match message {
             RecvAncillaryMessage::ScmRights(fds) => Some(fds),
@@ -134,24 +128,28 @@ fn receive_descriptors(link: &Link) -> io::Result<(u8, Vec<OwnedFd>)> {
         })
         .flatten()
         .collect();
+    for fd in &fds {
+        // Not every system does it on receipt.
+        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?;
+    }
     Ok((byte[0], fds))
 }
 
 /// Opens a guardian's door in a folder that only its user can enter.
 pub(crate) fn open_door(folder: &Path, name: &str) -> io::Result<Door> {
-    with_short_path(folder, name, |path| UnixListener::bind(path))
+    sys::with_short_path(folder, name, |path| UnixListener::bind(path))
 }
 
 /// Knocks at the door of a guardian, and checks that the same user has opened it.
 pub(crate) fn knock(folder: &Path, name: &str) -> io::Result<Link> {
-    let link = with_short_path(folder, name, |path| UnixStream::connect(path))?;
+    let link = sys::with_short_path(folder, name, |path| UnixStream::connect(path))?;
     check_peer(&link)?;
     Ok(link)
 }
 
 /// Refuses a peer that belongs to another user (root may always come).
 pub(crate) fn check_peer(link: &Link) -> io::Result<()> {
-    let user = super::peer::peer(link)?.user;
+    let user = sys::peer(link)?.user;
     if user == 0 || user == rustix::process::geteuid().as_raw() {
         Ok(())
     } else {
@@ -160,17 +158,6 @@ pub(crate) fn check_peer(link: &Link) -> io::Result<()> {
             "the other end belongs to another user",
         ))
     }
-}
-
-/// A socket's path holds 108 bytes at most, and a state folder may lie deeper: go through the folder's descriptor.
-fn with_short_path<T>(
-    folder: &Path,
-    name: &str,
-    act: impl FnOnce(&Path) -> io::Result<T>,
-) -> io::Result<T> {
-    let folder = File::open(folder)?;
-    let path = format!("/proc/self/fd/{}/{name}", folder.as_fd().as_raw_fd());
-    act(Path::new(&path))
 }
 
 /// Waits for the next visitor of the same user; others are turned away.

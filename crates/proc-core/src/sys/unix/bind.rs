@@ -5,20 +5,9 @@ use std::net::SocketAddr;
 
 use rustix::io::Errno;
 use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
+use rustix::net::{AddressFamily, bind};
 
-/// What came of an attempt to bind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bound {
-    /// It can be bound.
-    Yes,
-    /// Another socket is in the way.
-    InUse,
-    /// This user may not bind it.
-    Forbidden,
-    /// This machine has no such address.
-    NoSuchAddress,
-}
+use crate::sys::{self, Bound};
 
 /// Binds a TCP socket to this address and lets go of it at once.
 ///
@@ -29,7 +18,7 @@ pub(crate) fn bind_test(address: SocketAddr) -> io::Result<Bound> {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
     };
-    let socket = match socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None) {
+    let socket = match sys::tcp_socket(family) {
         Ok(socket) => socket,
         Err(Errno::AFNOSUPPORT) => return Ok(Bound::NoSuchAddress),
         Err(errno) => return Err(errno.into()),

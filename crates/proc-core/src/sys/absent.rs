@@ -1,0 +1,31 @@
+//! Means of containment that this system does not have: types without values, and functions that say so.
+//!
+//! Nothing asks for them ([`MECHANISMS`](super::MECHANISMS) of each back end), so that what is left to do is to have the
+//! rest of the crate compile.
+
+#[cfg(target_os = "macos")]
+mod cgroup;
+#[cfg(not(windows))]
+mod job;
+#[cfg(target_os = "macos")]
+mod namespace;
+#[cfg(not(target_os = "macos"))]
+mod tracker;
+
+#[cfg(target_os = "macos")]
+pub(crate) use cgroup::*;
+#[cfg(not(windows))]
+pub(crate) use job::*;
+#[cfg(target_os = "macos")]
+pub(crate) use namespace::*;
+#[cfg(not(target_os = "macos"))]
+pub(crate) use tracker::*;
+
+use std::io;
+
+fn absent<T>() -> io::Result<T> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "this operating system has none",
+    ))
+}

@@ -1,0 +1,29 @@
+//! macOS: `sysctl`, `libproc`, kqueues.
+//!
+//! Written by the headers of the xnu source, compiled, and not run yet.
+//!
+//! This system has nothing that keeps a tree together, so whatever a run starts is followed from fork to fork
+//! ([`Tracker`]), and recognised by what the kernel says of its start.
+
+mod ask;
+mod launch;
+mod link;
+mod process;
+mod queue;
+mod signal;
+mod socket;
+mod stage;
+mod track;
+
+pub(crate) use super::absent::{
+    Cgroup, Job, await_init, be_init, become_able_to_make_namespaces, cgroup_places, explain_init,
+    make_pid_namespace, start_as_init,
+};
+pub(crate) use launch::*;
+pub(crate) use link::peer;
+pub(in crate::sys) use link::{DESCRIPTORS, RECEIVE, SEND, with_short_path};
+pub(crate) use process::*;
+pub(crate) use signal::*;
+pub(crate) use socket::*;
+pub(crate) use stage::*;
+pub(crate) use track::Tracker;

@@ -1,0 +1,216 @@
+//! The process table, by `sysctl` and `libproc`.
+//!
+//! Every function answers `None` where the process is gone or may not be looked at; callers treat both as "nothing is
+//! known", which never selects a process for anything. Of other users' processes an ordinary user learns no more than
+//! what `ps` shows.
+
+use std::ffi::{OsString, c_int};
+use std::io;
+use std::mem::offset_of;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use rustix::process::Pid;
+
+use super::ask;
+use crate::identity::{Boot, Identity};
+use crate::sys::Stat;
+use crate::sys::xnu::arguments::Arguments;
+use crate::sys::xnu::record::{
+    PROCESS_SIZE, ProcessRecord, SOCKET_SIZE, SocketRecord, UNIQUE_SIZE, Uniques,
+};
+
+/// Of `bsd/sys/proc_info_private.h`.
+const PROC_PIDUNIQIDENTIFIERINFO: c_int = 17;
+/// Of `bsd/sys/proc_info.h`.
+const PROC_PIDFDSOCKETINFO: c_int = 3;
+
+/// The id of this boot.
+pub(crate) fn boot() -> io::Result<Boot> {
+    let mut buffer = [0; 64];
+    let length = ask::sysctl_by_name(c"kern.bootsessionuuid", &mut buffer)?;
+    let text = String::from_utf8_lossy(&buffer[..length.min(buffer.len())]);
+    text.trim_end_matches('\0')
+        .parse()
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// All PIDs mean the same here.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "where there are PID namespaces, asking for one may fail"
+)]
+pub(crate) fn pid_namespace() -> io::Result<u64> {
+    Ok(0)
+}
+
+/// The user on whose behalf this process acts.
+pub(crate) fn own_user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// All PIDs, in ascending order.
+pub(crate) fn pids() -> io::Result<Vec<u32>> {
+    let mut pids = ask::list_pids(ask::PROC_ALL_PIDS, 0)?;
+    // The kernel itself is 0.
+    pids.retain(|pid| *pid != 0);
+    pids.sort_unstable();
+    Ok(pids)
+}
+
+/// The children of a process.
+pub(crate) fn children(pid: u32) -> Option<Vec<u32>> {
+    ask::list_pids(ask::PROC_PPID_ONLY, pid).ok()
+}
+
+/// State, lineage and start time of a process.
+///
+/// A start time is what the machine's clock said then, in µs. It is not changed when the clock is set, so it tells one
+/// process from another all the same; but whoever was started before the clock was set back may look younger than its
+/// children, which are then not taken for its children.
+pub(crate) fn stat(pid: u32, boot: Boot) -> Option<Stat> {
+    let record = record(pid)?;
+    let session = Pid::from_raw(i32::try_from(pid).ok()?)
+        .and_then(|pid| rustix::process::getsid(Some(pid)).ok())
+        .map_or(0, |session| session.as_raw_nonzero().get().unsigned_abs());
+    Some(Stat {
+        identity: Identity {
+            pid,
+            start: record.start,
+            boot,
+        },
+        parent: record.parent,
+        group: record.group,
+        session,
+        zombie: record.zombie,
+        // Only threads have such a state here.
+        uninterruptible: false,
+        kernel: record.kernel,
+        short_name: record.short_name,
+    })
+}
+
+fn record(pid: u32) -> Option<ProcessRecord> {
+    let number = c_int::try_from(pid).ok()?;
+    let question = [libc::CTL_KERN, libc::KERN_PROC, libc::KERN_PROC_PID, number];
+    let mut bytes = [0; PROCESS_SIZE];
+    // Of a process that is not there, the kernel says nothing, and no error.
+    let length = ask::sysctl(question, &mut bytes).ok()?;
+    (length == bytes.len()).then(|| ProcessRecord::parse(pid, &bytes))?
+}
+
+/// The numbers that no second process of this boot has.
+pub(super) fn uniques(pid: u32) -> Option<Uniques> {
+    let mut bytes = [0; UNIQUE_SIZE];
+    let length = ask::process_info(pid, PROC_PIDUNIQIDENTIFIERINFO, &mut bytes)?;
+    (length == bytes.len()).then(|| Uniques::parse(&bytes))
+}
+
+/// The user that owns a process (its effective user).
+pub(crate) fn owner(pid: u32) -> Option<u32> {
+    record(pid).map(|record| record.user)
+}
+
+/// The file that a process executes.
+pub(crate) fn executable(pid: u32) -> Option<PathBuf> {
+    let mut bytes = vec![0; usize::try_from(libc::PROC_PIDPATHINFO_MAXSIZE).ok()?];
+    let length = ask::process_path(pid, &mut bytes)?;
+    bytes.truncate(length);
+    Some(PathBuf::from(OsString::from_vec(bytes)))
+}
+
+/// The working directory of a process.
+pub(crate) fn working_directory(pid: u32) -> Option<PathBuf> {
+    const PATH: usize = offset_of!(libc::proc_vnodepathinfo, pvi_cdir)
+        + offset_of!(libc::vnode_info_path, vip_path);
+    let mut bytes = vec![0; size_of::<libc::proc_vnodepathinfo>()];
+    ask::process_info(pid, libc::PROC_PIDVNODEPATHINFO, &mut bytes)?;
+    let path = bytes.get(PATH..)?.split(|byte| *byte == 0).next()?;
+    (!path.is_empty()).then(|| PathBuf::from(OsString::from_vec(path.to_vec())))
+}
+
+/// The arguments of a process, the program's name first.
+pub(crate) fn arguments(pid: u32) -> Option<Vec<String>> {
+    let memory = argument_memory(pid)?;
+    let arguments = Arguments::parse(&memory)?.arguments();
+    Some(
+        arguments
+            .map(|argument| String::from_utf8_lossy(argument).into_owned())
+            .collect(),
+    )
+}
+
+/// The value that a process was started with for one environment variable. The system keeps that of its own programs to
+/// itself.
+pub(crate) fn environment(pid: u32, name: &str) -> Option<String> {
+    let memory = argument_memory(pid)?;
+    let value = Arguments::parse(&memory)?.variable(name)?;
+    Some(String::from_utf8_lossy(value).into_owned())
+}
+
+fn argument_memory(pid: u32) -> Option<Vec<u8>> {
+    let question = [
+        libc::CTL_KERN,
+        libc::KERN_PROCARGS2,
+        c_int::try_from(pid).ok()?,
+    ];
+    let mut memory = vec![0; ask::sysctl_length(question).ok()?];
+    let length = ask::sysctl(question, &mut memory).ok()?;
+    memory.truncate(length);
+    Some(memory)
+}
+
+/// The limit that would carry a mark: none, as nobody can read another process's limits here.
+pub(crate) fn real_time_limit(_pid: u32) -> Option<u64> {
+    None
+}
+
+/// The process that traces this one (a debugger), if any.
+pub(crate) fn tracer(pid: u32) -> Option<u32> {
+    record(pid)?.tracer
+}
+
+/// The signals that a process ignores: bit 0 is signal 1.
+pub(crate) fn ignored_signals(pid: u32) -> Option<u64> {
+    record(pid).map(|record| record.ignored.into())
+}
+
+/// The PID by which a process knows itself.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "where there are PID namespaces, this may not be known"
+)]
+pub(crate) fn innermost_pid(pid: u32) -> Option<u32> {
+    Some(pid)
+}
+
+/// The numbers of the sockets that a process holds open.
+pub(crate) fn sockets(pid: u32) -> Option<Vec<u64>> {
+    let records = socket_records(pid)?;
+    Some(records.into_iter().map(|record| record.number).collect())
+}
+
+/// The sockets that a process holds open. `None` also where it belongs to another user.
+pub(super) fn socket_records(pid: u32) -> Option<Vec<SocketRecord>> {
+    const SIZE: usize = size_of::<libc::proc_fdinfo>();
+    let length = ask::process_info_length(pid, libc::PROC_PIDLISTFDS)?;
+    // It may open more before it is asked which.
+    let mut list = vec![0; (length + 32 * SIZE).max(SIZE)];
+    let length = ask::process_info(pid, libc::PROC_PIDLISTFDS, &mut list)?;
+    let number = |entry: &[u8], offset: usize| {
+        let bytes = entry.get(offset..)?.first_chunk()?;
+        Some(i32::from_ne_bytes(*bytes))
+    };
+    let entries = list[..length.min(list.len())].chunks_exact(SIZE);
+    let sockets = entries.filter_map(|entry| {
+        let kind = number(entry, offset_of!(libc::proc_fdinfo, proc_fdtype))?;
+        let descriptor = number(entry, offset_of!(libc::proc_fdinfo, proc_fd))?;
+        (kind == libc::PROX_FDTYPE_SOCKET).then_some(descriptor)
+    });
+    let records = sockets.filter_map(|descriptor| {
+        let mut bytes = [0; SOCKET_SIZE];
+        let length = ask::descriptor_info(pid, descriptor, PROC_PIDFDSOCKETINFO, &mut bytes)?;
+        (length == bytes.len()).then(|| SocketRecord::parse(&bytes))
+    });
+    Some(records.collect())
+}

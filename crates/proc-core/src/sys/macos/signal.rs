@@ -1,0 +1,97 @@
+//! Pinning processes and signalling them.
+//!
+//! No handle here keeps a PID from being used again. A kqueue is asked to tell when the process ends, and the identity is
+//! re-read after that and before each signal. What is left is the moment between the last look and the signal: in it the
+//! process would have to end, be collected by its parent, and its PID be given to another one, while the kernel hands
+//! out the 99,998 others in turn first. A process that this one has started itself keeps its PID until this one collects
+//! it, and is safe from that altogether.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::time::Duration;
+
+use rustix::event::kqueue::ProcessEvents;
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal as OsSignal};
+
+use super::process;
+use super::queue::Queue;
+use crate::identity::Identity;
+use crate::sys::Signal;
+
+/// A process that is watched, and that had a known identity when that began.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    identity: Identity,
+    end: Queue,
+}
+
+/// Pins the process with this identity. `None`: it is gone, or its PID belongs to another process by now.
+pub(crate) fn pin(identity: &Identity) -> io::Result<Option<Handle>> {
+    let end = Queue::new()?;
+    let is_watched = end.watch(identity.pid, ProcessEvents::EXIT)?;
+    Ok((is_watched && is_there(identity)).then_some(Handle {
+        identity: *identity,
+        end,
+    }))
+}
+
+fn is_there(identity: &Identity) -> bool {
+    process::stat(identity.pid, identity.boot)
+        .is_some_and(|stat| stat.identity == *identity && !stat.zombie)
+}
+
+/// Sends a signal to a pinned process. `false`: it is gone.
+pub(crate) fn signal(handle: &Handle, signal: Signal) -> io::Result<bool> {
+    let signal = match signal {
+        Signal::Terminate => OsSignal::TERM,
+        Signal::Kill => OsSignal::KILL,
+        Signal::Stop => OsSignal::STOP,
+        Signal::Continue => OsSignal::CONT,
+    };
+    let pid = i32::try_from(handle.identity.pid)
+        .ok()
+        .and_then(Pid::from_raw);
+    let Some(pid) = pid else {
+        return Ok(false);
+    };
+    if handle.end.wait(Some(Duration::ZERO))? || !is_there(&handle.identity) {
+        return Ok(false);
+    }
+    match rustix::process::kill_process(pid, signal) {
+        Ok(()) => Ok(true),
+        Err(Errno::SRCH) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Waits for a pinned process to exit, for as long as it takes.
+pub(crate) fn wait_for_exit(handle: &Handle) {
+    // An error leaves nothing to wait with.
+    let _ = handle.end.wait(None);
+}
+
+/// Lets this process hear of requests to end and of the ends of its children. A program starts with the signals blocked
+/// that its parent had blocked, and where that ignored SIGCHLD, nobody could wait for a child.
+///
+/// To be called while this process has no other thread.
+pub(crate) fn hear_signals() {
+    unblock_all();
+    expect_children();
+}
+
+#[expect(unsafe_code, reason = "nothing safe does this")]
+fn unblock_all() {
+    let mut none = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the pointer is to live memory of a set's size.
+    unsafe { libc::sigemptyset(none.as_mut_ptr()) };
+    // SAFETY: the set was made by the call above; the old set is not asked for.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut()) };
+}
+
+#[expect(unsafe_code, reason = "nothing safe does this")]
+fn expect_children() {
+    // SAFETY: the default is no function that could be called.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}

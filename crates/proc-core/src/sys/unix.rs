@@ -1,0 +1,17 @@
+//! What Linux and macOS do alike.
+
+mod bind;
+mod control;
+mod files;
+mod launch;
+mod signal;
+mod stage;
+mod types;
+
+pub(crate) use bind::*;
+pub(crate) use control::*;
+pub(crate) use files::*;
+pub(crate) use launch::*;
+pub(crate) use signal::*;
+pub(crate) use stage::*;
+pub(crate) use types::*;

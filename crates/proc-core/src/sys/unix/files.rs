@@ -1,0 +1,47 @@
+//! Programs, folders and paths.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Access;
+
+/// The file names under which a program of this name may be found.
+pub(crate) fn executable_names(path: &Path) -> Vec<PathBuf> {
+    vec![path.to_owned()]
+}
+
+/// Whether this user may execute a file.
+pub(crate) fn may_execute(path: &Path) -> bool {
+    rustix::fs::access(path, Access::EXEC_OK).is_ok()
+}
+
+/// Makes a folder, and those above it, that only this user can enter. One that is there already must be this user's.
+pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let metadata = fs::metadata(path)?;
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "it belongs to another user",
+        ));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        fs::set_permissions(path, Permissions::from_mode(0o700))?;
+    }
+    // Permission bits do not stop root, and a read-only file system stops everybody.
+    rustix::fs::access(path, Access::WRITE_OK | Access::EXEC_OK)?;
+    Ok(())
+}
+
+/// A path from the bytes that it was written as.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "on other systems not all bytes are a path"
+)]
+pub(crate) fn path_from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
+    Some(PathBuf::from(OsString::from_vec(bytes)))
+}

@@ -1,0 +1,30 @@
+//! Where and how a new process is put.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+
+use crate::sys::AtStart;
+
+/// A program can be replaced while it runs.
+pub(crate) const RUNNING_PROGRAMS_ARE_LOCKED: bool = false;
+
+/// A new process is where it belongs from its first instruction on.
+#[expect(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "on other systems there is something left to do, which can fail"
+)]
+pub(crate) fn take_charge(child: Child, _at_start: AtStart<'_>) -> io::Result<u32> {
+    Ok(child.id())
+}
+
+/// A guardian leaves by itself what it was started in. `false`: there is no other way to start it.
+pub(crate) fn set_apart(_command: &mut Command, attempt: usize) -> bool {
+    attempt == 0
+}
+
+/// A folder that is always there, and in nobody's way.
+pub(crate) fn root_folder() -> PathBuf {
+    PathBuf::from("/")
+}

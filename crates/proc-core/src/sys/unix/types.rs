@@ -1,0 +1,96 @@
+//! What the functions of both systems speak of.
+
+use std::net::IpAddr;
+
+use crate::identity::Identity;
+use crate::status::ExitStatus;
+use crate::sys::TcpState;
+
+/// State, lineage and start time of a process.
+#[derive(Clone, Debug)]
+pub(crate) struct Stat {
+    pub(crate) identity: Identity,
+    pub(crate) parent: u32,
+    pub(crate) group: u32,
+    pub(crate) session: u32,
+    /// Exited, and waiting for its parent to collect it.
+    pub(crate) zombie: bool,
+    /// In a wait that no signal interrupts, where the system tells.
+    pub(crate) uninterruptible: bool,
+    pub(crate) kernel: bool,
+    /// At most 15 or 16 bytes.
+    pub(crate) short_name: String,
+}
+
+/// What is asked of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// End in your own way (`SIGTERM`).
+    Terminate,
+    /// End now (`SIGKILL`).
+    Kill,
+    /// Stand still (`SIGSTOP`).
+    Stop,
+    /// Go on (`SIGCONT`).
+    Continue,
+}
+
+/// What there was to collect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reaped {
+    /// This child has exited.
+    Exited(u32, ExitStatus),
+    /// There are children, and all of them live.
+    NoneYet,
+    /// There is no child at all; for a subreaper: no descendant at all.
+    NoChild,
+}
+
+/// A signal that concerns a guardian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GuardianSignal {
+    ChildEnded,
+    AskedToEnd,
+}
+
+/// The process at the other end of a link: the one that connected, or that began to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    /// Its PID. `None`: it cannot be seen from this PID namespace.
+    pub(crate) pid: Option<u32>,
+    /// Its effective user at that moment.
+    pub(crate) user: u32,
+}
+
+/// Who holds a lease. `None`: that cannot be told at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LeaseHolder(pub(crate) Option<Peer>);
+
+/// One TCP socket, as the kernel lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Socket {
+    /// The local port.
+    pub(crate) port: u16,
+    /// The local address; an IPv4 address that was mapped into IPv6 is told as IPv4.
+    pub(crate) address: IpAddr,
+    /// Whether an IPv6 socket takes no IPv4 connections. `None`: an IPv4 socket, or the source does not tell.
+    pub(crate) v6only: Option<bool>,
+    /// The socket's number, by which processes show that they have it open; 0 where none has any more.
+    pub(crate) inode: u64,
+    /// The user that made it.
+    pub(crate) user: u32,
+    pub(crate) state: TcpState,
+}
+
+/// What came of an attempt to bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// It can be bound.
+    Yes,
+    /// Another socket is in the way.
+    InUse,
+    /// This user may not bind it.
+    Forbidden,
+    /// This machine has no such address.
+    NoSuchAddress,
+}
