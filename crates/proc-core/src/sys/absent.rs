@@ -1,4 +1,4 @@
-//! Means of containment that this system does not have: types without values, and functions that say so.
+//! What this system does not have, means of containment above all: types without values, and functions that say so.
 //!
 //! Nothing asks for them ([`MECHANISMS`](super::MECHANISMS) of each back end), so that what is left to do is to have the
 //! rest of the crate compile.
@@ -11,6 +11,8 @@ mod job;
 mod namespace;
 #[cfg(not(target_os = "macos"))]
 mod tracker;
+#[cfg(not(target_os = "linux"))]
+mod view;
 
 #[cfg(target_os = "macos")]
 pub(crate) use cgroup::*;
@@ -20,6 +22,8 @@ pub(crate) use job::*;
 pub(crate) use namespace::*;
 #[cfg(not(target_os = "macos"))]
 pub(crate) use tracker::*;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use view::*;
 
 use std::io;
 

@@ -22,7 +22,7 @@ mod signal;
 mod socket;
 mod user;
 
-pub(crate) use super::absent::Tracker;
+pub(crate) use super::absent::{Pipes, Tracker, pipes, sees};
 pub(crate) use absent::*;
 pub(crate) use children::*;
 pub(crate) use control::*;

@@ -38,6 +38,10 @@ impl Cgroup {
         match *self {}
     }
 
+    pub(crate) fn let_out(&self, _pid: u32) -> io::Result<()> {
+        match *self {}
+    }
+
     pub(crate) fn remove(&self) -> io::Result<()> {
         match *self {}
     }

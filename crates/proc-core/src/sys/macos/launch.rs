@@ -44,4 +44,4 @@ pub(crate) fn become_guardian() -> io::Result<()> {
 }
 
 /// Nothing is given back here: what a process that waits holds of its code is the kernel's to take.
-pub(crate) fn give_back_code() {}
+pub(crate) fn give_back_program() {}

@@ -44,6 +44,10 @@ impl Cgroup {
         match self.0 {}
     }
 
+    pub(crate) fn let_out(&self, _pid: u32) -> io::Result<()> {
+        match self.0 {}
+    }
+
     pub(crate) fn remove(&self) -> io::Result<()> {
         match self.0 {}
     }

@@ -118,7 +118,7 @@ pub(crate) fn path_from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
 }
 
 /// Gives back the memory that this process has mapped and does not need while it waits.
-pub(crate) fn give_back_code() {
+pub(crate) fn give_back_program() {
     // SAFETY: it answers a constant that stands for this process and needs no closing.
     let this = unsafe { GetCurrentProcess() };
     // What is needed again is mapped again.
