@@ -3,6 +3,9 @@
 //! The only place with `cfg(target_os)` and `unsafe`. Each back end exports the same functions; the rest of the crate
 //! calls `sys::…` and does not know where it runs.
 
+mod types;
+pub(crate) use types::*;
+
 mod absent;
 
 #[cfg(unix)]

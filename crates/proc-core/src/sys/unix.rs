@@ -6,7 +6,6 @@ mod files;
 mod launch;
 mod signal;
 mod stage;
-mod types;
 
 pub(crate) use bind::*;
 pub(crate) use control::*;
@@ -14,4 +13,3 @@ pub(crate) use files::*;
 pub(crate) use launch::*;
 pub(crate) use signal::*;
 pub(crate) use stage::*;
-pub(crate) use types::*;

@@ -29,6 +29,7 @@ use super::call::{check, is, owned, raw};
 use super::launch::AtStart;
 use super::signal::own_request_to_end;
 use crate::status::ExitStatus;
+use crate::sys::{GuardianSignal, Reaped};
 
 /// The exit code of what is killed, as `taskkill` gives it.
 pub(super) const KILLED: u32 = 1;
@@ -37,18 +38,6 @@ pub(super) const KILLED: u32 = 1;
 pub(super) const JOB: usize = 1;
 const CHILD: usize = 2;
 const REQUEST: usize = 3;
-
-/// What there was to collect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reaped {
-    /// This child has exited.
-    Exited(u32, ExitStatus),
-    /// No child has exited. Others than one's own children are never told of: an orphan has no parent.
-    NoneYet,
-    /// There is no child at all, and no descendant. Never known here.
-    #[expect(dead_code, reason = "known on other systems")]
-    NoChild,
-}
 
 /// Those that this process has started and not collected yet. An open handle keeps a PID from being used again.
 static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());
@@ -119,13 +108,6 @@ fn resume_thread(id: u32) -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     Ok(())
-}
-
-/// A signal that concerns a guardian.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GuardianSignal {
-    ChildEnded,
-    AskedToEnd,
 }
 
 /// The signals of a guardian, in order of arrival.

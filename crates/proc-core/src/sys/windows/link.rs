@@ -30,6 +30,7 @@ use windows_sys::core::BOOL;
 
 use super::call::{Event, check, is, owned, raw, wait_for_either, wide};
 use super::user::{Private, own_user, owner};
+use crate::sys::Peer;
 
 /// How much may have been said and not heard yet.
 const ROOM: u32 = 1 << 20;
@@ -53,15 +54,6 @@ struct Pipe {
     /// In ms; [`u64::MAX`] for as long as it takes.
     read_patience: AtomicU64,
     write_patience: AtomicU64,
-}
-
-/// The process at the other end of a link, or that holds a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Peer {
-    /// Its PID.
-    pub(crate) pid: Option<u32>,
-    /// Its user.
-    pub(crate) user: u32,
 }
 
 impl Link {

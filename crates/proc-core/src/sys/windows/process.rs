@@ -20,21 +20,7 @@ use windows_sys::Win32::System::Threading::{
 
 use super::call::{check, has_ended, owned, raw};
 use crate::identity::{Boot, Identity};
-
-/// What is known of a process at once.
-#[derive(Clone, Debug)]
-pub(crate) struct Stat {
-    pub(crate) identity: Identity,
-    /// Who has started it, which may be gone, and its PID another process's by now.
-    pub(crate) parent: u32,
-    pub(crate) group: u32,
-    pub(crate) session: u32,
-    /// Ended, while somebody still has a handle to it.
-    pub(crate) zombie: bool,
-    pub(crate) uninterruptible: bool,
-    pub(crate) kernel: bool,
-    pub(crate) short_name: String,
-}
+use crate::sys::Stat;
 
 /// One for all boots: a process is created at a moment in time, not so long after a boot.
 #[expect(clippy::unnecessary_wraps, reason = "other systems have to ask")]

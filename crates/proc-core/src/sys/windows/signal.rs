@@ -26,25 +26,13 @@ use super::children::KILLED;
 use super::process::{creation_time, open, open_for};
 use crate::identity::Identity;
 use crate::interruption::Interruption;
+use crate::sys::Signal;
 
 /// A process that was pinned while it had a known identity.
 #[derive(Debug)]
 pub(crate) struct Handle {
     process: OwnedHandle,
     identity: Identity,
-}
-
-/// What is asked of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signal {
-    /// End in your own way.
-    Terminate,
-    /// End now.
-    Kill,
-    /// Stand still. Windows has no such request, and nobody does.
-    Stop,
-    /// Go on. Nobody has stood still.
-    Continue,
 }
 
 /// Pins the process with this identity. `None`: it is gone, or its PID belongs to another process by now.

@@ -17,26 +17,11 @@ use windows_sys::Win32::NetworkManagement::IpHelper::{
 };
 use windows_sys::Win32::Networking::WinSock::{AF_INET, AF_INET6};
 
-pub(crate) use bind::{Bound, bind_test};
+pub(crate) use bind::bind_test;
 pub(crate) use lease::{PortLease, lease, lease_holder};
 
 use super::user::{own_user, owner};
-
-/// One TCP socket, as the system lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Socket {
-    /// The local port.
-    pub(crate) port: u16,
-    /// The local address; an IPv4 address that was mapped into IPv6 is told as IPv4.
-    pub(crate) address: IpAddr,
-    /// Whether an IPv6 socket takes no IPv4 connections. `None`: the system does not tell.
-    pub(crate) v6only: Option<bool>,
-    /// A number of the socket: sockets of one process at one port share it. 0 where no process holds it any more.
-    pub(crate) inode: u64,
-    /// The user that made it.
-    pub(crate) user: u32,
-    pub(crate) state: TcpState,
-}
+use crate::sys::Socket;
 
 /// The state of a TCP socket, by the numbers of `MIB_TCP_STATE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -11,19 +11,7 @@ use windows_sys::Win32::Networking::WinSock::{
     closesocket, setsockopt, socket,
 };
 
-/// What came of an attempt to bind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bound {
-    /// It can be bound.
-    Yes,
-    /// Another socket is in the way.
-    InUse,
-    /// This user may not bind it. Never known here: Windows says the same of a port that somebody else has bound.
-    #[expect(dead_code, reason = "known on other systems")]
-    Forbidden,
-    /// This machine has no such address.
-    NoSuchAddress,
-}
+use crate::sys::Bound;
 
 /// A socket that is closed when it goes out of use.
 struct Attempt(SOCKET);

@@ -6,7 +6,8 @@ use std::os::windows::io::OwnedHandle;
 use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_FILE_NOT_FOUND, ERROR_PIPE_BUSY};
 
 use super::super::call::is;
-use super::super::link::{Link, Peer, connect, make, peer};
+use super::super::link::{Link, connect, make, peer};
+use crate::sys::LeaseHolder;
 
 /// A port that others who ask for a lease do not get. Given up when dropped, or when its holder ends.
 ///
@@ -17,10 +18,6 @@ pub(crate) struct PortLease {
     /// Held open: the system ends the lease when all of them are closed.
     _pipe: OwnedHandle,
 }
-
-/// Who holds a lease. `None`: it has been asked for before, and there is no second answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LeaseHolder(pub(crate) Option<Peer>);
 
 /// How many processes may hold a lease at once: the one that hands it on, and the one that takes it over.
 const HOLDERS: u32 = 2;

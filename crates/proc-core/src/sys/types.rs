@@ -1,4 +1,4 @@
-//! What the functions of both systems speak of.
+//! What the functions of all systems speak of.
 
 use std::net::IpAddr;
 
@@ -43,6 +43,10 @@ pub(crate) enum Reaped {
     /// There are children, and all of them live.
     NoneYet,
     /// There is no child at all; for a subreaper: no descendant at all.
+    #[cfg_attr(
+        windows,
+        expect(dead_code, reason = "only a parent that adopts orphans can know")
+    )]
     NoChild,
 }
 
@@ -90,6 +94,13 @@ pub(crate) enum Bound {
     /// Another socket is in the way.
     InUse,
     /// This user may not bind it.
+    #[cfg_attr(
+        windows,
+        expect(
+            dead_code,
+            reason = "Windows says the same of a port that somebody else has bound"
+        )
+    )]
     Forbidden,
     /// This machine has no such address.
     NoSuchAddress,
