@@ -4,7 +4,7 @@ use std::io;
 use std::os::windows::io::OwnedHandle;
 use std::sync::OnceLock;
 
-use windows_sys::Win32::Foundation::{HANDLE, LocalFree};
+use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, HANDLE, LocalFree};
 use windows_sys::Win32::Security::Authorization::{
     ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
 };
@@ -14,7 +14,7 @@ use windows_sys::Win32::Security::{
 };
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
-use super::call::{check, owned, raw, read_text, wide};
+use super::call::{check, is, owned, raw, read_text, wide};
 use super::process::open;
 
 /// A user, as a text: `S-1-5-21-…-1001`.
@@ -25,10 +25,14 @@ pub(crate) fn own_user() -> u32 {
     own_sid().map_or(NOBODY, last_number)
 }
 
-/// The user that owns a process.
+/// The user that owns a process. Who may not be asked is somebody else: another user, or this one with more rights, who is
+/// as far out of reach.
 pub(crate) fn owner(pid: u32) -> Option<u32> {
-    let process = open(pid).ok()?;
-    let sid = sid_of(raw(&process)).ok()?;
+    let sid = match open(pid).and_then(|process| sid_of(raw(&process))) {
+        Ok(sid) => sid,
+        Err(error) if is(&error, ERROR_ACCESS_DENIED) => return Some(NOBODY),
+        Err(_) => return None,
+    };
     let number = last_number(&sid);
     // Accounts of two machines may share their last number, and only one's own means "own".
     let is_double = number == own_user() && own_sid() != Some(sid.as_str());
