@@ -21,7 +21,7 @@ use windows_sys::Win32::System::Threading::{
 
 use super::call::{check, owned, raw};
 use super::children::{KILLED, port_for_job};
-use super::launch::root_folder;
+use super::files::root_folder;
 use super::listing::pids;
 use super::process::{image, open, open_for};
 
