@@ -15,4 +15,6 @@ mod bench;
 
 mod cleaning;
 mod deaths;
+mod groups;
 mod launch;
+mod stand_in;
