@@ -15,6 +15,7 @@ mod bench;
 
 mod cleaning;
 mod deaths;
+mod escapes;
 mod groups;
 mod launch;
 mod stand_in;

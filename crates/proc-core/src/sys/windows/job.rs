@@ -112,6 +112,12 @@ impl Job {
         Ok(members)
     }
 
+    /// Whether a process is the system's own, which serves the console of others.
+    #[expect(clippy::unused_self, reason = "only where there are jobs it matters")]
+    pub(crate) fn serves(&self, pid: u32) -> bool {
+        open(pid).is_ok_and(|process| serves_console(&process))
+    }
+
     /// Ends all members.
     pub(crate) fn kill(&self) -> io::Result<()> {
         // SAFETY: the handle is open.
