@@ -11,6 +11,7 @@
     reason = "a test drives real programs, and polls them"
 )]
 
+mod arguments;
 mod bench;
 
 mod cleaning;
@@ -18,4 +19,5 @@ mod deaths;
 mod escapes;
 mod groups;
 mod launch;
+mod loop_iteration;
 mod stand_in;
