@@ -21,3 +21,4 @@ mod groups;
 mod launch;
 mod loop_iteration;
 mod stand_in;
+mod state;
