@@ -21,6 +21,7 @@ mod ports;
 mod section;
 mod unreal;
 mod value;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -13,6 +13,8 @@
 //! In a PID namespace orphans become children of its first process, which is itself a child of the guardian, and no
 //! member. It is the last to be ended, and the kernel lets nothing of the namespace outlive it.
 
+mod escapes;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
@@ -28,6 +30,7 @@ use crate::mark::Mark;
 use crate::sys::{self, Cgroup, Job, Link, Signal, Tracker};
 use crate::table::{COOKIE, Table};
 use crate::wait::{Deadline, poll_until};
+use escapes::Escapes;
 
 /// How often at the most one look reads the list of the guardian's own children.
 const WALKS: usize = 64;
@@ -54,6 +57,9 @@ pub(crate) struct Containment {
     cgroup: Option<Cgroup>,
     init: Option<Init>,
     job: Option<Job>,
+    /// Who is of the run and not in its job. Looked for once the run ends.
+    escapes: Option<Escapes>,
+    is_ending: bool,
     tracker: Option<Arc<Tracker>>,
 }
 
@@ -85,6 +91,8 @@ impl Containment {
             cgroup: None,
             init: None,
             job: None,
+            escapes: None,
+            is_ending: false,
             tracker: None,
         })
     }
@@ -115,9 +123,22 @@ impl Containment {
     }
 
     /// Puts everything that is started from now on into a job of the run.
-    pub(crate) fn make_job(&mut self) -> io::Result<()> {
+    pub(crate) fn make_job(&mut self, run: &str) -> io::Result<()> {
         self.job = Some(Job::make()?);
+        self.escapes = Some(Escapes::new(run, self.own));
         Ok(())
+    }
+
+    /// Takes note of a member that was started.
+    pub(crate) fn has_started(&mut self, member: Identity) {
+        if let Some(escapes) = &mut self.escapes {
+            escapes.add_member(member);
+        }
+    }
+
+    /// From now on whoever belongs to the run counts, wherever it is.
+    pub(crate) fn begin_to_end(&mut self) {
+        self.is_ending = true;
     }
 
     /// Everything that is started from now on is in the PID namespace of this process.
@@ -245,7 +266,13 @@ impl Containment {
     /// Everything that lives in the tree.
     pub(crate) fn members(&self) -> io::Result<Vec<Identity>> {
         if let Some(job) = &self.job {
-            return Ok(living(job.pids()?, self.own.boot));
+            let mut members = living(job.pids()?, self.own.boot);
+            if let Some(escapes) = self.escapes.as_ref().filter(|_| self.is_ending) {
+                let mut outside = escapes.look(&Table::read()?, &members);
+                outside.retain(|identity| !job.serves(identity.pid));
+                members.append(&mut outside);
+            }
+            return Ok(members);
         }
         if let Some(tracker) = &self.tracker {
             return tracker.look();

@@ -280,6 +280,7 @@ impl Guardian {
         match spawn::start_member(line, &output, member, &self.containment, &self.starter) {
             Ok(identity) => {
                 self.members.add(member, identity);
+                self.containment.has_started(identity);
                 self.record(&Entry::Started { member, identity })?;
                 self.audience.tell(&Notice::Started {
                     member,

@@ -18,8 +18,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use etcetera::BaseStrategy;
-
 use crate::sys;
 use crate::wait::{Deadline, poll_until};
 
@@ -252,10 +250,7 @@ fn state_folder() -> Result<PathBuf, ScopeError> {
     }
     let base = etcetera::base_strategy::choose_native_strategy()
         .map_err(|error| ScopeError::NoHome(error.to_string()))?;
-    Ok(base
-        .state_dir()
-        .unwrap_or_else(|| base.data_dir())
-        .join("clean-slate"))
+    Ok(sys::state_base(&base).join("clean-slate"))
 }
 
 fn make_private(folder: &Path) -> Result<(), ScopeError> {

@@ -1,5 +1,6 @@
 //! Starting processes: the only place that does.
 
+mod length;
 mod starter;
 
 use std::ffi::{OsStr, OsString};
@@ -17,6 +18,7 @@ use crate::identity::Identity;
 use crate::ledger::Member;
 use crate::sys::{self, Link, Streams};
 
+pub use length::fits;
 pub(crate) use starter::Starter;
 
 /// How long a guardian may take to be on its own.
@@ -64,6 +66,16 @@ pub enum ResolveError {
     NotExecutable {
         /// What is there.
         path: PathBuf,
+    },
+    /// Its arguments are too many for one command line.
+    #[error("the command line of {} would have {length} characters, and there is room for {longest}; hand over what is long in a file, or in a variable of the environment", program.display())]
+    TooLong {
+        /// What was to be run.
+        program: OsString,
+        /// How long it would be.
+        length: usize,
+        /// How long it may be.
+        longest: usize,
     },
 }
 

@@ -44,17 +44,13 @@ impl Table {
     }
 
     /// Looks at all processes, and shows each one at the moment of the look.
-    ///
-    /// The newest come first, as far as their PIDs tell: what only lives for a moment is looked at within it.
     pub(crate) fn read_with(mut show: impl FnMut(&Process)) -> io::Result<Self> {
         let boot = sys::boot()?;
-        let processes = sys::pids()?
-            .into_iter()
-            .rev()
-            .filter_map(|pid| {
-                let process = Process::new(sys::stat(pid, boot)?);
+        let processes = sys::stats(boot)?
+            .map(|stat| {
+                let process = Process::new(stat);
                 show(&process);
-                Some((pid, process))
+                (process.pid(), process)
             })
             .collect();
         Ok(Self { boot, processes })
@@ -155,7 +151,7 @@ impl Process {
         self.stat.group
     }
 
-    /// The session.
+    /// The session: the PID of the process that leads it; on Windows a number of its own.
     pub fn session(&self) -> u32 {
         self.stat.session
     }

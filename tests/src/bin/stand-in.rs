@@ -5,11 +5,16 @@
 //!
 //! - `--stand-in-life=SECONDS`: how long it lives, instead of 85 s;
 //! - `--stand-in-name=NAME`: the name that it gives itself with `prctl`;
+//! - `--stand-in-arguments=FILE`: where it writes all of its arguments, as JSON;
+//! - `--stand-in-child=PROGRAM`: what it starts, which lives as long as it would;
+//! - `--stand-in-port=PORT`: the port at which it answers every request with 200;
 //! - `--stand-in-roll=FOLDER`: where it leaves a file with its own name and PID, when it is up.
 
 use std::ffi::CString;
-use std::io;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 /// Less than 90 s, so that nothing outlives a test that failed to end it by much.
@@ -32,6 +37,9 @@ fn main() -> io::Result<()> {
         match key {
             "life" => life = Duration::from_secs(value.parse().map_err(io::Error::other)?),
             "name" => name(value)?,
+            "arguments" => std::fs::write(value, arguments()?)?,
+            "child" => drop(Command::new(value).spawn()?),
+            "port" => serve(value.parse().map_err(io::Error::other)?)?,
             "roll" => roll = Some(value.to_owned()),
             _ => return Err(io::Error::other(format!("what is {key}?"))),
         }
@@ -41,6 +49,25 @@ fn main() -> io::Result<()> {
         enter(Path::new(&roll))?;
     }
     std::thread::sleep(life);
+    Ok(())
+}
+
+fn arguments() -> io::Result<Vec<u8>> {
+    let all: Vec<String> = std::env::args().skip(1).collect();
+    Ok(serde_json::to_vec(&all)?)
+}
+
+fn serve(port: u16) -> io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            // Whoever has left already needs no answer.
+            let _ = stream.and_then(|mut stream| {
+                let _request = stream.read(&mut [0; 4096])?;
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            });
+        }
+    });
     Ok(())
 }
 

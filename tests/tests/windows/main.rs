@@ -11,8 +11,14 @@
     reason = "a test drives real programs, and polls them"
 )]
 
+mod arguments;
 mod bench;
 
 mod cleaning;
 mod deaths;
+mod escapes;
+mod groups;
 mod launch;
+mod loop_iteration;
+mod stand_in;
+mod state;

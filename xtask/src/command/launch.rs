@@ -15,7 +15,7 @@ use proc_core::lending::Lending;
 use proc_core::report::{Event, Exit};
 use proc_core::run::{AfterTest, Run, RunError, interrupt_on_signals};
 use proc_core::scope::Scope;
-use proc_core::spawn::{CommandLine, resolve};
+use proc_core::spawn::{CommandLine, fits, resolve};
 use proc_core::status::ExitStatus;
 use proc_core::table::{COOKIE, Process};
 
@@ -211,6 +211,7 @@ impl Launch {
             return Ok(None);
         };
         let program = resolve(program, directory, &[programs.folder().to_owned()])?;
+        fits(program.as_os_str(), &self.test[1..])?;
         Ok(Some(program))
     }
 

@@ -188,7 +188,7 @@ fn profile(section: &mut Section<'_, '_>, base: Option<&Profile>, folder: &Path)
     let mut profile = base.cloned().unwrap_or_default();
     let some_path = |node: &Node<'_>| path(node, folder).map(Some);
     section.set("program", &mut profile.program, |node| {
-        value::filled(node).map(Some)
+        value::path(node).map(Some)
     });
     section.set("project", &mut profile.project, some_path);
     section.set("args", &mut profile.args, |node| {
@@ -310,7 +310,7 @@ fn existing_folder(node: &Node<'_>, folder: &Path) -> Read<PathBuf> {
 }
 
 fn path(node: &Node<'_>, folder: &Path) -> Read<PathBuf> {
-    Ok(find::absolute(&folder.join(value::filled(node)?)))
+    Ok(find::absolute(&folder.join(value::path(node)?)))
 }
 
 /// The parser's own words, in this tool's manner.

@@ -7,6 +7,8 @@ mod launching;
 mod loading;
 mod mistakes;
 mod profiles;
+#[cfg(windows)]
+mod windows;
 
 /// Reads a text as the file `xtask.toml` of a folder that holds nothing else.
 fn parse(text: &str) -> Result<Config, Invalid> {

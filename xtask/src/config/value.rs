@@ -12,6 +12,7 @@ use super::error::Fault;
 use super::nearest::nearest;
 use super::placeholder;
 use super::section::{Node, Read, in_order};
+use super::windows;
 
 /// Any text.
 pub(super) fn text<'t>(node: &'t Node<'t>) -> Read<&'t str> {
@@ -30,6 +31,15 @@ pub(super) fn filled(node: &Node<'_>) -> Read<String> {
         "" => fault(node, "must not be empty"),
         text => Ok(text.to_owned()),
     }
+}
+
+/// Text that is a path, or the name of a program.
+pub(super) fn path(node: &Node<'_>) -> Read<String> {
+    let text = filled(node)?;
+    if std::env::consts::OS != "windows" {
+        return Ok(text);
+    }
+    windows::plain(&text).or_else(|why| fault(node, why))
 }
 
 /// Text in which each placeholder is known.

@@ -40,6 +40,8 @@ pub struct BoundsSpec {
 pub struct Bounds<'a> {
     /// As given and as resolved.
     roots: [String; 2],
+    /// Whether they are paths of Windows, and those of its processes are too.
+    is_windows: bool,
     projects: Vec<String>,
     others: Vec<String>,
     marks: Vec<String>,
@@ -94,6 +96,7 @@ impl<'a> Bounds<'a> {
             others,
             marks: spec.marks.clone(),
             known: RefCell::default(),
+            is_windows: spec.root.to_str().is_some_and(paths::is_windows),
             roots: [given, resolved],
             resolve,
         })
@@ -102,6 +105,20 @@ impl<'a> Bounds<'a> {
     /// The root, with all links followed.
     pub(super) fn root(&self) -> &Path {
         Path::new(&self.roots[1])
+    }
+
+    /// Whether a path that a process means stands for itself, without a working directory.
+    pub(super) fn is_absolute(&self, text: &str) -> bool {
+        if self.is_windows {
+            paths::is_windows(&text.replace('/', "\\"))
+        } else {
+            paths::is_absolute(text)
+        }
+    }
+
+    /// What stands between the folders in a variable of a process's environment.
+    pub(super) fn list_separator(&self) -> char {
+        if self.is_windows { ';' } else { ':' }
     }
 
     /// Whether it has an Unreal project.
@@ -131,7 +148,7 @@ impl<'a> Bounds<'a> {
             return false;
         };
         // Wine finds a file in whatever case it is called.
-        let is_wine = paths::is_windows(text) && !paths::is_windows(&self.roots[0]);
+        let is_wine = paths::is_windows(text) && !self.is_windows;
         self.projects.iter().any(|project| {
             *project == resolved || is_wine && project.to_lowercase() == resolved.to_lowercase()
         })
@@ -200,7 +217,7 @@ impl<'a> Bounds<'a> {
         directory: Option<&Path>,
         must_exist: bool,
     ) -> Result<(String, String), UnknownReason> {
-        let text = self.without_wine(text)?;
+        let text = self.native(text)?;
         let raw = if paths::is_absolute(&text) {
             text.into_owned()
         } else {
@@ -221,9 +238,15 @@ impl<'a> Bounds<'a> {
         Ok((given, resolved.ok_or(UnknownReason::NotText)?))
     }
 
-    /// Wine shows the root of the file system as drive `Z:`; where its other drives lie, its own settings say.
-    fn without_wine<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, UnknownReason> {
-        if paths::is_windows(&self.roots[0]) || !paths::is_windows(text) {
+    /// A path as it is to be understood where the scope lies.
+    ///
+    /// Windows takes both separators. Wine shows the root of the file system as drive `Z:`; where its other drives lie,
+    /// its own settings say.
+    fn native<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, UnknownReason> {
+        if self.is_windows {
+            return Ok(text.replace('/', "\\").into());
+        }
+        if !paths::is_windows(text) {
             return Ok(text.into());
         }
         match paths::drive(text) {

@@ -139,7 +139,9 @@ impl<'a> Matcher<'a> {
                 self.bounds
                     .is_called_after_project(paths::program_name(path))
                     && match self.bounds.locate(path, None, false) {
-                        Place::Inside(inside) => inside.split('/').any(|part| part == "Binaries"),
+                        Place::Inside(inside) => inside
+                            .split('/')
+                            .any(|part| part.eq_ignore_ascii_case("Binaries")),
                         Place::Outside(_) | Place::Unknown(_) => false,
                     }
             })

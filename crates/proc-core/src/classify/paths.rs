@@ -74,13 +74,24 @@ pub(super) fn join(directory: &str, text: &str) -> Option<String> {
     if is_windows(directory) {
         // Relative to the current drive, or to a drive's own directory, which nobody outside can know.
         if text.starts_with(['/', '\\']) {
-            return drive(directory).map(|(letter, _)| format!("{letter}:{text}"));
+            return volume(directory).map(|volume| format!("{volume}{text}"));
         }
         if drive(text).is_some() {
             return None;
         }
     }
     is_absolute(directory).then(|| format!("{}/{text}", directory.trim_end_matches('/')))
+}
+
+/// What a path of Windows begins with: its drive, or its server and share.
+fn volume(text: &str) -> Option<&str> {
+    if drive(text).is_some() {
+        return text.get(..2);
+    }
+    let share = text.strip_prefix(r"\\")?;
+    let mut ends = share.match_indices(['/', '\\']).map(|(at, _)| at + 2);
+    let _server = ends.next()?;
+    text.get(..ends.next().unwrap_or(text.len()))
 }
 
 /// What leads from a normal folder to a normal path: empty for the folder itself, `None` for a path outside.
@@ -133,7 +144,10 @@ mod tests {
             ("/a", "b", Some("/a/b")),
             ("/", "b", Some("/b")),
             ("/a", "/b", Some("/b")),
-            (r"C:\a", r"\b", Some(r"c:\b")),
+            (r"C:\a", r"\b", Some(r"C:\b")),
+            (r"\\server\share\a", r"\b", Some(r"\\server\share\b")),
+            (r"\\server\share", r"\b", Some(r"\\server\share\b")),
+            (r"\\server", r"\b", None),
             (r"C:\a", "b", Some(r"C:\a/b")),
             (r"C:\a", r"D:\b", Some(r"D:\b")),
             (r"C:\a", "D:b", None),

@@ -249,9 +249,11 @@ impl Scripts {
         let closed: Vec<&str> = closed_folders(path).collect();
         self.set.matches(path).into_iter().any(|index| {
             let pattern = self.patterns.get(index).map_or("", String::as_str);
-            closed
-                .iter()
-                .all(|folder| pattern.split('/').any(|part| part == *folder))
+            closed.iter().all(|folder| {
+                pattern
+                    .split('/')
+                    .any(|part| part.eq_ignore_ascii_case(folder))
+            })
         })
     }
 }

@@ -117,7 +117,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn script(&self, path: &str, behind: &[String]) -> Work {
         // A relative path was meant for the directory in which the process started, which it may have left.
-        let must_exist = !paths::is_absolute(path) && !self.is_where_it_began();
+        let must_exist = !self.bounds.is_absolute(path) && !self.is_where_it_began();
         match self.locate(path, must_exist) {
             Place::Inside(inside) if self.is_in_environment(&inside) => Work::Nothing,
             Place::Inside(_) if self.was_elsewhere(path) => Work::Unknown(UnknownReason::Ambiguous),
@@ -151,7 +151,7 @@ impl Reader<'_> {
         else {
             return false;
         };
-        paths::is_absolute(&began)
+        self.bounds.is_absolute(&began)
             && self.bounds.true_path(Path::new(&began)).as_deref() == Some(now)
     }
 
@@ -159,8 +159,8 @@ impl Reader<'_> {
     /// it may have come here since.
     fn was_elsewhere(&self, path: &str) -> bool {
         let began = self.subject.shell_directory().unwrap_or_default();
-        !paths::is_absolute(path)
-            && paths::is_absolute(&began)
+        !self.bounds.is_absolute(path)
+            && self.bounds.is_absolute(&began)
             && matches!(
                 self.bounds.locate(path, Some(Path::new(&began)), true),
                 Place::Outside(_)
@@ -186,7 +186,9 @@ impl Reader<'_> {
         let stem = module.replace('.', "/");
         let variable = search.variable.then(|| self.subject.module_path());
         let variable = variable.flatten().unwrap_or_default();
-        let named = variable.split(':').filter(|_| !variable.is_empty());
+        let named = variable
+            .split(self.bounds.list_separator())
+            .filter(|_| !variable.is_empty());
         for folder in search.directory.then_some("").into_iter().chain(named) {
             let folder = if folder.is_empty() { "." } else { folder };
             for file in [

@@ -33,6 +33,7 @@ impl Guardian {
             reason: reason.into(),
             grace_ms: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
         });
+        self.containment.begin_to_end();
         let in_a_hurry = self.settle(inbox);
         let grace = if in_a_hurry { Duration::ZERO } else { grace };
         let present = self.present().unwrap_or_default();

@@ -86,7 +86,7 @@ fn obtain(
             Starter::Here
         }
         Mechanism::Job => {
-            containment.make_job()?;
+            containment.make_job(run)?;
             Starter::Here
         }
         Mechanism::Pidns => {

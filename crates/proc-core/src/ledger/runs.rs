@@ -326,6 +326,20 @@ mod tests {
     }
 
     #[test]
+    fn a_log_that_somebody_reads_keeps_no_other_run_from_being_pruned() {
+        let folder = tempfile::tempdir().unwrap();
+        let (scope, run) = scope_of_a_closed_run(folder.path(), vec![]);
+        let log = run.join("demo-1.log");
+        fs::write(&log, "").unwrap();
+        let reader = File::open(&log).unwrap();
+        Runs::read(&scope).unwrap().prune(&scope, 0);
+        // What may be left of it on a system that keeps open files is no run any more.
+        assert!(Runs::read(&scope).unwrap().known.is_empty());
+        assert!(Runs::read(&scope).unwrap().damaged.is_empty());
+        drop(reader);
+    }
+
+    #[test]
     fn what_never_began_and_what_was_set_aside_long_ago_is_pruned() {
         let folder = tempfile::tempdir().unwrap();
         let scope = Scope::open_in(folder.path(), &folder.path().join("state")).unwrap();

@@ -142,6 +142,10 @@ impl Builder {
             );
             return Err(RunError::Invalid(text));
         }
+        for client in &self.clients {
+            spawn::fits(&client.line.program, &client.line.arguments)
+                .map_err(|error| RunError::Invalid(error.to_string()))?;
+        }
         let clients = self.clients.clone();
         let stagger = self.stagger;
         let (mut run, guardian) = self.open()?;

@@ -4,6 +4,7 @@ mod bind;
 mod control;
 mod files;
 mod launch;
+mod look;
 mod signal;
 mod stage;
 
@@ -11,5 +12,6 @@ pub(crate) use bind::*;
 pub(crate) use control::*;
 pub(crate) use files::*;
 pub(crate) use launch::*;
+pub(crate) use look::*;
 pub(crate) use signal::*;
 pub(crate) use stage::*;

@@ -346,52 +346,6 @@ fn a_program_of_ones_own_is_told_by_its_place() {
 }
 
 #[test]
-fn windows_paths_are_compared_as_windows_does() {
-    let resolve = |_: &Path| None;
-    let spec = BoundsSpec {
-        root: r"C:\Games\My".into(),
-        projects: vec![r"C:\Games\My\My.uproject".into()],
-        others: Vec::new(),
-        ..BoundsSpec::default()
-    };
-    let bounds = Bounds::new(&spec, &resolve).unwrap();
-    let rules = rules();
-    let mut game = process(
-        7,
-        1,
-        r"D:\UE\UnrealEditor.exe",
-        "UnrealEditor.exe my.UPROJECT -game",
-    );
-    game.directory = Some(r"c:\games\MY".into());
-    let mut script = process(
-        8,
-        1,
-        r"C:\Python311\python.exe",
-        r"python.exe c:/games/my/Tools/Watch.PY",
-    );
-    script.directory = Some(r"C:\".into());
-    let caller = process(CALLER, 1, r"C:\xtask.exe", "xtask");
-    let subjects = [game, script, caller];
-    let classifier = Classifier::new(
-        subjects.iter().map(|facts| facts as &dyn Subject),
-        Premises {
-            caller: Caller { pid: CALLER },
-            bounds: &bounds,
-            rules: &rules,
-            runs: &[],
-            all_users: false,
-        },
-    )
-    .unwrap();
-    let says = |pid| classifier.explain(pid, &every_group()).unwrap().text;
-    assert_eq!(says(7), HERE);
-    assert_eq!(
-        says(8),
-        "belongs to group monitor: runs a script of this scope"
-    );
-}
-
-#[test]
 fn bounds_that_hold_everything_are_refused() {
     let resolve = |_: &Path| None;
     for root in ["/", r"C:\", "relative", "/a/.."] {

@@ -16,6 +16,10 @@ impl Job {
         match *self {}
     }
 
+    pub(crate) fn serves(&self, _pid: u32) -> bool {
+        match *self {}
+    }
+
     pub(crate) fn kill(&self) -> io::Result<()> {
         match *self {}
     }

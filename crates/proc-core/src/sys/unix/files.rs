@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use etcetera::BaseStrategy;
 use rustix::fs::Access;
 
 /// The file names under which a program of this name may be found.
@@ -17,6 +18,16 @@ pub(crate) fn executable_names(path: &Path) -> Vec<PathBuf> {
 /// Whether this user may execute a file.
 pub(crate) fn may_execute(path: &Path) -> bool {
     rustix::fs::access(path, Access::EXEC_OK).is_ok()
+}
+
+/// Where programs keep their state that is of use on this machine only.
+pub(crate) fn state_base(folders: &impl BaseStrategy) -> PathBuf {
+    folders.state_dir().unwrap_or_else(|| folders.data_dir())
+}
+
+/// How long a command line may be. There is none: a process gets its arguments one by one.
+pub(crate) fn longest_command_line(_program: &Path) -> Option<usize> {
+    None
 }
 
 /// Makes a folder, and those above it, that only this user can enter. One that is there already must be this user's.

@@ -42,6 +42,9 @@ const REQUEST: usize = 3;
 /// Those that this process has started and not collected yet. An open handle keeps a PID from being used again.
 static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 
+/// Those that were collected. Their PIDs stay theirs, so that whoever names one as its parent means it.
+static COLLECTED: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+
 static PORT: OnceLock<OwnedHandle> = OnceLock::new();
 
 /// Takes charge of a process that was started suspended: puts it where it belongs, and lets it go on.
@@ -71,7 +74,10 @@ pub(crate) fn reap() -> io::Result<Reaped> {
         if children[index].try_wait()?.is_some() {
             let mut child = children.swap_remove(index);
             let code = child.wait()?.code().unwrap_or(-1);
-            return Ok(Reaped::Exited(child.id(), ExitStatus::Code(code)));
+            let pid = child.id();
+            let mut collected = COLLECTED.lock().unwrap_or_else(PoisonError::into_inner);
+            collected.push(child);
+            return Ok(Reaped::Exited(pid, ExitStatus::Code(code)));
         }
     }
     Ok(Reaped::NoneYet)

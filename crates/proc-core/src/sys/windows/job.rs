@@ -21,8 +21,9 @@ use windows_sys::Win32::System::Threading::{
 
 use super::call::{check, owned, raw};
 use super::children::{KILLED, port_for_job};
-use super::launch::root_folder;
-use super::process::{image, open, open_for, pids};
+use super::files::root_folder;
+use super::listing::pids;
+use super::process::{image, open, open_for};
 
 /// The job of a run.
 #[derive(Debug)]
@@ -109,6 +110,12 @@ impl Job {
             }
         }
         Ok(members)
+    }
+
+    /// Whether a process is the system's own, which serves the console of others.
+    #[expect(clippy::unused_self, reason = "only where there are jobs it matters")]
+    pub(crate) fn serves(&self, pid: u32) -> bool {
+        open(pid).is_ok_and(|process| serves_console(&process))
     }
 
     /// Ends all members.

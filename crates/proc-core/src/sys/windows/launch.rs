@@ -1,13 +1,9 @@
-//! How a new process is started, and where programs and folders are.
+//! How a new process is started.
 
-use std::ffi::OsString;
 use std::io;
 use std::os::windows::process::CommandExt;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, ERROR_PATH_NOT_FOUND};
-use windows_sys::Win32::Storage::FileSystem::CreateDirectoryW;
 use windows_sys::Win32::System::ProcessStatus::K32EmptyWorkingSet;
 use windows_sys::Win32::System::Threading::{
     CREATE_BREAKAWAY_FROM_JOB, CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, CREATE_SUSPENDED,
@@ -15,9 +11,7 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use super::absent::Cgroup;
-use super::call::{check, is, wide};
 use super::job::Job;
-use super::user::Private;
 use crate::guarantee::Mechanism;
 
 /// All mechanisms of this system.
@@ -58,63 +52,6 @@ pub(crate) fn set_apart(command: &mut Command, attempt: usize) -> bool {
         _ => return false,
     };
     true
-}
-
-/// A folder that is always there, and in nobody's way.
-pub(crate) fn root_folder() -> PathBuf {
-    let folder = std::env::var_os("SystemRoot").unwrap_or_else(|| "C:\\".into());
-    PathBuf::from(folder)
-}
-
-/// The file names under which a program of this name may be found.
-pub(crate) fn executable_names(path: &Path) -> Vec<PathBuf> {
-    let extensions = std::env::var("PATHEXT").unwrap_or_else(|_| ".COM;.EXE;.BAT;.CMD".into());
-    let mut names = vec![path.to_owned()];
-    names.extend(
-        extensions
-            .split(';')
-            .filter(|end| !end.is_empty())
-            .map(|end| {
-                let mut name = OsString::from(path);
-                name.push(end.to_ascii_lowercase());
-                PathBuf::from(name)
-            }),
-    );
-    names
-}
-
-/// Whether this user may execute a file. Nothing tells before it is tried.
-pub(crate) fn may_execute(_path: &Path) -> bool {
-    true
-}
-
-/// Makes a folder, and those above it, that only this user can enter.
-pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
-    let private = Private::new()?;
-    match make_folder(path, &private) {
-        Err(error) if is(&error, ERROR_PATH_NOT_FOUND) => {
-            let above = path.parent().ok_or(error)?;
-            make_private_folder(above)?;
-            make_folder(path, &private)
-        }
-        result => result,
-    }
-}
-
-fn make_folder(path: &Path, private: &Private) -> io::Result<()> {
-    let name = wide(path);
-    let attributes = private.attributes();
-    // SAFETY: the name ends with a zero, and the attributes refer to what `private` holds.
-    let made = check(unsafe { CreateDirectoryW(name.as_ptr(), &raw const attributes) });
-    match made {
-        Err(error) if is(&error, ERROR_ALREADY_EXISTS) && path.is_dir() => Ok(()),
-        result => result,
-    }
-}
-
-/// A path from the bytes that it was written as.
-pub(crate) fn path_from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
-    String::from_utf8(bytes).ok().map(PathBuf::from)
 }
 
 /// Gives back the memory that this process has mapped and does not need while it waits.

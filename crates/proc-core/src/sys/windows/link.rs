@@ -29,7 +29,8 @@ use windows_sys::Win32::System::Pipes::{
 use windows_sys::core::BOOL;
 
 use super::call::{Event, check, is, owned, raw, wait_for_either, wide};
-use super::user::{Private, own_user, owner};
+use super::private::Private;
+use super::user::{own_user, owner};
 use crate::sys::Peer;
 
 /// How much may have been said and not heard yet.

@@ -1,7 +1,8 @@
 //! Looking at processes, each through a handle of its own.
 //!
 //! Every function answers `None` where the process is gone or may not be looked at; callers treat both as "nothing is
-//! known", which never selects a process for anything.
+//! known", which never selects a process for anything. What the system lists of each process (`listing.rs`) is known of
+//! those too that may not be opened.
 
 use std::ffi::OsString;
 use std::io;
@@ -10,15 +11,16 @@ use std::os::windows::io::OwnedHandle;
 use std::path::PathBuf;
 
 use windows_sys::Wdk::System::Threading::{NtQueryInformationProcess, ProcessBasicInformation};
-use windows_sys::Win32::Foundation::{FILETIME, STATUS_SUCCESS};
-use windows_sys::Win32::System::ProcessStatus::K32EnumProcesses;
+use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, FILETIME, STATUS_SUCCESS};
+use windows_sys::Win32::System::RemoteDesktop::ProcessIdToSessionId;
 use windows_sys::Win32::System::Threading::{
     GetProcessTimes, OpenProcess, PROCESS_ACCESS_RIGHTS, PROCESS_BASIC_INFORMATION,
     PROCESS_NAME_WIN32, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE,
     QueryFullProcessImageNameW,
 };
 
-use super::call::{check, has_ended, owned, raw};
+use super::call::{check, has_ended, is, owned, raw};
+use super::listing::{is_kernel, stats};
 use crate::identity::{Boot, Identity};
 use crate::sys::Stat;
 
@@ -32,25 +34,6 @@ pub(crate) fn boot() -> io::Result<Boot> {
 #[expect(clippy::unnecessary_wraps, reason = "other systems have to ask")]
 pub(crate) fn pid_namespace() -> io::Result<u64> {
     Ok(0)
-}
-
-/// All PIDs.
-pub(crate) fn pids() -> io::Result<Vec<u32>> {
-    let mut pids = vec![0; 1024];
-    loop {
-        let size = u32::try_from(size_of_val(pids.as_slice())).map_err(io::Error::other)?;
-        let mut written = 0;
-        // SAFETY: the memory is as long as is said.
-        check(unsafe { K32EnumProcesses(pids.as_mut_ptr(), size, &raw mut written) })?;
-        if written < size {
-            pids.truncate(written as usize / size_of::<u32>());
-            // The idle process is none.
-            pids.retain(|pid| *pid != 0);
-            return Ok(pids);
-        }
-        // There may be more than there was room for.
-        pids.resize(pids.len() * 2, 0);
-    }
 }
 
 /// The system keeps no lists of children.
@@ -70,24 +53,39 @@ pub(super) fn open_for(pid: u32, rights: PROCESS_ACCESS_RIGHTS) -> io::Result<Ow
 
 /// Lineage and creation time of a process.
 pub(crate) fn stat(pid: u32, boot: Boot) -> Option<Stat> {
-    let process = open(pid).ok()?;
+    let process = match open(pid) {
+        Ok(process) => process,
+        Err(error) if is(&error, ERROR_ACCESS_DENIED) => {
+            return stats(boot).ok()?.find(|stat| stat.identity.pid == pid);
+        }
+        Err(_) => return None,
+    };
     let identity = Identity {
         pid,
         start: creation_time(&process)?,
         boot,
     };
+    let parent = parent(&process)?;
     let path = image(&process);
     let name = path.as_ref().and_then(|path| path.file_name());
+    let short_name = name.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     Some(Stat {
         identity,
-        parent: parent(&process)?,
+        parent,
         group: 0,
-        session: 0,
+        session: session(pid)?,
         zombie: has_ended(&process),
         uninterruptible: false,
-        kernel: false,
-        short_name: name.map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        kernel: is_kernel(pid, parent, &short_name),
+        short_name,
     })
+}
+
+fn session(pid: u32) -> Option<u32> {
+    let mut session = 0;
+    // SAFETY: the result goes to live memory.
+    check(unsafe { ProcessIdToSessionId(pid, &raw mut session) }).ok()?;
+    Some(session)
 }
 
 /// When a process was created, in units of 100 ns.

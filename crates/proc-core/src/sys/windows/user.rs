@@ -4,31 +4,30 @@ use std::io;
 use std::os::windows::io::OwnedHandle;
 use std::sync::OnceLock;
 
-use windows_sys::Win32::Foundation::{HANDLE, LocalFree};
-use windows_sys::Win32::Security::Authorization::{
-    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
-};
-use windows_sys::Win32::Security::{
-    GetTokenInformation, PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES, TOKEN_QUERY, TOKEN_USER,
-    TokenUser,
-};
+use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, HANDLE, LocalFree};
+use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
+use windows_sys::Win32::Security::{GetTokenInformation, PSID, TOKEN_QUERY, TOKEN_USER, TokenUser};
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
-use super::call::{check, owned, raw, read_text, wide};
+use super::call::{check, is, owned, raw, read_text};
 use super::process::open;
 
 /// A user, as a text: `S-1-5-21-…-1001`.
-type Sid = String;
+pub(super) type Sid = String;
 
 /// The user on whose behalf this process acts.
 pub(crate) fn own_user() -> u32 {
     own_sid().map_or(NOBODY, last_number)
 }
 
-/// The user that owns a process.
+/// The user that owns a process. Who may not be asked is somebody else: another user, or this one with more rights, who is
+/// as far out of reach.
 pub(crate) fn owner(pid: u32) -> Option<u32> {
-    let process = open(pid).ok()?;
-    let sid = sid_of(raw(&process)).ok()?;
+    let sid = match open(pid).and_then(|process| sid_of(raw(&process))) {
+        Ok(sid) => sid,
+        Err(error) if is(&error, ERROR_ACCESS_DENIED) => return Some(NOBODY),
+        Err(_) => return None,
+    };
     let number = last_number(&sid);
     // Accounts of two machines may share their last number, and only one's own means "own".
     let is_double = number == own_user() && own_sid() != Some(sid.as_str());
@@ -65,8 +64,18 @@ fn sid_of(process: HANDLE) -> io::Result<Sid> {
     let user = token_user(&token)?;
     // SAFETY: the system has written a `TOKEN_USER` at the start of this memory, which is aligned for one.
     let sid = unsafe { (*user.as_ptr().cast::<TOKEN_USER>()).User.Sid };
-    let mut text = std::ptr::null_mut();
     // SAFETY: the identifier lies in the memory that `user` holds.
+    unsafe { sid_text(sid) }
+}
+
+/// A security identifier as a text.
+///
+/// # Safety
+///
+/// It has to be one.
+pub(super) unsafe fn sid_text(sid: PSID) -> io::Result<Sid> {
+    let mut text = std::ptr::null_mut();
+    // SAFETY: whoever calls this knows that it is an identifier.
     check(unsafe { ConvertSidToStringSidW(sid, &raw mut text) })?;
     // SAFETY: the system has written a text there that ends with a zero.
     let sid = unsafe { read_text(text) };
@@ -92,44 +101,4 @@ fn token_user(token: &OwnedHandle) -> io::Result<Vec<u64>> {
         )
     })?;
     Ok(memory)
-}
-
-/// Who may open something: this process's user alone.
-pub(super) struct Private {
-    descriptor: PSECURITY_DESCRIPTOR,
-}
-
-impl Private {
-    /// For a pipe or a folder; of a folder also for what is made in it.
-    pub(super) fn new() -> io::Result<Self> {
-        let sid = own_sid().ok_or_else(|| io::Error::other("this process has no user"))?;
-        let rules = wide(format!("D:P(A;OICI;GA;;;{sid})"));
-        let mut descriptor = std::ptr::null_mut();
-        // SAFETY: the text ends with a zero, and the result goes to live memory.
-        check(unsafe {
-            ConvertStringSecurityDescriptorToSecurityDescriptorW(
-                rules.as_ptr(),
-                SDDL_REVISION_1,
-                &raw mut descriptor,
-                std::ptr::null_mut(),
-            )
-        })?;
-        Ok(Self { descriptor })
-    }
-
-    /// For a call. A handle that is made with it is not inherited.
-    pub(super) fn attributes(&self) -> SECURITY_ATTRIBUTES {
-        SECURITY_ATTRIBUTES {
-            nLength: u32::try_from(size_of::<SECURITY_ATTRIBUTES>()).unwrap_or(0),
-            lpSecurityDescriptor: self.descriptor,
-            bInheritHandle: 0,
-        }
-    }
-}
-
-impl Drop for Private {
-    fn drop(&mut self) {
-        // SAFETY: the system has allocated it for this value alone.
-        unsafe { LocalFree(self.descriptor) };
-    }
 }

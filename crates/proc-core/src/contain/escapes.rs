@@ -1,0 +1,62 @@
+//! Who has got out of a job: started on behalf of a member by somebody who is none.
+//!
+//! A job holds whatever its members start. But a member can have another program start something: a service, a broker,
+//! a task scheduler. Such a process is known where its environment names the run, or where the system names a member as
+//! the one that has started it.
+
+use std::collections::BTreeSet;
+
+use crate::identity::Identity;
+use crate::table::{Process, Table};
+
+/// What tells a run's processes, wherever they are.
+#[derive(Debug)]
+pub(super) struct Escapes {
+    run: String,
+    guardian: Identity,
+    /// What the guardian has started. It keeps their PIDs from being used again, so that none of them is anybody else's.
+    members: Vec<Identity>,
+}
+
+impl Escapes {
+    pub(super) fn new(run: &str, guardian: Identity) -> Self {
+        Self {
+            run: run.to_owned(),
+            guardian,
+            members: Vec::new(),
+        }
+    }
+
+    pub(super) fn add_member(&mut self, member: Identity) {
+        self.members.push(member);
+    }
+
+    /// Those of the run that are not among the `contained`, with all that they have started.
+    pub(super) fn look(&self, table: &Table, contained: &[Identity]) -> Vec<Identity> {
+        let is_outside = |process: &&Process| {
+            // Nothing of the run is older than its guardian.
+            process.identity().start >= self.guardian.start
+                && process.identity() != self.guardian
+                && !process.is_zombie()
+                && !process.is_kernel()
+                && !contained.contains(&process.identity())
+                && process.is_own()
+        };
+        let found = table
+            .iter()
+            .filter(is_outside)
+            .filter(|process| self.started(process) || process.cookie() == Some(&self.run));
+        let mut pids: BTreeSet<u32> = found.map(|process| process.identity().pid).collect();
+        pids.extend(table.descendants(&pids));
+        let processes = pids.iter().filter_map(|pid| table.get(*pid));
+        let outside = processes.filter(is_outside);
+        outside.map(Process::identity).collect()
+    }
+
+    /// Whether a member has started a process.
+    fn started(&self, process: &Process) -> bool {
+        self.members.iter().any(|member| {
+            member.pid == process.parent() && member.start <= process.identity().start
+        })
+    }
+}

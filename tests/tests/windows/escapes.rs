@@ -1,0 +1,96 @@
+//! What is of a run and not in its job, because somebody else has started it for the run.
+
+use std::path::Path;
+
+use proc_core::identity::Identity;
+
+use crate::bench::{Bench, binaries, cast, expect_gone, kill, named};
+use crate::stand_in::{StandIn, assert_alive, assert_gone, start};
+
+const LAUNCH: [&str; 7] = [
+    "launch",
+    "--base-port",
+    "auto",
+    "--format",
+    "json",
+    "--clients",
+    "1",
+];
+
+/// What somebody starts outside of the run's job, after it began: of the run, and of another one.
+fn outside(
+    run: &str,
+    folder: &Path,
+) -> ([(&'static str, StandIn); 2], [(&'static str, StandIn); 2]) {
+    let program = binaries().join("stand-in.exe");
+    let child = format!("--stand-in-child={}", program.display());
+    let with = |value: &str, arguments: &[&str]| {
+        start(&program, folder, arguments, &[("XTASK_RUN_ID", value)])
+    };
+    (
+        [
+            ("one that names the run", with(run, &[])),
+            ("one with a child", with(run, &[&child])),
+        ],
+        [
+            (
+                "one that names another run",
+                with("20200101-000000-00000000", &[]),
+            ),
+            (
+                "one that names none",
+                start::<&str>(&program, folder, [], &[]),
+            ),
+        ],
+    )
+}
+
+fn children(parent: &StandIn) -> Vec<Identity> {
+    let table = proc_core::table::Table::read().unwrap();
+    let pids = table.descendants(&[parent.pid()].into());
+    let found = pids.iter().filter_map(|pid| table.get(*pid));
+    found.map(proc_core::table::Process::identity).collect()
+}
+
+#[test]
+fn the_end_of_a_run_reaches_what_names_it() {
+    let bench = Bench::new();
+    let mut launch = bench.start(&LAUNCH);
+    launch.wait_for("client_ready", 1);
+    let run = named(&launch.events(), "run_started")[0]["run"].clone();
+    let (escaped, innocent) = outside(run.as_str().unwrap(), &bench.root());
+    let child = children(&escaped[1].1);
+    assert_eq!(child.len(), 1);
+    let (guardian, clients, ports) = cast(&launch.events());
+    launch.kill();
+    let all = [&[guardian], &clients[..], &child, &identities(&escaped)].concat();
+    expect_gone(&all, &ports);
+    assert_gone(&escaped);
+    assert_alive(&innocent);
+}
+
+#[test]
+fn the_next_command_reaches_what_names_a_run_whose_guardian_was_killed() {
+    let bench = Bench::new();
+    let mut launch = bench.start(&LAUNCH);
+    launch.wait_for("client_ready", 1);
+    let run = named(&launch.events(), "run_started")[0]["run"].clone();
+    let (escaped, innocent) = outside(run.as_str().unwrap(), &bench.root());
+    let (guardian, clients, ports) = cast(&launch.events());
+    kill(&guardian);
+    // Unless it has ended the rest already.
+    launch.kill();
+    let finished = bench.run(&["preflight", "--base-port", "auto"]);
+    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
+    expect_gone(
+        &[&[guardian], &clients[..], &identities(&escaped)].concat(),
+        &ports,
+    );
+    assert_alive(&innocent);
+    let status = bench.document(&["status"]);
+    assert_eq!(status["runs"], serde_json::json!([]), "{status}");
+}
+
+fn identities(all: &[(&str, StandIn)]) -> Vec<Identity> {
+    all.iter().map(|(_, one)| one.identity).collect()
+}

@@ -1,0 +1,68 @@
+//! State: where it lies, and that it can be looked at while it is written.
+
+use std::fs::{self, File};
+use std::process::{Command, Stdio};
+
+use wait_timeout::ChildExt;
+
+use crate::bench::{Bench, PATIENCE, binaries, cast, expect_gone, named};
+
+#[test]
+fn state_lies_where_it_stays_on_this_machine() {
+    let bench = Bench::new();
+    let local = tempfile::tempdir().unwrap();
+    let mut child = Command::new(binaries().join("xtask.exe"))
+        .arg("cleanup")
+        .current_dir(bench.root())
+        .env_remove("XTASK_STATE_DIR")
+        .env("LOCALAPPDATA", local.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = child.wait_timeout(PATIENCE).unwrap().unwrap();
+    assert!(status.success(), "{status}");
+    let scopes = fs::read_dir(local.path().join("clean-slate/scopes")).unwrap();
+    assert_eq!(scopes.count(), 1);
+}
+
+#[test]
+fn ledger_and_logs_of_a_live_run_can_be_read_and_keep_nobody_from_ending_it() {
+    let bench = Bench::new();
+    let launch = [
+        "launch",
+        "--base-port",
+        "auto",
+        "--format",
+        "json",
+        "--clients",
+        "1",
+    ];
+    let mut launch = bench.start(&launch);
+    launch.wait_for("client_ready", 1);
+    let started = named(&launch.events(), "run_started");
+    let folder = started[0]["folder"].as_str().unwrap().to_owned();
+    let files: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    let is_log = |path: &&std::path::PathBuf| path.ends_with("demo-1.log");
+    let log = files.iter().find(is_log).unwrap();
+    assert!(!fs::read(log).unwrap().is_empty());
+    let ledger = files.iter().find(|path| path.ends_with("ledger")).unwrap();
+    assert!(!fs::read(ledger).unwrap().is_empty());
+
+    // A person who follows a log.
+    let readers = [log, ledger].map(|path| File::open(path).unwrap());
+    let status = bench.document(&["status"]);
+    assert_eq!(status["runs"].as_array().unwrap().len(), 1, "{status}");
+    let (guardian, clients, ports) = cast(&launch.events());
+    launch.kill();
+    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+    let finished = bench.run(&["preflight", "--base-port", "auto"]);
+    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
+    let status = bench.document(&["status"]);
+    assert_eq!(status["runs"], serde_json::json!([]), "{status}");
+    drop(readers);
+}
