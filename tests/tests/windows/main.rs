@@ -16,3 +16,4 @@ mod bench;
 mod cleaning;
 mod deaths;
 mod launch;
+mod zoo;
