@@ -1,10 +1,10 @@
 //! A program that serves `/status` and misbehaves. See the library.
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 fn main() -> std::process::ExitCode {
     zoo::main()
 }
 
-/// What is bred here are the tricks of Linux.
-#[cfg(not(target_os = "linux"))]
+/// Nothing is bred for other systems.
+#[cfg(not(any(target_os = "linux", windows)))]
 fn main() {}

@@ -48,7 +48,12 @@ pub(crate) fn binaries() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     // target/…/<profile>/deps/<test>
     let folder = test.ancestors().nth(2).unwrap().to_owned();
-    for name in ["xtask.exe", "proc-guardian.exe", "demo-client.exe"] {
+    for name in [
+        "xtask.exe",
+        "proc-guardian.exe",
+        "demo-client.exe",
+        "zoo.exe",
+    ] {
         let path = folder.join(name);
         assert!(path.is_file(), "{} is not built", path.display());
     }

@@ -22,3 +22,4 @@ mod launch;
 mod loop_iteration;
 mod stand_in;
 mod state;
+mod zoo;
