@@ -14,5 +14,6 @@
 mod bench;
 
 mod cleaning;
+mod consoles;
 mod deaths;
 mod launch;

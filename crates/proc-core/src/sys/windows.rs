@@ -12,6 +12,7 @@ mod absent;
 mod ask;
 mod call;
 mod children;
+mod console;
 mod control;
 mod facts;
 mod job;
@@ -24,7 +25,9 @@ mod user;
 
 pub(crate) use super::absent::{Pipes, Tracker, pipes, sees};
 pub(crate) use absent::*;
+pub(crate) use ask::*;
 pub(crate) use children::*;
+pub(crate) use console::*;
 pub(crate) use control::*;
 pub(crate) use facts::*;
 pub(crate) use job::*;
