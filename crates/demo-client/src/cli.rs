@@ -66,11 +66,11 @@ pub(crate) struct ServeOptions {
     )]
     pub(crate) crash_code: u8,
 
-    /// Take notice of SIGTERM in the log only (Unix).
+    /// Take notice of SIGTERM in the log only; on Windows of Ctrl+C, Ctrl+Break and the closing of the console.
     #[arg(long, conflicts_with = "stop_after")]
     pub(crate) ignore_term: bool,
 
-    /// End this long after SIGTERM, with exit code 0 (Unix).
+    /// End this long after such a request, with exit code 0.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) stop_after: Option<Duration>,
 

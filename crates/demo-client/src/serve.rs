@@ -29,7 +29,7 @@ pub(crate) fn run(options: &ServeOptions) -> ExitCode {
         if let Err(error) = signals::on_terminate(move || {
             let _ = sender.send(Event::Terminate);
         }) {
-            log.error(&format!("cannot watch for SIGTERM: {error}"));
+            log.error(&format!("cannot watch for {}: {error}", signals::REQUEST));
             return ExitCode::from(FAILED);
         }
     }
@@ -156,11 +156,12 @@ fn listen(
 }
 
 fn terminate(stop_after: Option<Duration>, timeline: &mut Timeline, log: &Log) {
+    let request = signals::REQUEST;
     match stop_after {
-        None => log.info("SIGTERM ignored"),
-        Some(_) if timeline.stop.is_some() => log.info("SIGTERM again, still stopping"),
+        None => log.info(&format!("{request} ignored")),
+        Some(_) if timeline.stop.is_some() => log.info(&format!("{request} again, still stopping")),
         Some(after) => {
-            log.info(&format!("SIGTERM received, stopping in {after:?}"));
+            log.info(&format!("{request} received, stopping in {after:?}"));
             timeline.stop = Instant::now().checked_add(after);
         }
     }

@@ -222,13 +222,20 @@ impl Guardian {
                 member,
                 line,
                 log,
+                window,
                 port,
                 survive,
                 after,
             } => {
                 self.allow(member, &survive)?;
+                self.record(&Entry::Starting {
+                    member,
+                    program: line.program.to_string_lossy().into_owned(),
+                    port,
+                    survive,
+                })?;
                 let log = log.map(PathBuf::from);
-                let started = self.start(member, &line, log.as_deref(), port, survive)?;
+                let started = self.start(member, &line, log.as_deref(), window.as_deref())?;
                 if started && member == Member::Test {
                     self.after_test = after;
                 }
@@ -262,20 +269,13 @@ impl Guardian {
         member: Member,
         line: &spawn::CommandLine,
         log: Option<&Path>,
-        port: Option<u16>,
-        survive: Vec<String>,
+        window: Option<&str>,
     ) -> io::Result<bool> {
-        let program = line.program.to_string_lossy().into_owned();
-        self.record(&Entry::Starting {
-            member,
-            program,
-            port,
-            survive,
-        })?;
-        let output = match (log, &self.streams) {
-            (Some(log), _) => Output::Log(log),
-            (None, Some(streams)) => Output::Streams(streams),
-            (None, None) => Output::Nowhere,
+        let output = match (window, log, &self.streams) {
+            (Some(title), _, _) => Output::Window(title),
+            (None, Some(log), _) => Output::Log(log),
+            (None, None, Some(streams)) => Output::Streams(streams),
+            (None, None, None) => Output::Nowhere,
         };
         match spawn::start_member(line, &output, member, &self.containment, &self.starter) {
             Ok(identity) => {

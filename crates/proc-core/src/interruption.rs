@@ -12,24 +12,20 @@ pub fn hear() {
     crate::sys::hear_signals();
 }
 
-/// A signal that asks a launcher to end.
+/// What asks a launcher to end: a signal, or on Windows something that happens to its console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Interruption {
     /// Ctrl+C (`SIGINT`).
     Interrupt,
-    /// A request to end (`SIGTERM`).
+    /// A request to end (`SIGTERM`, Ctrl+Break).
     Terminate,
-    /// The terminal is gone (`SIGHUP`).
+    /// The terminal is gone (`SIGHUP`), its window was closed, or the user logs off.
     HangUp,
 }
 
 impl fmt::Display for Interruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Interrupt => "Ctrl+C (SIGINT)",
-            Self::Terminate => "SIGTERM",
-            Self::HangUp => "the end of the terminal (SIGHUP)",
-        })
+        f.write_str(crate::sys::name_of_interruption(*self))
     }
 }

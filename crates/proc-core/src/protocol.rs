@@ -35,6 +35,8 @@ pub(crate) enum Request {
         member: Member,
         line: CommandLine,
         log: Option<OsString>,
+        /// The title of a console window of its own, to which its output goes instead.
+        window: Option<String>,
         port: Option<u16>,
         /// Globs for the programs that it may leave behind.
         survive: Vec<String>,

@@ -120,6 +120,7 @@ impl Run {
             member: Member::Test,
             line,
             log: None,
+            window: None,
             port: None,
             // Which of them comes first to start what serves all is chance.
             survive: self.survive.clone(),

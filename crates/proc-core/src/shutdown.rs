@@ -65,16 +65,46 @@ pub(crate) struct Killed {
     pub(crate) survivors: Vec<Survivor>,
 }
 
-/// Asks processes to end, and lets stopped ones go on so that they can.
-///
-/// One that cannot be asked is left to [`kill_all`], which names it.
-pub(crate) fn ask(targets: &[Identity]) {
-    for identity in targets {
-        if send(identity, Signal::Terminate).is_ok_and(|sent| sent) {
-            // Without this a stopped process would not even see the request.
-            let _ = send(identity, Signal::Continue);
+/// Processes that are asked to end, each of them once.
+#[derive(Debug, Default)]
+pub(crate) struct Asking {
+    asked: BTreeSet<Identity>,
+    surfaces: sys::Surfaces,
+}
+
+impl Asking {
+    /// How long to wait until it is worth while to ask again. `None`: it never is.
+    pub(crate) const PAUSE: Option<Duration> = sys::Surfaces::PAUSE;
+
+    /// Asks these, and lets stopped ones go on so that they can end.
+    ///
+    /// One that cannot be asked is left to [`kill_all`], which names it.
+    pub(crate) fn ask(&mut self, targets: &[Identity]) {
+        for identity in targets {
+            if self.asked.insert(*identity)
+                && send(identity, Signal::Terminate).is_ok_and(|sent| sent)
+            {
+                // Without this a stopped process would not even see the request.
+                let _ = send(identity, Signal::Continue);
+            }
         }
+        self.again();
     }
+
+    /// Asks once more, by what has come since: a window that one has opened while it was ending.
+    pub(crate) fn again(&mut self) {
+        self.surfaces.ask(&self.asked);
+    }
+
+    /// Asks more firmly, where there is a way to.
+    pub(crate) fn insist(&mut self) {
+        self.surfaces.insist();
+    }
+}
+
+/// Asks processes to end, once.
+pub(crate) fn ask(targets: &[Identity]) {
+    Asking::default().ask(targets);
 }
 
 /// Waits until all of these have ended. `false`: the deadline has passed before.

@@ -16,13 +16,18 @@ use wait_timeout::ChildExt;
 use crate::contain::Containment;
 use crate::identity::Identity;
 use crate::ledger::Member;
-use crate::sys::{self, Link, Streams};
+use crate::shutdown;
+use crate::sys::{self, Console, Link, Streams};
+use crate::wait::{Deadline, poll_until};
 
 pub use length::fits;
 pub(crate) use starter::Starter;
 
 /// How long a guardian may take to be on its own.
 const GUARDIAN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a member may take to come into the console that was made for it.
+const CONSOLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The argument that makes the guardian's program start the guardian proper, and leave.
 pub(crate) const START: &str = "start";
@@ -130,6 +135,8 @@ fn check(path: &Path) -> Result<Option<PathBuf>, ResolveError> {
 pub(crate) enum Output<'a> {
     /// To a file; there is no input.
     Log(&'a Path),
+    /// To a console window of its own, with this title; input comes from there too.
+    Window(&'a str),
     /// To the launcher's own streams.
     Streams(&'a Streams),
     /// Nowhere.
@@ -149,7 +156,15 @@ pub(crate) fn start_member(
         .args(&line.arguments)
         .envs(line.environment.iter().cloned())
         .current_dir(&line.directory);
+    // This process is in it until the member has started, which shares it from then on.
+    let (mut own_console, mut _lent_console) = (None, None);
     match output {
+        Output::Window(title) => {
+            let own = Console::open(title)?;
+            let [input, output, error] = own.to_stdio()?;
+            command.stdin(input).stdout(output).stderr(error);
+            own_console = Some(own);
+        }
         Output::Log(path) => {
             let log = File::options().create(true).append(true).open(path)?;
             command
@@ -158,6 +173,7 @@ pub(crate) fn start_member(
                 .stderr(log);
         }
         Output::Streams(streams) => {
+            _lent_console = streams.console();
             let [input, output, error] = streams.to_stdio()?;
             command.stdin(input).stdout(output).stderr(error);
         }
@@ -171,7 +187,15 @@ pub(crate) fn start_member(
     let at_start = containment.for_member(member);
     sys::contain_at_start(&mut command, at_start)?;
     // Whoever starts a process waits for its first instruction, and a member may have frozen the cgroup that it enters.
-    containment.keep_going(|| starter.start(command, at_start, containment.boot()))
+    let identity =
+        containment.keep_going(|| starter.start(command, at_start, containment.boot()))?;
+    if let Some(console) = own_console {
+        // A console ends when nobody is in it any more.
+        poll_until(Deadline::after(CONSOLE_TIMEOUT), || {
+            (console.holds(identity.pid) || !shutdown::is_there(&identity)).then_some(())
+        });
+    }
+    Ok(identity)
 }
 
 /// Starts a guardian that is no descendant of this process, and returns this process's end of the link to it.

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::windows::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +15,7 @@ use proc_core::identity::Identity;
 use proc_core::table::Table;
 use serde_json::Value;
 use wait_timeout::ChildExt;
+use windows_sys::Win32::System::Threading::CREATE_NEW_CONSOLE;
 
 /// How long anything may take before the test gives up. Far longer than anything takes, under Wine too.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -53,6 +55,8 @@ pub(crate) fn binaries() -> PathBuf {
         "proc-guardian.exe",
         "demo-client.exe",
         "zoo.exe",
+        "console.exe",
+        "window.exe",
     ] {
         let path = folder.join(name);
         assert!(path.is_file(), "{} is not built", path.display());
@@ -68,18 +72,32 @@ impl Bench {
     /// A project in which the built-in client has these further arguments. Its folder has a space and a letter beyond
     /// ASCII in its name.
     pub(crate) fn with_demo(arguments: &[&str]) -> Self {
+        let serve = [
+            "serve", "--port", "{port}", "--number", "{number}", "--life", LIFE,
+        ];
+        Self::with_client(
+            "demo-client.exe",
+            &[&serve[..], arguments].concat(),
+            "log",
+            "1s",
+        )
+    }
+
+    /// A project with another client, another console or another grace.
+    pub(crate) fn with_client(
+        program: &str,
+        arguments: &[&str],
+        console: &str,
+        grace: &str,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bench = Self { folder };
         fs::create_dir(bench.root()).unwrap();
-        let further = arguments.iter().fold(String::new(), |further, argument| {
-            format!("{further}, {argument:?}")
-        });
-        let program = binaries().join("demo-client.exe");
+        let program = binaries().join(program);
+        let program = program.to_str().unwrap();
         let config = format!(
-            "[launch]\nprofile = \"demo\"\n[profile.demo]\nprogram = {:?}\nargs = [\"serve\", \"--port\", \"{{port}}\", \
-             \"--number\", \"{{number}}\", \"--life\", \"{LIFE}\"{further}]\nready = {{ path = \"/status\", timeout = \
-             \"60s\" }}\nshutdown = {{ grace = \"1s\" }}\n",
-            program.to_str().unwrap()
+            "[launch]\nprofile = \"demo\"\n[profile.demo]\nprogram = {program:?}\nargs = {arguments:?}\nconsole = \
+             {console:?}\nready = {{ path = \"/status\", timeout = \"60s\" }}\nshutdown = {{ grace = {grace:?} }}\n",
         );
         fs::write(bench.root().join("xtask.toml"), config).unwrap();
         bench
@@ -91,6 +109,15 @@ impl Bench {
 
     /// Starts a command of `xtask`.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        self.start_with(arguments, 0)
+    }
+
+    /// Starts a command of `xtask` in a console of its own.
+    pub(crate) fn start_in_console(&self, arguments: &[&str]) -> Running {
+        self.start_with(arguments, CREATE_NEW_CONSOLE)
+    }
+
+    fn start_with(&self, arguments: &[&str], flags: u32) -> Running {
         let number = COMMANDS.fetch_add(1, Ordering::Relaxed);
         let file = |name: &str| {
             let path = self.folder.path().join(format!("{name}-{number}"));
@@ -105,6 +132,7 @@ impl Bench {
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors)
+            .creation_flags(flags)
             .spawn()
             .unwrap();
         Running {
@@ -130,6 +158,10 @@ impl Bench {
 impl Running {
     fn text(path: &Path) -> String {
         fs::read_to_string(path).unwrap_or_default()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The events that it has printed so far.

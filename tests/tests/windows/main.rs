@@ -15,6 +15,7 @@ mod arguments;
 mod bench;
 
 mod cleaning;
+mod consoles;
 mod deaths;
 mod escapes;
 mod groups;

@@ -15,7 +15,7 @@ use crate::classify::{
 use crate::identity::Identity;
 use crate::ledger::{RunState, Runs};
 use crate::port::{self, PortState};
-use crate::shutdown;
+use crate::shutdown::{self, Asking};
 use crate::wait::{Deadline, Pauses};
 
 /// The pauses between the looks while targets have time to end by themselves.
@@ -116,15 +116,10 @@ impl Cleaner {
         targets: &mut Targets,
         deadline: Deadline,
     ) {
-        let mut asked: Vec<Identity> = Vec::new();
+        let mut asking = Asking::default();
         for pause in LOOKS {
-            let come: Vec<Identity> = targets
-                .keys()
-                .filter(|identity| !asked.contains(identity))
-                .copied()
-                .collect();
-            shutdown::ask(&come);
-            asked.extend(come);
+            let asked: Vec<Identity> = targets.keys().copied().collect();
+            asking.ask(&asked);
             let next_look = Deadline::after(pause).min(deadline);
             if shutdown::wait_for_all(&asked, next_look) || deadline.has_passed() {
                 return;

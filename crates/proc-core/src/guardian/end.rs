@@ -1,6 +1,5 @@
 //! The end of a run: ask, wait for the grace, kill, look again, and say what came of it.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use super::{Guardian, Happening};
 use crate::identity::Identity;
 use crate::ledger::{Entry, Member};
 use crate::protocol::{Notice, Request};
-use crate::shutdown::{self, Killed, SurvivalReason, Survivor};
+use crate::shutdown::{self, Asking, Killed, SurvivalReason, Survivor};
 use crate::table::Process;
 use crate::wait::{Deadline, poll_until};
 
@@ -40,9 +39,9 @@ impl Guardian {
         self.let_go();
         self.report_leaks(&present);
         self.containment.thaw();
-        shutdown::ask(&present);
-        let asked = present.into_iter().collect();
-        let nothing_left = self.wait_for_the_end(grace, asked, inbox) || self.kill();
+        let mut asking = Asking::default();
+        asking.ask(&present);
+        let nothing_left = self.wait_for_the_end(grace, asking, inbox) || self.kill();
         if nothing_left && self.end_namespace() {
             self.close();
         }
@@ -143,10 +142,11 @@ impl Guardian {
     fn wait_for_the_end(
         &mut self,
         grace: Duration,
-        mut asked: BTreeSet<Identity>,
+        mut asking: Asking,
         inbox: &mpsc::Receiver<Happening>,
     ) -> bool {
         let deadline = Deadline::after(grace);
+        let patience = Deadline::after(grace / 2);
         loop {
             if self.collect(true).unwrap_or(false) {
                 return true;
@@ -156,26 +156,30 @@ impl Guardian {
             if deadline.has_passed() {
                 return false;
             }
-            self.ask_latecomers(&mut asked);
-            match inbox.recv_timeout(deadline.remaining()) {
+            self.ask_latecomers(&mut asking);
+            if patience.has_passed() {
+                asking.insist();
+            }
+            let pause = Asking::PAUSE.unwrap_or(Duration::MAX);
+            match inbox.recv_timeout(pause.min(deadline.remaining())) {
                 Ok(Happening::Came(visitor)) => self.admit(visitor),
                 Ok(Happening::Left(who)) => self.audience.dismiss(who),
                 Ok(Happening::Said(_, request)) if matches!(*request, Request::Hurry) => {
                     return false;
                 }
-                Ok(_) => {}
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return false,
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return false,
             }
         }
     }
 
     /// Asks what was started too late to be asked with the others, once what has started it is gone. Before that it
     /// may be the way in which its parent ends.
-    fn ask_latecomers(&mut self, asked: &mut BTreeSet<Identity>) {
+    fn ask_latecomers(&mut self, asking: &mut Asking) {
         let mut latecomers = self.containment.own_children();
         self.recognise(&latecomers);
-        latecomers.retain(|identity| !self.living_on.contains(identity) && asked.insert(*identity));
-        shutdown::ask(&latecomers);
+        latecomers.retain(|identity| !self.living_on.contains(identity));
+        asking.ask(&latecomers);
     }
 
     /// Kills what is left. `true`: a look has shown that nothing is.

@@ -70,10 +70,16 @@ impl Run {
         line.environment
             .push((crate::table::COOKIE.into(), self.id.clone().into()));
         let command = words(&line);
+        let window = client.has_window().then(|| self.title(number, client));
+        if let Some(title) = &window {
+            // Whoever looks for the output here is told where it is. The start does not depend on it.
+            let _ = std::fs::write(&log, format!("the output is in the window {title:?}\n"));
+        }
         let request = Request::Start {
             member,
             line,
             log: Some(log.clone().into_os_string()),
+            window,
             port: Some(client.port),
             survive: client.survive.clone(),
             after: AfterTest::Wait,
@@ -114,6 +120,12 @@ impl Run {
                 message => self.attend_readiness(message, on_event)?,
             }
         }
+    }
+
+    /// What a person sees of a client first.
+    fn title(&self, number: u16, client: &Client) -> String {
+        let (role, port) = (&client.role, client.port);
+        format!("client {number} ({role}) port {port} - {}", self.id)
     }
 
     fn wait_and_attend(

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::identity::Identity;
 use crate::report::ClientEnd;
 use crate::spawn::CommandLine;
+use crate::sys;
 
 /// How many lines of a log are shown of a client that has ended.
 const LOG_TAIL: usize = 20;
@@ -21,6 +22,7 @@ pub struct Client {
     pub(super) port: u16,
     pub(super) ready: Ready,
     pub(super) survive: Vec<String>,
+    own_window: bool,
 }
 
 /// What makes a client ready.
@@ -68,6 +70,7 @@ impl Client {
             port: 0,
             ready: Ready::default(),
             survive: Vec::new(),
+            own_window: false,
         }
     }
 
@@ -113,6 +116,18 @@ impl Client {
     pub fn ready(mut self, ready: Ready) -> Self {
         self.ready = ready;
         self
+    }
+
+    /// Lets it have a console window of its own on Windows, to which its output goes instead of the log. Elsewhere, and
+    /// with a program that has windows instead of a console, nothing changes.
+    #[must_use]
+    pub fn own_window(mut self, own: bool) -> Self {
+        self.own_window = own;
+        self
+    }
+
+    pub(super) fn has_window(&self) -> bool {
+        self.own_window && sys::uses_console(Path::new(&self.line.program))
     }
 
     /// Globs for the names of programs that it may leave behind, because they serve others too; the test may leave

@@ -6,6 +6,8 @@
 #[cfg(target_os = "macos")]
 mod cgroup;
 #[cfg(not(windows))]
+mod console;
+#[cfg(not(windows))]
 mod job;
 #[cfg(target_os = "macos")]
 mod namespace;
@@ -16,6 +18,8 @@ mod view;
 
 #[cfg(target_os = "macos")]
 pub(crate) use cgroup::*;
+#[cfg(not(windows))]
+pub(crate) use console::*;
 #[cfg(not(windows))]
 pub(crate) use job::*;
 #[cfg(target_os = "macos")]

@@ -16,8 +16,8 @@ mod stage;
 mod track;
 
 pub(crate) use super::absent::{
-    Cgroup, Job, Pipes, await_init, be_init, become_able_to_make_namespaces, cgroup_places,
-    explain_init, make_pid_namespace, pipes, sees, start_as_init,
+    Cgroup, Console, Job, Pipes, Surfaces, await_init, be_init, become_able_to_make_namespaces,
+    cgroup_places, explain_init, make_pid_namespace, pipes, sees, start_as_init, uses_console,
 };
 pub(crate) use launch::*;
 pub(crate) use link::peer;

@@ -12,6 +12,7 @@ mod absent;
 mod ask;
 mod call;
 mod children;
+mod console;
 mod control;
 mod facts;
 mod files;
@@ -27,7 +28,9 @@ mod user;
 
 pub(crate) use super::absent::{Pipes, Tracker, pipes, sees};
 pub(crate) use absent::*;
+pub(crate) use ask::*;
 pub(crate) use children::*;
+pub(crate) use console::*;
 pub(crate) use control::*;
 pub(crate) use facts::*;
 pub(crate) use files::*;

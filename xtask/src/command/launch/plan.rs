@@ -12,7 +12,7 @@ use proc_core::scope::Scope;
 use proc_core::spawn::resolve;
 
 use super::NextLaunch;
-use crate::config::{Config, Ports, Profile, Role, Values, assign, expand};
+use crate::config::{Config, Console, Ports, Profile, Role, Values, assign, expand};
 use crate::failure::Failure;
 use crate::programs::Programs;
 
@@ -157,6 +157,7 @@ impl PlannedRole {
                 request_timeout: ready.request_timeout,
                 host: ready.host.clone(),
             })
+            .own_window(self.profile.console == Console::New)
             .survive(&self.profile.survive);
         for (name, value) in &self.profile.env {
             client = client.env(name, expand(value, values)?);

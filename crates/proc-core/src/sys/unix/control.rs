@@ -13,7 +13,7 @@ use rustix::net::{
 };
 
 use crate::lending::Lending;
-use crate::sys::{self, PortLease};
+use crate::sys::{self, Console, PortLease};
 
 /// One end of a link. Reading and writing are bytes in order; end of file means that the other end is gone.
 pub(crate) type Link = UnixStream;
@@ -34,6 +34,12 @@ impl Streams {
             output.try_clone()?.into(),
             error.try_clone()?.into(),
         ])
+    }
+
+    /// A terminal is shared by whoever has it for a stream.
+    #[expect(clippy::unused_self, reason = "on Windows it has to be entered")]
+    pub(crate) fn console(&self) -> Option<Console> {
+        None
     }
 }
 

@@ -79,3 +79,12 @@ impl LauncherSignals {
         })
     }
 }
+
+/// What asks a launcher to end, for people.
+pub(crate) fn name_of_interruption(interruption: Interruption) -> &'static str {
+    match interruption {
+        Interruption::Interrupt => "Ctrl+C (SIGINT)",
+        Interruption::Terminate => "SIGTERM",
+        Interruption::HangUp => "the end of the terminal (SIGHUP)",
+    }
+}

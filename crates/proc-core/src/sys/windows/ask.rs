@@ -1,96 +1,124 @@
-//! Asking a program to end: by closing its windows, or by Ctrl+Break in its console.
+//! Asking programs to end by what they have for people: windows, and consoles.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::Mutex;
+use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{HWND, LPARAM};
-use windows_sys::Win32::System::Console::{
-    AttachConsole, CTRL_BREAK_EVENT, CTRL_C_EVENT, FreeConsole, GenerateConsoleCtrlEvent,
-    GetConsoleProcessList, SetConsoleCtrlHandler,
-};
 use windows_sys::Win32::UI::WindowsAndMessaging::{
-    EnumWindows, GetWindowThreadProcessId, PostMessageW, WM_CLOSE,
+    EnumWindows, GetClassNameW, GetWindowThreadProcessId, PostMessageW, WM_CLOSE,
 };
 use windows_sys::core::BOOL;
 
 use super::call::check;
+use super::console::{Console, EVERYBODY};
+use super::signal::{Handle, pin};
+use crate::identity::Identity;
 
-/// A process has one console at most.
-static CONSOLE: Mutex<()> = Mutex::new(());
+/// The class of a console's window. The system takes it for a window of one of the processes in the console.
+const CONSOLE_CLASS: &str = "ConsoleWindowClass";
 
-/// Asks a program to end, in whatever way it can be asked.
-pub(super) fn ask(pid: u32) -> io::Result<()> {
-    close_windows(pid)?;
-    // It has no console, or one that this process may not share.
-    let _ = break_in_console(pid);
-    Ok(())
+/// What has been asked by which means. Nobody is asked twice by the same: for many programs that means "at once".
+#[derive(Debug, Default)]
+pub(crate) struct Surfaces {
+    /// Windows that were asked to close.
+    windows: BTreeSet<usize>,
+    /// The PIDs of those whose console was told, or who cannot be told by one.
+    told: BTreeSet<u32>,
+    /// The windows of consoles in which there were only processes that are to end.
+    consoles: BTreeSet<usize>,
 }
 
-struct Search {
-    pid: u32,
-    found: Vec<HWND>,
+impl Surfaces {
+    /// How long to wait until it is worth while to look for new windows.
+    pub(crate) const PAUSE: Option<Duration> = Some(Duration::from_millis(100));
+
+    /// Asks these processes by what they have: closes their windows, and presses Ctrl+Break in their consoles.
+    pub(crate) fn ask(&mut self, targets: &BTreeSet<Identity>) {
+        // As long as these are held, no PID becomes another process's.
+        let pinned: BTreeMap<u32, Handle> = targets
+            .iter()
+            .filter_map(|identity| Some((identity.pid, pin(identity).ok()??)))
+            .collect();
+        for (window, pid) in windows().unwrap_or_default() {
+            let is_theirs = pinned.contains_key(&pid) && !is_console(window);
+            if is_theirs && self.windows.insert(window.addr()) {
+                close(window);
+            }
+        }
+        for pid in pinned.keys() {
+            if self.told.insert(*pid) {
+                // Who has no console, or one that this process may not enter, is not asked this way.
+                let _ = self.tell_console(*pid, &pinned);
+            }
+        }
+    }
+
+    /// Closes the consoles in which only such processes were that had been asked before.
+    pub(crate) fn insist(&mut self) {
+        for window in std::mem::take(&mut self.consoles) {
+            let window = std::ptr::without_provenance_mut(window);
+            // It may be gone by now, and its number another's.
+            if is_console(window) {
+                close(window);
+            }
+        }
+    }
+
+    /// Tells all in the console of a process at once, if all are to end. Otherwise those that this process has started:
+    /// they are of its group, and whoever shares the console with them is not.
+    fn tell_console(&mut self, pid: u32, targets: &BTreeMap<u32, Handle>) -> io::Result<()> {
+        let console = Console::of(pid)?;
+        let present = console.pids()?;
+        let is_theirs_alone = present.iter().all(|pid| targets.contains_key(pid));
+        let group = if is_theirs_alone {
+            EVERYBODY
+        } else {
+            std::process::id()
+        };
+        console.press(group)?;
+        self.told.extend(present);
+        if is_theirs_alone && let Some(window) = console.window() {
+            self.consoles.insert(window.addr());
+        }
+        Ok(())
+    }
 }
 
-fn close_windows(pid: u32) -> io::Result<()> {
-    let mut search = Search {
-        pid,
-        found: Vec::new(),
-    };
+/// All top-level windows, and whose they are.
+fn windows() -> io::Result<Vec<(HWND, u32)>> {
+    let mut found: Vec<(HWND, u32)> = Vec::new();
     // SAFETY: the function gets the address of what it expects, which lives longer than the call.
     check(unsafe {
         EnumWindows(
             Some(note),
-            (&raw mut search).expose_provenance().cast_signed(),
+            (&raw mut found).expose_provenance().cast_signed(),
         )
     })?;
-    for window in search.found {
-        // One that is gone by now needs no closing.
-        // SAFETY: a window's handle is a number that the system looks up.
-        unsafe { PostMessageW(window, WM_CLOSE, 0, 0) };
-    }
-    Ok(())
+    Ok(found)
 }
 
-extern "system" fn note(window: HWND, search: LPARAM) -> BOOL {
-    let search: *mut Search = std::ptr::with_exposed_provenance_mut(search.cast_unsigned());
-    // SAFETY: `close_windows` has handed over the address of its own value, which nobody else uses meanwhile.
-    let search = unsafe { &mut *search };
+extern "system" fn note(window: HWND, found: LPARAM) -> BOOL {
+    let found: *mut Vec<(HWND, u32)> = std::ptr::with_exposed_provenance_mut(found.cast_unsigned());
+    // SAFETY: `windows` has handed over the address of its own value, which nobody else uses meanwhile.
+    let found = unsafe { &mut *found };
     let mut pid = 0;
     // SAFETY: the result goes to live memory.
     unsafe { GetWindowThreadProcessId(window, &raw mut pid) };
-    if pid == search.pid {
-        search.found.push(window);
-    }
+    found.push((window, pid));
     1
 }
 
-/// Only for a process that has no console itself: it would have to leave its own.
-fn break_in_console(pid: u32) -> io::Result<()> {
-    let _one_at_a_time = CONSOLE.lock();
-    let mut first = 0;
-    // SAFETY: there is room for one.
-    if unsafe { GetConsoleProcessList(&raw mut first, 1) } != 0 {
-        return Ok(());
-    }
-    // SAFETY: it takes no memory.
-    check(unsafe { AttachConsole(pid) })?;
-    // Whoever is in a console is told of what happens in it.
-    // SAFETY: the function lives as long as the program.
-    let deaf = check(unsafe { SetConsoleCtrlHandler(Some(ignore), 1) });
-    // Wine has no Ctrl+Break. Windows, which has it, gives Ctrl+C to no group.
-    let asked =
-        deaf.and_then(|()| press(CTRL_BREAK_EVENT, pid).or_else(|_| press(CTRL_C_EVENT, pid)));
-    // SAFETY: it takes no memory. Nothing of this process refers to the console.
-    let left = check(unsafe { FreeConsole() });
-    asked.and(left)
+fn is_console(window: HWND) -> bool {
+    let mut name = [0; 64];
+    // SAFETY: there is room for so many units.
+    let length = unsafe { GetClassNameW(window, name.as_mut_ptr(), 64) };
+    let name = &name[..usize::try_from(length).unwrap_or(0)];
+    name.iter().copied().eq(CONSOLE_CLASS.encode_utf16())
 }
 
-/// For a group of processes in the console that this process is in.
-fn press(keys: u32, group: u32) -> io::Result<()> {
-    // SAFETY: it takes no memory.
-    check(unsafe { GenerateConsoleCtrlEvent(keys, group) })
-}
-
-extern "system" fn ignore(_how: u32) -> BOOL {
-    1
+/// Asks a window to close. One that is gone by now needs no closing.
+fn close(window: HWND) {
+    // SAFETY: a window's handle is a number that the system looks up.
+    unsafe { PostMessageW(window, WM_CLOSE, 0, 0) };
 }

@@ -8,6 +8,7 @@ use windows_sys::Win32::Foundation::{DUPLICATE_SAME_ACCESS, DuplicateHandle, HAN
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, PROCESS_DUP_HANDLE};
 
 use super::call::{check, owned, raw};
+use super::console::Console;
 use super::link::{Link, peer};
 use super::process::open_for;
 use super::socket::PortLease;
@@ -15,12 +16,16 @@ use crate::lending::Lending;
 
 /// The standard streams of a launcher, for its test command: input, output, error. `None`: it has none of that kind.
 #[derive(Debug)]
-pub(crate) struct Streams([Option<OwnedHandle>; 3]);
+pub(crate) struct Streams {
+    handles: [Option<OwnedHandle>; 3],
+    /// Whose they are.
+    lender: u32,
+}
 
 impl Streams {
     /// The streams for one child.
     pub(crate) fn to_stdio(&self) -> io::Result<[Stdio; 3]> {
-        let [input, output, error] = &self.0;
+        let [input, output, error] = &self.handles;
         let stdio = |stream: &Option<OwnedHandle>| -> io::Result<Stdio> {
             Ok(match stream {
                 Some(handle) => handle.try_clone()?.into(),
@@ -28,6 +33,12 @@ impl Streams {
             })
         };
         Ok([stdio(input)?, stdio(output)?, stdio(error)?])
+    }
+
+    /// Enters the console of whoever has lent the streams, so that a child shares it: what is pressed there reaches both.
+    /// `None`: there is none.
+    pub(crate) fn console(&self) -> Option<Console> {
+        Console::of(self.lender).ok()
     }
 }
 
@@ -63,9 +74,10 @@ pub(crate) fn receive_greeting(link: &Link) -> io::Result<(Option<Streams>, Vec<
     let is_lent = word(link)? != 0;
     let handles = [word(link)?, word(link)?, word(link)?];
     let streams = if is_lent {
-        let launcher = peer(link)?.pid.ok_or(io::ErrorKind::NotFound)?;
-        let launcher = open_for(launcher, PROCESS_DUP_HANDLE)?;
-        Some(Streams(handles.map(|handle| fetch(&launcher, handle).ok())))
+        let lender = peer(link)?.pid.ok_or(io::ErrorKind::NotFound)?;
+        let launcher = open_for(lender, PROCESS_DUP_HANDLE)?;
+        let handles = handles.map(|handle| fetch(&launcher, handle).ok());
+        Some(Streams { handles, lender })
     } else {
         None
     };

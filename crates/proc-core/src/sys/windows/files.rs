@@ -46,6 +46,7 @@ pub(crate) fn may_execute(_path: &Path) -> bool {
 }
 
 /// How long a command line may be.
+#[expect(clippy::unnecessary_wraps, reason = "other systems have no such bound")]
 pub(crate) fn longest_command_line(program: &Path) -> Option<usize> {
     let is_batch = program.extension().is_some_and(|extension| {
         extension.eq_ignore_ascii_case("bat") || extension.eq_ignore_ascii_case("cmd")

@@ -11,6 +11,7 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use super::absent::Cgroup;
+use super::console::is_in_console;
 use super::job::Job;
 use crate::guarantee::Mechanism;
 
@@ -20,7 +21,7 @@ pub(crate) const MECHANISMS: &[Mechanism] = &[Mechanism::Job];
 /// A program cannot be replaced while it runs.
 pub(crate) const RUNNING_PROGRAMS_ARE_LOCKED: bool = true;
 
-/// What a new process gets before its first instruction, beside a process group of its own.
+/// What a new process gets before its first instruction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AtStart<'a> {
     #[expect(dead_code, reason = "no process can carry a mark here")]
@@ -33,11 +34,14 @@ pub(crate) struct AtStart<'a> {
     pub(crate) job: Option<&'a Job>,
 }
 
-/// Lets a command start suspended, for [`take_charge`](super::take_charge) to put it where it belongs, in a process
-/// group and with a console of its own that nobody sees.
+/// Lets a command start suspended, for [`take_charge`](super::take_charge) to put it where it belongs: in the console that
+/// this process has entered for it, or else in one of its own that nobody sees.
+///
+/// It is of this process's group. In a group of its own it would not hear Ctrl+C.
 #[expect(clippy::unnecessary_wraps, reason = "on other systems it can fail")]
 pub(crate) fn contain_at_start(command: &mut Command, _at_start: AtStart<'_>) -> io::Result<()> {
-    command.creation_flags(CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW);
+    let console = if is_in_console() { 0 } else { CREATE_NO_WINDOW };
+    command.creation_flags(CREATE_SUSPENDED | console);
     Ok(())
 }
 

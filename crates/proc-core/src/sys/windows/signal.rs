@@ -1,4 +1,4 @@
-//! Pinning processes, asking them to end, and ending them.
+//! Pinning processes, ending them, and being asked to end.
 //!
 //! An open handle keeps a PID from being given to another process. It is opened first and the creation time compared
 //! afterwards: from then on nothing can slip in between.
@@ -20,7 +20,6 @@ use windows_sys::Win32::System::Threading::{
 };
 use windows_sys::core::BOOL;
 
-use super::ask::ask;
 use super::call::{check, has_ended, is, owned, raw, wait_for, wide};
 use super::children::KILLED;
 use super::process::{creation_time, open, open_for};
@@ -51,9 +50,8 @@ pub(crate) fn pin(identity: &Identity) -> io::Result<Option<Handle>> {
 pub(crate) fn signal(handle: &Handle, signal: Signal) -> io::Result<bool> {
     match signal {
         Signal::Terminate => {
-            if !ask_guardian(&handle.identity) {
-                ask(handle.identity.pid)?;
-            }
+            // Anybody else is asked by what it shows to people.
+            ask_guardian(&handle.identity);
         }
         Signal::Kill => return kill(handle),
         Signal::Stop | Signal::Continue => {}
@@ -115,13 +113,15 @@ pub(super) fn own_request_to_end() -> io::Result<BorrowedHandle<'static>> {
     Ok(OWN.get_or_init(|| event).as_handle())
 }
 
-/// Asks a guardian to end. `false`: it is none.
-fn ask_guardian(identity: &Identity) -> bool {
+/// Asks a process to end, if it is a guardian.
+fn ask_guardian(identity: &Identity) {
     let name = request_name(identity);
     // SAFETY: the name ends with a zero; the result is checked.
     let event = owned(unsafe { OpenEventW(EVENT_MODIFY_STATE, 0, name.as_ptr()) });
-    // SAFETY: the handle is open.
-    event.is_ok_and(|event| unsafe { SetEvent(raw(&event)) } != 0)
+    if let Ok(event) = event {
+        // SAFETY: the handle is open.
+        unsafe { SetEvent(raw(&event)) };
+    }
 }
 
 /// The requests to end that reach a launcher, in order of arrival.
@@ -167,4 +167,13 @@ extern "system" fn interrupted(how: u32) -> BOOL {
         }
     }
     BOOL::from(heard)
+}
+
+/// What asks a launcher to end, for people.
+pub(crate) fn name_of_interruption(interruption: Interruption) -> &'static str {
+    match interruption {
+        Interruption::Interrupt => "Ctrl+C",
+        Interruption::Terminate => "Ctrl+Break",
+        Interruption::HangUp => "the closing of its window",
+    }
 }
