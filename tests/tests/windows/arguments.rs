@@ -15,7 +15,7 @@ const HARD: [&str; 16] = [
     r"C:\folder\",
     r"C:\two words\",
     r#"a\\"b"#,
-    r#"\"#,
+    r"\",
     "%PATH%",
     "^&|<>()",
     "!x!",

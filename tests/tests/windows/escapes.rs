@@ -17,11 +17,11 @@ const LAUNCH: [&str; 7] = [
     "1",
 ];
 
+/// Two stand-ins, and what they are.
+type Pair = [(&'static str, StandIn); 2];
+
 /// What somebody starts outside of the run's job, after it began: of the run, and of another one.
-fn outside(
-    run: &str,
-    folder: &Path,
-) -> ([(&'static str, StandIn); 2], [(&'static str, StandIn); 2]) {
+fn outside(run: &str, folder: &Path) -> (Pair, Pair) {
     let program = binaries().join("stand-in.exe");
     let child = format!("--stand-in-child={}", program.display());
     let with = |value: &str, arguments: &[&str]| {

@@ -57,10 +57,10 @@ fn iterate(bench: &Bench, test: &[&str]) -> (i32, String) {
 fn an_iteration_in_cmd() {
     let bench = Bench::new();
     let config = bench.root().join("xtask.toml");
-    let text = fs::read_to_string(&config).unwrap();
+    let demo = fs::read_to_string(&config).unwrap();
     fs::write(
         &config,
-        text.replace("[launch]", "[launch]\nbase_port = \"auto\""),
+        demo.replace("[launch]", "[launch]\nbase_port = \"auto\""),
     )
     .unwrap();
 

@@ -46,6 +46,10 @@ pub(crate) fn may_execute(_path: &Path) -> bool {
 }
 
 /// How long a command line may be.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "on other systems there is no limit"
+)]
 pub(crate) fn longest_command_line(program: &Path) -> Option<usize> {
     let is_batch = program.extension().is_some_and(|extension| {
         extension.eq_ignore_ascii_case("bat") || extension.eq_ignore_ascii_case("cmd")
