@@ -20,6 +20,7 @@ mod link;
 mod process;
 mod signal;
 mod socket;
+mod stage;
 mod user;
 
 pub(crate) use super::absent::{Pipes, Tracker, pipes, sees};
@@ -33,4 +34,5 @@ pub(crate) use link::*;
 pub(crate) use process::*;
 pub(crate) use signal::*;
 pub(crate) use socket::*;
+pub(crate) use stage::*;
 pub(crate) use user::{own_user, owner};
