@@ -15,5 +15,8 @@ mod bench;
 
 mod cleaning;
 mod deaths;
+mod doctor;
+mod documents;
 mod launch;
+mod ways;
 mod zoo;
