@@ -275,7 +275,8 @@ pub(crate) fn start_beside(arguments: &[OsString]) -> io::Result<Child> {
     command.spawn()
 }
 
-/// The same, but without environment, streams and working directory, and without waiting for its end.
+/// The same, but without environment, streams and working directory, and as far apart from this one as it may be put.
+/// Its end is not waited for.
 pub(crate) fn start_bare(arguments: &[OsString]) -> io::Result<()> {
     let mut command = Command::new(std::env::current_exe()?);
     command
@@ -285,6 +286,5 @@ pub(crate) fn start_bare(arguments: &[OsString]) -> io::Result<()> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    #[expect(clippy::disallowed_methods, reason = "this is the place that spawns")]
-    command.spawn().map(drop)
+    spawn_apart(&mut command).map(drop)
 }

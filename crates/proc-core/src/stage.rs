@@ -1,11 +1,12 @@
 //! Staging escapes, to observe what a run's end does to them on this very host.
 //!
-//! A *part* is one staged process. Each opens a named pipe of its own, its witness, and says in it that it is set up:
-//! from then on the end of that pipe, and nothing else, shows that the process is gone. It may change its session, its
-//! environment and its mark; it still holds the pipe.
+//! A *part* is one staged process. Each opens a thing of its own, its witness, and says by it that it is set up: from then
+//! on the end of that, and nothing else, shows that the process is gone. It is a named pipe that nobody else writes to, on
+//! Windows a file that nobody else can open meanwhile. A part may change its session, its environment and its mark; it
+//! still holds its witness.
 //!
-//! No part outlives its observer by more than an instant: each watches a second pipe, the leash, of which only the
-//! observer holds the other end. And whatever happens, it ends by itself after [`LIFE`].
+//! No part outlives its observer by more than an instant: each watches another such thing, the leash, which only the
+//! observer holds. And whatever happens, it ends by itself after [`LIFE`].
 
 mod act;
 mod observe;
@@ -23,7 +24,11 @@ pub use observe::Stage;
 pub use play::play;
 
 /// How long a part lives at the most.
-pub const LIFE: Duration = Duration::from_secs(30);
+pub const LIFE: Duration = Duration::from_mins(1);
+
+/// What the tests of a stage are held by, and everybody else.
+const CUE: &str = "cue";
+const LEASH: &str = "leash";
 
 /// One staged process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,7 +57,7 @@ pub enum Escape {
     /// Not at all: a child in the process group of what has started it.
     Child,
     /// An orphan in a session of its own, without environment, working directory and inherited descriptors, that takes
-    /// no notice of being asked to end.
+    /// no notice of being asked to end. On Windows it has no console, and was to be started outside of its parent's job.
     Daemon,
     /// The same, and it has taken off the mark of its run.
     Unmarked,
@@ -93,16 +98,16 @@ impl Part {
         })
     }
 
-    /// The pipe that it holds.
+    /// What it holds.
     fn witness(self, folder: &Path) -> PathBuf {
         folder.join(format!("{}-{}", self.origin.word(), self.escape.word()))
     }
 
-    /// The pipe that it watches.
+    /// What it watches.
     fn leash(self, folder: &Path) -> PathBuf {
         // A test ends when it is told to: that is how it passes.
         let is_test = self.origin == Origin::Test && self.escape == Escape::Member;
-        folder.join(if is_test { "cue" } else { "leash" })
+        folder.join(if is_test { CUE } else { LEASH })
     }
 }
 

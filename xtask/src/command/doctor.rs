@@ -37,7 +37,7 @@ use trial::{Circumstances, Ending, Trial};
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// The most time that may be given: what is staged ends by itself when it is over.
-const LONGEST: Duration = Duration::from_secs(25);
+const LONGEST: Duration = Duration::from_secs(55);
 const _: () = assert!(LONGEST.as_secs() < LIFE.as_secs());
 
 /// How long the folder of the trials may take to be free of whoever still writes into it.
@@ -56,7 +56,7 @@ pub(crate) struct Doctor {
     /// Fail (105) unless at least this was observed, of `--contain` or of what a launch takes by itself
     #[arg(long, value_name = "LEVEL", value_parser = one_of(&REQUIRE))]
     require: Option<Level>,
-    /// How long all of it may take, at most 25s. What is not gone by then is left
+    /// How long all of it may take, at most 55s. What is not gone by then is left
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_within)]
     within: Duration,
 }

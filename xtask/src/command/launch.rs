@@ -61,7 +61,8 @@ pub(crate) struct Launch {
     /// How to contain what is started: `auto` takes the strongest way that changes nothing for the clients
     ///
     /// `cgroup` and `subreaper` promise `whole-tree`, and change nothing. `pidns` promises `kernel`, and clients see other
-    /// PIDs. `tracked` is what there is on macOS, and promises nothing.
+    /// PIDs. `tracked` is what there is on macOS, and promises nothing. `job` is what there is on Windows, and promises
+    /// `kernel`.
     #[arg(long, value_name = "WAY", value_parser = one_of(&CONTAIN))]
     contain: Option<Choice>,
     /// Do not launch (105) where less than this is guaranteed

@@ -4,12 +4,13 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use proc_core::guarantee::{Choice, Level, Mechanism};
 
 /// `contain` and `--contain`.
-pub const CONTAIN: [(&str, Choice); 5] = [
+pub const CONTAIN: [(&str, Choice); 6] = [
     ("auto", Choice::Auto),
     ("cgroup", Choice::Only(Mechanism::Cgroup)),
     ("subreaper", Choice::Only(Mechanism::Subreaper)),
     ("pidns", Choice::Only(Mechanism::Pidns)),
     ("tracked", Choice::Only(Mechanism::Tracked)),
+    ("job", Choice::Only(Mechanism::Job)),
 ];
 
 /// `require` and `--require`.

@@ -35,6 +35,9 @@ const FIRST_TICK: Duration = Duration::from_millis(1);
 const TICK: Duration = Duration::from_millis(10);
 const LATER_TICK: Duration = Duration::from_millis(20);
 
+/// How many times longer than a look the time until the next one is at least.
+const SPARING: u32 = 4;
+
 /// Between two requests to a client at least so long for each client that is asked, so that a hundred of them do not
 /// cost much more than a few.
 const PAUSE_FOR_EACH: Duration = Duration::from_millis(8);
@@ -152,7 +155,9 @@ impl<F: FnMut(Outcome)> Watch<F> {
             Err(error) => return self.fail_all(error),
         };
         let youngest = self.clients.values().filter_map(Client::youth).min();
-        self.next_look = now + youngest.map_or(LATER_TICK, |age| (age / 4).clamp(FIRST_TICK, TICK));
+        let tick = youngest.map_or(LATER_TICK, |age| (age / 4).clamp(FIRST_TICK, TICK));
+        // Where a look itself takes long, others are kept waiting by it.
+        self.next_look = now + tick.max(now.elapsed() * SPARING);
         self.follow(sockets, now);
         self.conclude(now);
         self.send_requests(now);

@@ -12,10 +12,16 @@ use wait_timeout::ChildExt;
 use super::{Escape, LIFE, Origin, Part};
 use crate::spawn;
 use crate::sys;
-use crate::wait::Deadline;
+use crate::wait::{Deadline, Pauses, poll_with};
 
 /// What makes a process start the one that is meant, and leave: that one is an orphan then.
 const ORPHAN: &str = "orphan";
+
+/// Between two looks at the leash, where it cannot be waited for. There are many who look.
+const PAUSES: Pauses = Pauses {
+    first: Duration::from_millis(100),
+    longest: Duration::from_millis(250),
+};
 
 /// How long whoever asks a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -82,21 +88,13 @@ impl Player<'_> {
     /// Says that it is set up, and stays until the leash is let go.
     fn live(&self) -> io::Result<()> {
         let end = Deadline::after(LIFE);
-        let mut leash = sys::open_pipe_to_read(&self.part.leash(&self.folder))?;
-        let mut witness = sys::open_pipe_to_write(&self.part.witness(&self.folder))?;
-        witness.write_all(b".")?;
-        // Asked before it is waited for: that its only writer left before this one came is nothing to wait for.
-        while leash
-            .read(&mut [0])
-            .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-            && !end.has_passed()
-        {
-            match sys::wait_for_word(&leash, end.remaining()) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
+        let mut held = sys::Held::by(&self.part.leash(&self.folder))?;
+        let _witness = sys::be_witnessed(&self.part.witness(&self.folder))?;
+        let let_go = poll_with(end, PAUSES, || match held.is_let_go(end.remaining()) {
+            Ok(false) => None,
+            result => Some(result),
+        });
+        let_go.transpose().map(drop)
     }
 }
 

@@ -24,6 +24,7 @@ mod private;
 mod process;
 mod signal;
 mod socket;
+mod stage;
 mod user;
 
 pub(crate) use super::absent::{Pipes, Tracker, pipes, sees};
@@ -41,4 +42,5 @@ pub(crate) use listing::{pids, stats};
 pub(crate) use process::*;
 pub(crate) use signal::*;
 pub(crate) use socket::*;
+pub(crate) use stage::*;
 pub(crate) use user::{own_user, owner};

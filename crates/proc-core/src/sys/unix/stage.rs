@@ -1,7 +1,7 @@
-//! What a staged escape does to get away, and the named pipes that show whether it is still there.
+//! What a staged escape does to get away, and what shows whether it is still there.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -16,36 +16,112 @@ use signal_hook::consts::{SIGHUP, SIGTERM};
 
 use crate::sys;
 
+/// What shows an observer whether a part is there: a named pipe of which only the part has the other end.
+#[derive(Debug)]
+pub(crate) struct Witness {
+    pipe: File,
+    has_spoken: bool,
+}
+
+/// What the parts of a stage are held by: a named pipe in which nothing is said. Dropping it lets them go.
+#[derive(Debug)]
+pub(crate) struct Leash {
+    _pipe: File,
+}
+
+/// A part's end of the leash.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pipe: File,
+}
+
+impl Witness {
+    /// Makes the pipe of a part that is not there yet.
+    pub(crate) fn call(path: &Path) -> io::Result<Self> {
+        sys::make_pipe(path)?;
+        Ok(Self {
+            pipe: open_to_read(path)?,
+            has_spoken: false,
+        })
+    }
+
+    /// Whether the part has said that it is set up.
+    pub(crate) fn has_spoken(&mut self) -> io::Result<bool> {
+        self.is_there()?;
+        Ok(self.has_spoken)
+    }
+
+    /// Whether the part is there.
+    pub(crate) fn is_there(&mut self) -> io::Result<bool> {
+        loop {
+            match self.pipe.read(&mut [0; 16]) {
+                // Nobody has it open for writing.
+                Ok(0) => return Ok(false),
+                Ok(_) => self.has_spoken = true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Says that this part is set up. It is there for as long as the file is open.
+pub(crate) fn be_witnessed(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    let mut pipe = options.write(true).custom_flags(flags()).open(path)?;
+    pipe.write_all(b".")?;
+    Ok(pipe)
+}
+
+impl Leash {
+    /// Makes the pipe, and opens it before there is a reader.
+    pub(crate) fn tie(path: &Path) -> io::Result<Self> {
+        sys::make_pipe(path)?;
+        let mut options = File::options();
+        let pipe = options.read(true).write(true).open(path)?;
+        Ok(Self { _pipe: pipe })
+    }
+}
+
+impl Held {
+    pub(crate) fn by(path: &Path) -> io::Result<Self> {
+        open_to_read(path).map(|pipe| Self { pipe })
+    }
+
+    /// Whether the leash was let go, which is waited for, but no longer than this.
+    pub(crate) fn is_let_go(&mut self, patience: Duration) -> io::Result<bool> {
+        // Asked before it is waited for: that its only writer left before this one came is nothing to wait for.
+        if self.has_ended()? {
+            return Ok(true);
+        }
+        let time = Timespec::try_from(patience).map_err(|_| Errno::INVAL)?;
+        let mut fds = [PollFd::from_borrowed_fd(self.pipe.as_fd(), PollFlags::IN)];
+        match poll(&mut fds, Some(&time)) {
+            Ok(_) | Err(Errno::INTR) => self.has_ended(),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn has_ended(&mut self) -> io::Result<bool> {
+        match self.pipe.read(&mut [0]) {
+            Ok(length) => Ok(length == 0),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(false),
+                _ => Err(error),
+            },
+        }
+    }
+}
+
 /// Opens a named pipe for reading, whether or not anybody writes. Reading does not wait.
-pub(crate) fn open_pipe_to_read(path: &Path) -> io::Result<File> {
+fn open_to_read(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).custom_flags(flags()).open(path)
 }
 
-/// Opens a named pipe for writing. An error: nobody reads.
-pub(crate) fn open_pipe_to_write(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.write(true).custom_flags(flags()).open(path)
-}
-
-/// Opens a named pipe as its only writer, before there is a reader.
-pub(crate) fn open_pipe_to_hold(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.read(true).write(true).open(path)
-}
-
 fn flags() -> i32 {
     OFlags::NONBLOCK.bits().cast_signed()
-}
-
-/// Waits until something is said in a pipe, its writer is gone, or the time is up, whichever comes first.
-pub(crate) fn wait_for_word(pipe: &File, time: Duration) -> io::Result<()> {
-    let time = Timespec::try_from(time).map_err(|_| Errno::INVAL)?;
-    let mut fds = [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)];
-    match poll(&mut fds, Some(&time)) {
-        Ok(_) => Ok(()),
-        Err(errno) => Err(errno.into()),
-    }
 }
 
 /// Gives up everything that this process got from whoever started it, and takes no notice of being asked to end. Only

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -95,32 +94,4 @@ pub(crate) fn await_init(_link: &Link, _patience: Duration) -> io::Result<()> {
 
 pub(crate) fn be_init(_link: &Link) -> io::Result<()> {
     Err(absent("PID namespaces"))
-}
-
-pub(crate) fn make_pipe(_path: &Path) -> io::Result<()> {
-    Err(absent("named pipes in folders"))
-}
-
-pub(crate) fn open_pipe_to_read(_path: &Path) -> io::Result<File> {
-    Err(absent("named pipes in folders"))
-}
-
-pub(crate) fn open_pipe_to_write(_path: &Path) -> io::Result<File> {
-    Err(absent("named pipes in folders"))
-}
-
-pub(crate) fn open_pipe_to_hold(_path: &Path) -> io::Result<File> {
-    Err(absent("named pipes in folders"))
-}
-
-pub(crate) fn wait_for_word(_pipe: &File, _time: Duration) -> io::Result<()> {
-    Err(absent("named pipes in folders"))
-}
-
-pub(crate) fn leave_everything() -> io::Result<()> {
-    Err(absent("sessions that a process could leave"))
-}
-
-pub(crate) fn take_off_mark() -> io::Result<()> {
-    Err(absent("mark"))
 }

@@ -1,0 +1,116 @@
+//! What a staged escape does to get away, and what shows whether it is still there.
+//!
+//! A file that was opened without sharing it cannot be opened by anybody else. The system keeps it so for as long as there
+//! is a handle, whatever else its holder gives up, and no longer.
+
+use std::fs::File;
+use std::io;
+use std::os::windows::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use windows_sys::Win32::Foundation::{ERROR_FILE_NOT_FOUND, ERROR_SHARING_VIOLATION};
+use windows_sys::Win32::System::Console::{FreeConsole, SetConsoleCtrlHandler};
+use windows_sys::core::BOOL;
+
+use super::call::{check, is};
+
+/// What shows an observer whether a part is there: a file that the part makes.
+#[derive(Debug)]
+pub(crate) struct Witness {
+    path: PathBuf,
+}
+
+/// What the parts of a stage are held by: a file. Dropping it lets them go.
+#[derive(Debug)]
+pub(crate) struct Leash {
+    _file: File,
+}
+
+/// A part's view of the leash.
+#[derive(Debug)]
+pub(crate) struct Held {
+    path: PathBuf,
+}
+
+impl Witness {
+    /// Of a part that is not there yet.
+    #[expect(clippy::unnecessary_wraps, reason = "on other systems it can fail")]
+    pub(crate) fn call(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.into() })
+    }
+
+    /// Whether the part has said that it is set up: it makes the file then.
+    pub(crate) fn has_spoken(&mut self) -> io::Result<bool> {
+        self.path.try_exists()
+    }
+
+    /// Whether the part is there.
+    pub(crate) fn is_there(&mut self) -> io::Result<bool> {
+        is_taken(&self.path)
+    }
+}
+
+/// Says that this part is set up. It is there for as long as the file is open.
+pub(crate) fn be_witnessed(path: &Path) -> io::Result<File> {
+    make_and_take(path)
+}
+
+impl Leash {
+    pub(crate) fn tie(path: &Path) -> io::Result<Self> {
+        make_and_take(path).map(|file| Self { _file: file })
+    }
+}
+
+impl Held {
+    #[expect(clippy::unnecessary_wraps, reason = "on other systems it can fail")]
+    pub(crate) fn by(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.into() })
+    }
+
+    /// Whether the leash was let go. Nothing can be waited for, so that it has to be asked again and again.
+    pub(crate) fn is_let_go(&mut self, _patience: Duration) -> io::Result<bool> {
+        is_taken(&self.path).map(|is_taken| !is_taken)
+    }
+}
+
+fn make_and_take(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options
+        .write(true)
+        .create_new(true)
+        .share_mode(0)
+        .open(path)
+}
+
+/// Whether somebody has taken a file. Whoever asks shares it, and so is in the way of nobody else who does.
+fn is_taken(path: &Path) -> io::Result<bool> {
+    match File::open(path) {
+        Ok(_) => Ok(false),
+        Err(error) if is(&error, ERROR_SHARING_VIOLATION) => Ok(true),
+        Err(error) if is(&error, ERROR_FILE_NOT_FOUND) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives up what this process got from whoever started it, and takes no notice of being asked to end.
+pub(crate) fn leave_everything() -> io::Result<()> {
+    // It fails where there is none, as after a start apart from everything.
+    // SAFETY: it takes no memory.
+    unsafe { FreeConsole() };
+    // SAFETY: the function lives as long as the program.
+    check(unsafe { SetConsoleCtrlHandler(Some(hear_nothing), 1) })
+}
+
+extern "system" fn hear_nothing(_how: u32) -> BOOL {
+    1
+}
+
+/// No process carries a mark here that it could take off.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "where there are marks, taking one off may fail"
+)]
+pub(crate) fn take_off_mark() -> io::Result<()> {
+    Ok(())
+}
