@@ -12,6 +12,7 @@ use windows_sys::core::BOOL;
 
 use super::call::check;
 use super::console::{Console, EVERYBODY};
+use super::job::is_guardian;
 use super::signal::{Handle, pin};
 use crate::identity::Identity;
 
@@ -65,18 +66,18 @@ impl Surfaces {
         }
     }
 
-    /// Tells all in the console of a process at once, if all are to end. Otherwise those that this process has started:
-    /// they are of its group, and whoever shares the console with them is not.
+    /// Tells all in the console of a process at once, if all are to end. Otherwise those that this process has started,
+    /// if it is a guardian: they are of its group, and whoever shares the console with them is not. To a group that there
+    /// is none of, nothing is sent: the system may take it for everybody.
     fn tell_console(&mut self, pid: u32, targets: &BTreeMap<u32, Handle>) -> io::Result<()> {
         let console = Console::of(pid)?;
         let present = console.pids()?;
         let is_theirs_alone = present.iter().all(|pid| targets.contains_key(pid));
-        let group = if is_theirs_alone {
-            EVERYBODY
-        } else {
-            std::process::id()
-        };
-        console.press(group)?;
+        if is_theirs_alone {
+            console.press(EVERYBODY)?;
+        } else if is_guardian() {
+            console.press(std::process::id())?;
+        }
         self.told.extend(present);
         if is_theirs_alone && let Some(window) = console.window() {
             self.consoles.insert(window.addr());

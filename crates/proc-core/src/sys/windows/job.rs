@@ -42,6 +42,11 @@ pub(crate) fn become_guardian() -> io::Result<()> {
         .map_err(|_| io::Error::other("this process is a guardian already"))
 }
 
+/// Whether this process is a guardian. Then it leads a group of processes.
+pub(super) fn is_guardian() -> bool {
+    OWN.get().is_some()
+}
+
 impl Job {
     /// A job for a run, whose members' ends this process hears of.
     pub(crate) fn make() -> io::Result<Self> {
