@@ -3,26 +3,30 @@
 //! Nothing asks for them ([`MECHANISMS`](super::MECHANISMS) of each back end), so that what is left to do is to have the
 //! rest of the crate compile.
 
-#[cfg(target_os = "macos")]
+#[cfg(not(target_os = "linux"))]
 mod cgroup;
 #[cfg(not(windows))]
 mod console;
 #[cfg(not(windows))]
 mod job;
-#[cfg(target_os = "macos")]
+#[cfg(not(target_os = "linux"))]
+mod mark;
+#[cfg(not(target_os = "linux"))]
 mod namespace;
 #[cfg(not(target_os = "macos"))]
 mod tracker;
 #[cfg(not(target_os = "linux"))]
 mod view;
 
-#[cfg(target_os = "macos")]
+#[cfg(not(target_os = "linux"))]
 pub(crate) use cgroup::*;
 #[cfg(not(windows))]
 pub(crate) use console::*;
 #[cfg(not(windows))]
 pub(crate) use job::*;
-#[cfg(target_os = "macos")]
+#[cfg(not(target_os = "linux"))]
+pub(crate) use mark::*;
+#[cfg(not(target_os = "linux"))]
 pub(crate) use namespace::*;
 #[cfg(not(target_os = "macos"))]
 pub(crate) use tracker::*;

@@ -8,7 +8,6 @@
     reason = "Windows is reached through the functions of its C interface, each of which is unsafe to call"
 )]
 
-mod absent;
 mod ask;
 mod call;
 mod children;
@@ -27,8 +26,11 @@ mod socket;
 mod stage;
 mod user;
 
-pub(crate) use super::absent::{Pipes, Tracker, pipes, sees};
-pub(crate) use absent::*;
+pub(crate) use super::absent::{
+    CAN_MARK, Cgroup, Pipes, Tracker, await_init, be_init, become_able_to_make_namespaces,
+    cgroup_places, explain_init, make_pid_namespace, own_real_time_limit, pipes, real_time_limit,
+    sees, start_as_init, take_off_mark,
+};
 pub(crate) use ask::*;
 pub(crate) use children::*;
 pub(crate) use console::*;

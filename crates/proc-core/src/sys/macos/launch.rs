@@ -7,9 +7,6 @@ use std::process::Command;
 use crate::guarantee::Mechanism;
 use crate::sys::{Cgroup, Job};
 
-/// Whether everything of a run can carry a mark: a limit of another process cannot be read here.
-pub(crate) const CAN_MARK: bool = false;
-
 /// How a run may be contained.
 pub(crate) const MECHANISMS: &[Mechanism] = &[Mechanism::Tracked];
 
@@ -30,11 +27,6 @@ pub(crate) fn contain_at_start(command: &mut Command, at_start: AtStart<'_>) -> 
     }
     command.process_group(0);
     Ok(())
-}
-
-/// The limit that a mark would have to lie below.
-pub(crate) fn own_real_time_limit() -> Option<u64> {
-    None
 }
 
 /// Leaves the session of whoever started this process. Orphans below it go to the system's first process.

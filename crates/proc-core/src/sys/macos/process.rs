@@ -160,11 +160,6 @@ fn argument_memory(pid: u32) -> Option<Vec<u8>> {
     Some(memory)
 }
 
-/// The limit that would carry a mark: none, as nobody can read another process's limits here.
-pub(crate) fn real_time_limit(_pid: u32) -> Option<u64> {
-    None
-}
-
 /// The process that traces this one (a debugger), if any.
 pub(crate) fn tracer(pid: u32) -> Option<u32> {
     record(pid)?.tracer

@@ -15,12 +15,3 @@ pub(crate) fn make_pipe(path: &Path) -> io::Result<()> {
         _ => Err(io::Error::last_os_error()),
     }
 }
-
-/// No process carries a mark here that it could take off.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "where there are marks, taking one off may fail"
-)]
-pub(crate) fn take_off_mark() -> io::Result<()> {
-    Ok(())
-}

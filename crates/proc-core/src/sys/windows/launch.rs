@@ -10,10 +10,10 @@ use windows_sys::Win32::System::Threading::{
     DETACHED_PROCESS, GetCurrentProcess,
 };
 
-use super::absent::Cgroup;
 use super::console::is_in_console;
 use super::job::Job;
 use crate::guarantee::Mechanism;
+use crate::sys::Cgroup;
 
 /// All mechanisms of this system.
 pub(crate) const MECHANISMS: &[Mechanism] = &[Mechanism::Job];

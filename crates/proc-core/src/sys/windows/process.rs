@@ -160,3 +160,17 @@ pub(super) fn image(process: &OwnedHandle) -> Option<PathBuf> {
         path.get(..length as usize)?,
     )))
 }
+
+/// A debugger is found by nothing that another process could ask.
+pub(crate) fn tracer(_pid: u32) -> Option<u32> {
+    None
+}
+
+/// The PID by which a process knows itself.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "where there are PID namespaces, this may not be known"
+)]
+pub(crate) fn innermost_pid(pid: u32) -> Option<u32> {
+    Some(pid)
+}

@@ -105,12 +105,3 @@ pub(crate) fn leave_everything() -> io::Result<()> {
 extern "system" fn hear_nothing(_how: u32) -> BOOL {
     1
 }
-
-/// No process carries a mark here that it could take off.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "where there are marks, taking one off may fail"
-)]
-pub(crate) fn take_off_mark() -> io::Result<()> {
-    Ok(())
-}
