@@ -296,12 +296,8 @@ impl<'a> Hunt<'a> {
     /// leaves, again and again, is gone when all others have been looked at.
     fn look(&mut self, at_once: impl Fn(&Identity)) -> io::Result<Vec<Identity>> {
         let table = Table::read_with(|process| {
-            // Whether one of those lives on is only known when its parent has been looked at.
-            let may_live_on = process
-                .mark()
-                .is_some_and(|(_, client)| self.allowed.concerns(client));
             if carries_mark(self.run, process)
-                && !may_live_on
+                && !self.may_live_on(process)
                 && !self.spared.contains(&process.identity())
             {
                 at_once(&process.identity());
@@ -337,10 +333,8 @@ impl<'a> Hunt<'a> {
                 continue;
             };
             // The next look knows where it comes from.
-            let is_concerned = process
-                .mark()
-                .is_some_and(|(_, client)| self.allowed.concerns(client));
-            if process.identity() == identity && !process.is_zombie() && !is_concerned {
+            let is_unclear = self.may_live_on(&process);
+            if process.identity() == identity && !process.is_zombie() && !is_unclear {
                 identities.push(identity);
                 self.seen
                     .entry(identity)
@@ -354,6 +348,12 @@ impl<'a> Hunt<'a> {
         let guardian = &self.run.history.opened.guardian;
         let members = self.remains.iter().map(|cgroup| cgroup.members(guardian));
         members.filter_map(Result::ok).flatten().collect()
+    }
+
+    /// Whether a process may be one that lives on. That is only known when its parent has been looked at.
+    fn may_live_on(&self, process: &Process) -> bool {
+        let mark = process.mark();
+        mark.is_some_and(|(_, client)| self.allowed.concerns(client))
     }
 
     /// Takes what lives on out of the run's cgroup.

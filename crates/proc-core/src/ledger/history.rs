@@ -185,12 +185,13 @@ fn damaged(path: &Path, line: usize) -> LedgerError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::Ledger;
     use super::*;
     use crate::identity::Boot;
 
-    fn opened(version: u32) -> Opened {
+    /// How some run began.
+    pub(in crate::ledger) fn opened(version: u32) -> Opened {
         let boot = Boot::new(7);
         Opened {
             version,

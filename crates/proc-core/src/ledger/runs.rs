@@ -274,34 +274,15 @@ fn free_name(folder: &Path, id: &str) -> PathBuf {
 mod tests {
     use std::time::SystemTime;
 
-    use super::super::{Entry, Ledger, Opened, VERSION};
+    use super::super::history::tests::opened;
+    use super::super::{Entry, Ledger, VERSION};
     use super::*;
-    use crate::identity::Boot;
 
     /// A scope with a run that is over and has left these processes behind. Returns the folder of the run too.
     fn scope_of_a_closed_run(folder: &Path, living_on: Vec<Identity>) -> (Scope, PathBuf) {
         let scope = Scope::open_in(folder, &folder.join("state")).unwrap();
         let run = scope.make_run_folder("old").unwrap();
-        let boot = Boot::new(7);
-        let opened = Opened {
-            version: VERSION,
-            run: "old".into(),
-            root: "/project".into(),
-            time: "1970-01-01T00:00:00Z".into(),
-            boot,
-            pid_namespace: 1,
-            guardian: Identity {
-                pid: 10,
-                start: 20,
-                boot,
-            },
-            launcher: None,
-            owner: None,
-            mark: None,
-            ports: Vec::new(),
-            grace_ms: None,
-        };
-        let mut ledger = Ledger::create(&run, opened).unwrap();
+        let mut ledger = Ledger::create(&run, opened(VERSION)).unwrap();
         ledger.append(&Entry::Closed { living_on }).unwrap();
         (scope, run)
     }
