@@ -27,6 +27,7 @@ struct Cli {
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// How to print what comes out
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
