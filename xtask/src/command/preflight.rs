@@ -1,6 +1,7 @@
 //! `preflight`: a clean start for the next launch.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use clap::Args;
 use proc_core::classify::{Groups, Request};
@@ -18,14 +19,14 @@ use crate::cleaning::{
     show_runs,
 };
 use crate::cli::Format;
-use crate::config::Config;
+use crate::config::{Config, parse_duration};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::programs::Programs;
 
 /// Finish dead runs, clean groups that are over their limits, and check that the next launch can have its ports
 ///
-/// Give it the flags of the launch that is to follow.
+/// Give it the flags of the next launch that choose its clients and their ports.
 #[derive(Debug, Args)]
 pub(crate) struct Preflight {
     #[command(flatten)]
@@ -36,6 +37,9 @@ pub(crate) struct Preflight {
     /// Any member of a group is too many; what is spared makes the command fail (108)
     #[arg(long)]
     strict: bool,
+    /// How long processes may take to end when asked to, instead of 10 s or what a run was launched with
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    grace: Option<Duration>,
 }
 
 /// What `preflight` has found and done.
@@ -70,6 +74,7 @@ impl Preflight {
         let config = context.config()?;
         let cleaner = Cleaner {
             dry_run: self.check,
+            grace: self.grace,
             ..cleaner(&config)?
         };
         let Survey {
