@@ -271,6 +271,27 @@ fn a_level_that_is_required_has_to_be_observed() {
 }
 
 #[test]
+fn what_a_file_says_of_containment_counts_as_for_a_launch() {
+    alone(|| {
+        let bench = Bench::with_config("[launch]\ncontain = 'subreaper'\nrequire = 'kernel'\n");
+        let document = observe(&bench, 105, doctor(&bench, &[]));
+        assert_eq!(document["chosen"], "subreaper");
+        assert_eq!(document["required"], "kernel");
+        let problem = "kernel is required, and subreaper promises whole-tree";
+        assert_eq!(document["problems"], json!([problem]));
+        // Everything is staged all the same, and a flag has the last word.
+        mechanism(&document, "pidns");
+        let lesser = doctor(&bench, &["--require", "whole-tree"]);
+        assert_eq!(observe(&bench, 0, lesser)["required"], "whole-tree");
+
+        let mistaken = Bench::with_config("[launch]\ncontains = 'subreaper'\n");
+        let document = observe(&mistaken, 106, doctor(&mistaken, &[]));
+        let message = document["message"].as_str().unwrap();
+        assert!(message.contains("`contain`"), "{message}");
+    });
+}
+
+#[test]
 fn a_guardian_that_ends_nothing_is_noticed() {
     alone(|| {
         let bench = Bench::new();

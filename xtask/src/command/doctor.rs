@@ -48,6 +48,7 @@ const REMOVAL: Duration = Duration::from_secs(1);
 /// Launches runs whose client and test try to get away (orphans in sessions of their own, without environment, some
 /// without the run's mark), and lets each end in another way: the test passes, the launcher is killed, the guardian is
 /// killed, both are killed. Shows what was left. It touches nothing that it has not started, and takes under 5 s.
+/// What xtask.toml says of `contain` and `require` counts as for a launch.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     /// Stage this way of containment only, instead of all
@@ -67,6 +68,7 @@ type Trials = BTreeMap<Mechanism, Vec<(Ending, trial::Outcome)>>;
 impl Doctor {
     pub(crate) fn run(self, context: &Context) -> Outcome {
         let began = Instant::now();
+        let launch = context.config()?.launch;
         Programs::ready()?;
         let unable = |error: anyhow::Error| Failure::new(Exit::Config, error);
         let program = own_program().map_err(unable)?;
@@ -85,7 +87,12 @@ impl Doctor {
         let trials = context.busy("staging escapes", || self.hold(&circumstances));
         drop(folder);
         refuse_interrupted(&interruption)?;
-        let report = DoctorReport::new(self.contain, self.require, &trials, began.elapsed());
+        let report = DoctorReport::new(
+            self.contain.unwrap_or(launch.contain),
+            self.require.or(launch.require),
+            &trials,
+            began.elapsed(),
+        );
         match context.format() {
             Format::Json => context.print_json(&Document {
                 schema: SCHEMA,

@@ -87,7 +87,7 @@ pub(super) enum After {
 
 impl DoctorReport {
     pub(super) fn new(
-        contain: Option<Choice>,
+        contain: Choice,
         required: Option<Level>,
         trials: &Trials,
         took: Duration,
@@ -96,16 +96,14 @@ impl DoctorReport {
             .iter()
             .map(|(mechanism, trials)| MechanismReport::new(*mechanism, trials))
             .collect();
-        let candidates = contain
-            .unwrap_or_default()
-            .candidates(contain::mechanisms());
+        let candidates = contain.candidates(contain::mechanisms());
         let find = |wanted: &Mechanism| mechanisms.iter().find(|one| one.mechanism == *wanted);
         let chosen = candidates.iter().filter_map(find).find(|one| one.available);
         let mut problems: Vec<String> = mechanisms
             .iter()
             .flat_map(MechanismReport::problems)
             .collect();
-        let asked_for = matches!(contain, Some(Choice::Only(_)));
+        let asked_for = matches!(contain, Choice::Only(_));
         if chosen.is_none() && problems.is_empty() {
             let reasons = mechanisms.iter().filter_map(|one| {
                 let why = one.why_not.as_ref()?;
