@@ -1,10 +1,12 @@
 //! The command line.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use proc_core::report::Exit;
 
+use crate::Outcome;
 use crate::command::{cleanup, doctor, init, launch, postflight, preflight, schema, stage, status};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -79,7 +81,8 @@ pub(crate) fn run() -> Exit {
         }
     };
     let context = Context::new(cli.global);
-    let outcome = match cli.command {
+    let is_stream = matches!(cli.command, Command::Launch(_));
+    let outcome = without_panic(is_stream, || match cli.command {
         Command::Preflight(command) => command.run(&context),
         Command::Launch(command) => command.run(&context),
         Command::Cleanup(command) => command.run(&context),
@@ -89,13 +92,29 @@ pub(crate) fn run() -> Exit {
         Command::Init(command) => command.run(&context),
         Command::Schema(command) => command.run(&context),
         Command::Stage(command) => command.run(),
-    };
+    });
     let exit = outcome.unwrap_or_else(|failure| failure.print(&context));
     // Whoever reads an exit of 0 relies on what was printed.
     if exit == Exit::Ok && context.output_is_lost() {
         return Exit::Config;
     }
     exit
+}
+
+/// Turns a panic, which would end the process with the code of [`Exit::ClientDied`], into an outcome. What it unwinds
+/// through has ended whatever was started.
+fn without_panic(is_stream: bool, command: impl FnOnce() -> Outcome) -> Outcome {
+    panic::catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|_| {
+        let failure = Failure::message(
+            Exit::Internal,
+            "a mistake in this tool, described above: please report it",
+        );
+        Err(if is_stream {
+            failure.for_stream()
+        } else {
+            failure
+        })
+    })
 }
 
 /// Prints the error of a command line in the form that was asked for, as far as that can be told from a command line
@@ -123,4 +142,17 @@ fn say_usage_to_scripts(error: &clap::Error) {
         quiet: false,
         verbose: false,
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_has_a_code_of_its_own() {
+        let failure = without_panic(false, || panic!("on purpose")).unwrap_err();
+        assert_eq!(failure.exit().code(), 111);
+        let passed = without_panic(false, || Ok(Exit::Dirty)).unwrap();
+        assert_eq!(passed, Exit::Dirty);
+    }
 }

@@ -290,8 +290,11 @@ impl Guardian {
                 Ok(true)
             }
             Err(error) => {
-                let error = error.to_string();
-                self.audience.tell(&Notice::NotStarted { member, error });
+                self.audience.tell(&Notice::NotStarted {
+                    member,
+                    error: error.to_string(),
+                    shortage: sys::is_shortage(&error),
+                });
                 Ok(false)
             }
         }

@@ -107,7 +107,12 @@ pub(crate) enum Notice {
         pid_inside: u32,
     },
     /// A member could not be started.
-    NotStarted { member: Member, error: String },
+    NotStarted {
+        member: Member,
+        error: String,
+        /// Whether no other program could have been started either.
+        shortage: bool,
+    },
     /// A member's own process has ended.
     Exited {
         member: Member,

@@ -150,11 +150,13 @@ impl Run {
                 Message::Notice(Notice::NotStarted {
                     member: Member::Test,
                     error,
+                    shortage,
                 }) => {
                     return Err(RunError::NotStarted {
                         what: "the test".into(),
                         program: command[0].clone(),
                         error,
+                        shortage,
                     });
                 }
                 Message::Notice(Notice::Exited {

@@ -1,5 +1,6 @@
 //! Launchers and guardians that are killed, so that they cannot do anything about it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -202,6 +203,28 @@ fn what_a_guardian_cannot_see_is_ended_by_its_launcher() {
     command.args(["sh", "-c", &script]);
     bench.finish(command).expect(0);
     bench.assert_nothing_left();
+}
+
+/// However few there are: a launch that comes about leaves nothing, and one that does not says why.
+#[test]
+fn a_launch_that_runs_out_of_descriptors_leaves_nothing() {
+    let mut codes = BTreeSet::new();
+    for limit in 8..32 {
+        let bench = Bench::with_demo(&[]);
+        let mut command = bench.command("sh");
+        command
+            .args(["-c", &format!("ulimit -n {limit}; exec \"$@\""), "sh"])
+            .arg(tests::binary("xtask"))
+            .args(["launch", "--format=json", "--base-port=auto", "--clients=1"])
+            .args(["--grace=1s", "--", "true"]);
+        let finished = bench.finish(command);
+        bench.assert_nothing_left();
+        let code = finished.code;
+        assert!([0, 110, 111].contains(&code), "{limit}: {finished:?}");
+        assert_eq!(finished.event("run_finished")["exit"]["code"], code);
+        codes.insert(code);
+    }
+    assert!(codes.len() > 1, "{codes:?}");
 }
 
 /// Signals that are blocked or ignored stay so in what a process starts.

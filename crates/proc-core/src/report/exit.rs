@@ -34,8 +34,10 @@ pub enum Exit {
     Dirty,
     /// State could not be read; it was set aside.
     Ledger,
-    /// The guardian could not start, or died.
+    /// The guardian could not start, or died, or there was nothing left to start a member with.
     Guardian,
+    /// The command itself has failed, by a mistake of its own.
+    Internal,
     /// The launcher was asked to end, and has ended everything first.
     Interrupted(Interruption),
 }
@@ -67,6 +69,7 @@ impl Exit {
             Self::Dirty => 108,
             Self::Ledger => 109,
             Self::Guardian => 110,
+            Self::Internal => 111,
             Self::Interrupted(Interruption::HangUp) => 129,
             Self::Interrupted(Interruption::Interrupt) => 130,
             Self::Interrupted(Interruption::Terminate) => 143,
@@ -90,6 +93,7 @@ impl Exit {
             Self::Dirty => "dirty",
             Self::Ledger => "ledger",
             Self::Guardian => "guardian",
+            Self::Internal => "internal",
             Self::Interrupted(_) => "interrupted",
         }
     }

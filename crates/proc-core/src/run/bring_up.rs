@@ -110,11 +110,13 @@ impl Run {
                 Message::Notice(Notice::NotStarted {
                     member: failed,
                     error,
+                    shortage,
                 }) if failed == member => {
                     return Err(RunError::NotStarted {
                         what: member.to_string(),
                         program: command[0].clone(),
                         error,
+                        shortage,
                     });
                 }
                 message => self.attend_readiness(message, on_event)?,

@@ -73,6 +73,8 @@ pub enum RunError {
         program: String,
         /// Why.
         error: String,
+        /// Whether no other program could have been started either: descriptors, memory, or processes ran short.
+        shortage: bool,
     },
     /// A client was not ready in time.
     #[error("client {client} ({role}) was not ready on port {port} within {seconds} s: {last_seen}; its log is {log}", seconds = timeout.as_secs_f64(), log = log.display())]
@@ -150,7 +152,11 @@ impl RunError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Scope(ScopeError::Locked { .. }) | Self::Busy { .. } => Exit::Busy,
-            Self::Scope(_) | Self::Invalid(_) | Self::NotStarted { .. } => Exit::Config,
+            Self::Scope(_)
+            | Self::Invalid(_)
+            | Self::NotStarted {
+                shortage: false, ..
+            } => Exit::Config,
             Self::Ledger(_) => Exit::Ledger,
             Self::Port(_) | Self::PortUnavailable { .. } | Self::PortForbidden { .. } => {
                 Exit::PortUnavailable
@@ -161,7 +167,9 @@ impl RunError {
             Self::EndedElsewhere { .. } => Exit::Interrupted(Interruption::Terminate),
             Self::Survivors { .. } | Self::Unseen { .. } => Exit::Survivors,
             Self::Guarantee { .. } => Exit::Guarantee,
-            Self::System { .. } | Self::Guardian { .. } => Exit::Guardian,
+            Self::System { .. }
+            | Self::Guardian { .. }
+            | Self::NotStarted { shortage: true, .. } => Exit::Guardian,
         }
     }
 }

@@ -4,12 +4,17 @@ use std::io;
 use std::os::windows::process::CommandExt;
 use std::process::Command;
 
+use windows_sys::Win32::Foundation::{
+    ERROR_COMMITMENT_LIMIT, ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_ENOUGH_MEMORY, ERROR_OUTOFMEMORY,
+    ERROR_TOO_MANY_OPEN_FILES,
+};
 use windows_sys::Win32::System::ProcessStatus::K32EmptyWorkingSet;
 use windows_sys::Win32::System::Threading::{
     CREATE_BREAKAWAY_FROM_JOB, CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, CREATE_SUSPENDED,
     DETACHED_PROCESS, GetCurrentProcess,
 };
 
+use super::call::is;
 use super::console::is_in_console;
 use super::job::Job;
 use crate::guarantee::Mechanism;
@@ -56,6 +61,18 @@ pub(crate) fn set_apart(command: &mut Command, attempt: usize) -> bool {
         _ => return false,
     };
     true
+}
+
+/// Whether the system has had too little of something to start a program, whichever it is: handles, memory, room for them.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [
+        ERROR_TOO_MANY_OPEN_FILES,
+        ERROR_NOT_ENOUGH_MEMORY,
+        ERROR_OUTOFMEMORY,
+        ERROR_NO_SYSTEM_RESOURCES,
+        ERROR_COMMITMENT_LIMIT,
+    ];
+    shortages.iter().any(|code| is(error, *code))
 }
 
 /// Gives back the memory that this process has mapped and does not need while it waits.
