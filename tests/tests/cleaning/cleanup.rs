@@ -48,14 +48,7 @@ fn a_dry_run_says_exactly_what_the_real_call_does() {
             script(&bench, "parent.py", PARENT_SCRIPT),
         ];
         let innocent = python(&bench, [outside.path().join("test.py")]);
-        let detached = [
-            "launch",
-            "--clients",
-            "2",
-            "--base-port",
-            "auto",
-            "--detach",
-        ];
+        let detached = ["launch", "--clients=2", "--base-port=auto", "--detach"];
         bench.run(detached).expect(0);
 
         for arguments in [
@@ -176,14 +169,7 @@ fn who_cannot_be_ended_is_named() {
             command.args(arguments).args(["--format", "json"]);
             bench.finish(command)
         };
-        let launch = [
-            "launch",
-            "--clients",
-            "1",
-            "--base-port",
-            "auto",
-            "--detach",
-        ];
+        let launch = ["launch", "--clients=1", "--base-port=auto", "--detach"];
         let launched = ordinary(&launch).expect(0);
         // A process of the run that has become root's.
         let client = tests::pid_of(&launched.event("client_started")["identity"]);

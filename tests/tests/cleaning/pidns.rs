@@ -9,15 +9,14 @@ use crate::support::{check, xtask};
 const CONFIG: &str = "[profile.leaving]\nprogram = \"sh\"\n\
      args = [\"-c\", \"setsid nohup sleep 80 > /dev/null 2>&1 & exec demo-client serve --port {port} --life 60s\"]\n";
 
-const LAUNCH: [&str; 8] = [
+const LAUNCH: [&str; 7] = [
     "launch",
     "--profile=leaving",
     "--clients=2",
     "--base-port=auto",
     "--contain=pidns",
     "--grace=500ms",
-    "--format",
-    "json",
+    "--format=json",
 ];
 
 /// Launches a run that goes on by itself, and returns its id.

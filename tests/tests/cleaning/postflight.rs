@@ -11,14 +11,7 @@ use crate::support::{
     SCRIPT, assert_alive, assert_gone, check, here, outside, pretend, program, script, start, xtask,
 };
 
-const DETACH: [&str; 6] = [
-    "launch",
-    "--clients",
-    "2",
-    "--base-port",
-    "auto",
-    "--detach",
-];
+const DETACH: [&str; 4] = ["launch", "--clients=2", "--base-port=auto", "--detach"];
 
 #[test]
 fn an_iteration_ends_with_nothing_left_and_a_record_of_it() {
@@ -47,15 +40,7 @@ fn an_iteration_ends_with_nothing_left_and_a_record_of_it() {
 fn a_run_that_goes_on_under_its_launcher_is_left_and_named() {
     alone(|| {
         let bench = Bench::new();
-        let launch = [
-            "launch",
-            "--clients",
-            "1",
-            "--base-port",
-            "auto",
-            "--format",
-            "json",
-        ];
+        let launch = ["launch", "--clients=1", "--base-port=auto", "--format=json"];
         let mut attached = bench.start(bench.xtask(launch));
         attached.wait_for_event("client_ready");
         let ended = xtask(&bench, 0, &["postflight"]);
@@ -164,15 +149,7 @@ fn lock_files_of_a_live_run_stay() {
     alone(|| {
         let bench = Bench::with_config("[profile.demo]\nlock_files = [\"*.lock\"]\n");
         let lock = bench.write("a.lock", "");
-        let launch = [
-            "launch",
-            "--clients",
-            "1",
-            "--base-port",
-            "auto",
-            "--format",
-            "json",
-        ];
+        let launch = ["launch", "--clients=1", "--base-port=auto", "--format=json"];
         let mut attached = bench.start(bench.xtask(launch));
         attached.wait_for_event("client_ready");
         let ended = xtask(&bench, 0, &["postflight"]);

@@ -139,12 +139,9 @@ limit = 1
         bench.write("client.py", CLIENT);
         let launch = [
             "launch",
-            "--profile",
-            "script",
-            "--clients",
-            "2",
-            "--base-port",
-            "auto",
+            "--profile=script",
+            "--clients=2",
+            "--base-port=auto",
             "--detach",
         ];
         let launched = bench

@@ -23,12 +23,9 @@ args = ["-c", """
 fn dead_run(bench: &Bench, arguments: &[&str]) -> String {
     let launch = [
         "launch",
-        "--profile",
-        "leaving",
-        "--clients",
-        "2",
-        "--base-port",
-        "auto",
+        "--profile=leaving",
+        "--clients=2",
+        "--base-port=auto",
     ];
     let command = bench.xtask([&launch[..], &["--format", "json"], arguments].concat());
     let mut launcher = bench.start(command);
@@ -112,12 +109,9 @@ fn a_detached_run_whose_guardian_was_killed_is_finished_too() {
         let bench = Bench::with_config(CONFIG);
         let launch = [
             "launch",
-            "--profile",
-            "leaving",
-            "--clients",
-            "2",
-            "--base-port",
-            "auto",
+            "--profile=leaving",
+            "--clients=2",
+            "--base-port=auto",
         ];
         let launched = bench.run([&launch[..], &["--detach", "--format", "json"]].concat());
         let guardian = launched.expect(0).event("run_started")["guardian"].clone();

@@ -8,15 +8,7 @@ use crate::support::{
     CLIENT, SCRIPT, SCRIPT_PROFILE, assert_alive, check, outside, python, script, xtask,
 };
 
-const LAUNCH: [&str; 7] = [
-    "launch",
-    "--clients",
-    "2",
-    "--base-port",
-    "auto",
-    "--format",
-    "json",
-];
+const LAUNCH: [&str; 4] = ["launch", "--clients=2", "--base-port=auto", "--format=json"];
 
 #[test]
 fn a_detached_run_is_ended_by_its_id() {

@@ -23,14 +23,7 @@ fn neither_touches(other: &Path, bench: &Bench) {
     std::fs::write(other.join("client.py"), CLIENT).unwrap();
     std::fs::write(other.join("test_other.py"), SCRIPT).unwrap();
     let theirs = python(bench, [other.join("test_other.py")]);
-    let launch = [
-        "launch",
-        "--clients",
-        "2",
-        "--base-port",
-        "auto",
-        "--detach",
-    ];
+    let launch = ["launch", "--clients=2", "--base-port=auto", "--detach"];
     at(
         bench,
         other,
@@ -153,12 +146,9 @@ fn a_dead_run_is_its_own_projects_to_finish() {
         std::fs::write(folder.path().join("xtask.toml"), leaving).unwrap();
         let launch = [
             "launch",
-            "--profile",
-            "leaving",
-            "--clients",
-            "1",
-            "--base-port",
-            "auto",
+            "--profile=leaving",
+            "--clients=1",
+            "--base-port=auto",
         ];
         let detach = ["--detach", "--format", "json"];
         let launched = at(&bench, folder.path(), &[&launch[..], &detach].concat()).expect(0);

@@ -18,12 +18,9 @@ fn a_detached_run_is_shown_with_what_its_trees_use() {
 
         let launch = [
             "launch",
-            "--profile",
-            "busy",
-            "--clients",
-            "2",
-            "--base-port",
-            "auto",
+            "--profile=busy",
+            "--clients=2",
+            "--base-port=auto",
             "--detach",
         ];
         let launched = bench
@@ -74,15 +71,7 @@ fn a_detached_run_is_shown_with_what_its_trees_use() {
 fn a_run_under_its_launcher_is_shown_as_attached() {
     alone(|| {
         let bench = Bench::new();
-        let launch = [
-            "launch",
-            "--clients",
-            "1",
-            "--base-port",
-            "auto",
-            "--format",
-            "json",
-        ];
+        let launch = ["launch", "--clients=1", "--base-port=auto", "--format=json"];
         let mut attached = bench.start(bench.xtask(launch));
         attached.wait_for_event("client_ready");
         let status = xtask(&bench, 0, &["status"]);

@@ -15,8 +15,7 @@ fn launch_three_times(bench: &Bench, profile: &str, ports: &[u16], expected: &st
         let launch = [
             "--profile",
             profile,
-            "--clients",
-            "3",
+            "--clients=3",
             "--ports",
             &list.join(","),
         ];

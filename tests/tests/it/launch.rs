@@ -199,8 +199,7 @@ fn the_test_runs_where_the_launch_was_called_and_clients_run_in_the_root() {
     let bench = Bench::with_demo(&[]);
     bench.write("deep/inside/script", "");
     let mut command = bench.launch([
-        "--clients",
-        "1",
+        "--clients=1",
         "--",
         "sh",
         "-c",
@@ -280,10 +279,8 @@ fn quiet_says_nothing_but_what_went_wrong() {
         bench.run([
             "launch",
             "--quiet",
-            "--clients",
-            "1",
-            "--base-port",
-            "auto",
+            "--clients=1",
+            "--base-port=auto",
             "--",
             test,
         ])

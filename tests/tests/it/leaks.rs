@@ -39,10 +39,8 @@ fn what_a_test_leaves_is_ended_and_named_and_no_failure() {
     let finished = bench
         .run([
             "launch",
-            "--clients",
-            "1",
-            "--base-port",
-            "auto",
+            "--clients=1",
+            "--base-port=auto",
             "--",
             "sh",
             "-c",
@@ -96,16 +94,7 @@ fn a_daemon_that_sheds_everything_is_ended() {
     let bench = Bench::with_demo(&[]);
     let script = "(setsid env -i PATH=\"$PATH\" sh -c 'cd /; trap \"\" TERM HUP INT; (sleep 60 & sleep 60) & \
                   exec 0<&- 1>&- 2>&-; while :; do sleep 60; done' &) ; sleep 0.2";
-    let launch = [
-        "--clients",
-        "1",
-        "--grace",
-        "500ms",
-        "--",
-        "sh",
-        "-c",
-        script,
-    ];
+    let launch = ["--clients=1", "--grace=500ms", "--", "sh", "-c", script];
     let finished = bench.finish(bench.launch(launch)).expect(0);
     bench.assert_nothing_left();
     assert!(
@@ -153,8 +142,7 @@ fn a_child_of_a_living_client_is_no_leak() {
 fn a_helper_that_ends_right_after_its_test_is_no_leak() {
     let bench = Bench::with_demo(&[]);
     let launch = [
-        "--clients",
-        "1",
+        "--clients=1",
         "--deny-leaks",
         "--",
         "sh",

@@ -69,8 +69,7 @@ fn a_client_that_is_never_ready_is_given_up_and_what_was_seen_is_said() {
         let bench = Bench::with_config(&config);
         bench.write("silent.py", SILENT);
         let launch = [
-            "--clients",
-            "2",
+            "--clients=2",
             "--ready-timeout",
             "1500ms",
             "--",
@@ -100,8 +99,7 @@ fn a_client_that_is_never_ready_is_given_up_and_what_was_seen_is_said() {
 fn a_deadline_that_passes_between_two_starts_is_not_forgotten() {
     let bench = Bench::with_demo(&["--ready-after", "60s"]);
     let launch = [
-        "--clients",
-        "3",
+        "--clients=3",
         "--stagger",
         "1s",
         "--ready-timeout",

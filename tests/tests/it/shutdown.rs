@@ -86,10 +86,8 @@ fn a_client_that_crashes_during_the_test_is_reported_with_its_code() {
     let finished = bench
         .run([
             "launch",
-            "--clients",
-            "1",
-            "--base-port",
-            "auto",
+            "--clients=1",
+            "--base-port=auto",
             "--",
             "sleep",
             "60",

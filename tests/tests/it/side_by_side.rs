@@ -213,14 +213,9 @@ fn a_run_that_is_detached_within_a_test_ends_with_the_outer_one() {
     let bench = Bench::with_demo(&[]);
     let xtask = tests::binary("xtask");
     let mut command = bench.launch(["--clients", "1", "--"]);
-    command.arg(&xtask).args([
-        "launch",
-        "--clients",
-        "2",
-        "--base-port",
-        "auto",
-        "--detach",
-    ]);
+    command
+        .arg(&xtask)
+        .args(["launch", "--clients=2", "--base-port=auto", "--detach"]);
     let finished = bench.finish(command).expect(0);
     bench.assert_nothing_left();
     assert!(

@@ -23,15 +23,7 @@ fn a_hundred_clients_become_ready_and_end() {
 fn the_ends_of_many_clients_are_told_in_one_line() {
     let bench = Bench::with_demo(&[]);
     let finished = bench
-        .run([
-            "launch",
-            "--clients",
-            "20",
-            "--base-port",
-            "auto",
-            "--",
-            "true",
-        ])
+        .run(["launch", "--clients=20", "--base-port=auto", "--", "true"])
         .expect(0);
     bench.assert_nothing_left();
     let line = "20 clients ended gracefully, 0 killed, 0 by themselves";

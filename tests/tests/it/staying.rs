@@ -112,8 +112,7 @@ fn a_run_ends_when_its_owner_ends() {
     let mut running = bench.start(
         bench.launch(
             [
-                "--clients",
-                "2",
+                "--clients=2",
                 "--owner-pid",
                 &attached.pid().to_string(),
                 "--",

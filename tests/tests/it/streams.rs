@@ -13,10 +13,8 @@ fn the_test_has_the_launchers_own_streams() {
     let script = "read line; echo answered $line; echo complained >&2";
     let mut command = bench.xtask([
         "launch",
-        "--clients",
-        "1",
-        "--base-port",
-        "auto",
+        "--clients=1",
+        "--base-port=auto",
         "--",
         "sh",
         "-c",
@@ -113,12 +111,9 @@ fn a_launch_that_was_told_to_ignore_hangups_does() {
     command
         .args([
             "launch",
-            "--clients",
-            "1",
-            "--base-port",
-            "auto",
-            "--format",
-            "json",
+            "--clients=1",
+            "--base-port=auto",
+            "--format=json",
             "--",
         ])
         .args(HOLD);

@@ -4,9 +4,15 @@ use std::time::Duration;
 
 use proc_core::ledger::{RunState, Runs};
 use rustix::process::Signal;
-use tests::{HOLD, PATIENCE, is_alive, pid_of, wait_for};
+use tests::{Bench, HOLD, PATIENCE, Running, is_alive, pid_of, wait_for};
 
 use super::{User, bench, init_of, launch, state_of_the_run};
+
+/// Launches clients of the bench's species, with a test that goes on.
+fn hold(bench: &Bench, user: User, flags: &[&str]) -> Running {
+    let arguments = [&["--profile=zoo"], flags, &["--"], &HOLD].concat();
+    bench.start(launch(bench, user, &arguments))
+}
 
 /// What nobody can find any more who looks for it: no tree, no session, no environment, no descriptor, no mark.
 #[test]
@@ -14,15 +20,7 @@ fn everything_goes_with_launcher_and_guardian_and_without_any_command() {
     for user in User::able() {
         for (species, is_stopped) in [("clears-everything", false), ("daemon-ignores-term", true)] {
             let bench = bench(species);
-            let arguments = [
-                "--profile=zoo",
-                "--clients=2",
-                "--",
-                HOLD[0],
-                HOLD[1],
-                HOLD[2],
-            ];
-            let mut running = bench.start(launch(&bench, user, &arguments));
+            let mut running = hold(&bench, user, &["--clients=2"]);
             let guardian = pid_of(&running.wait_for_event("run_started")["guardian"]);
             running.wait_for_event("test_started");
             let init = init_of(guardian);
@@ -50,16 +48,7 @@ fn everything_goes_with_launcher_and_guardian_and_without_any_command() {
 fn a_killed_guardian_fails_the_launch_and_leaves_nothing() {
     for user in User::able() {
         let bench = bench("daemon");
-        let arguments = [
-            "--profile=zoo",
-            "--clients=1",
-            "--grace=10m",
-            "--",
-            HOLD[0],
-            HOLD[1],
-            HOLD[2],
-        ];
-        let mut running = bench.start(launch(&bench, user, &arguments));
+        let mut running = hold(&bench, user, &["--clients=1", "--grace=10m"]);
         let guardian = pid_of(&running.wait_for_event("run_started")["guardian"]);
         running.wait_for_event("test_started");
         tests::signal(guardian, Signal::KILL);
@@ -73,16 +62,7 @@ fn a_killed_guardian_fails_the_launch_and_leaves_nothing() {
 fn a_killed_launcher_ends_the_run() {
     for user in User::able() {
         let bench = bench("daemon-ignores-term");
-        let arguments = [
-            "--profile=zoo",
-            "--clients=2",
-            "--grace=500ms",
-            "--",
-            HOLD[0],
-            HOLD[1],
-            HOLD[2],
-        ];
-        let mut running = bench.start(launch(&bench, user, &arguments));
+        let mut running = hold(&bench, user, &["--clients=2", "--grace=500ms"]);
         running.wait_for_event("test_started");
         running.child.kill().unwrap();
         running.child.wait().unwrap();
@@ -95,15 +75,7 @@ fn a_killed_launcher_ends_the_run() {
 fn whoever_dies_in_there_is_told_by_its_pid_outside() {
     for user in User::able() {
         let bench = bench("ready-then-crash");
-        let arguments = [
-            "--profile=zoo",
-            "--clients=1",
-            "--",
-            HOLD[0],
-            HOLD[1],
-            HOLD[2],
-        ];
-        let finished = bench.finish(launch(&bench, user, &arguments)).expect(101);
+        let finished = hold(&bench, user, &["--clients=1"]).finish().expect(101);
         bench.assert_nothing_left();
         let started = finished.event("client_started");
         assert_eq!(
@@ -130,15 +102,7 @@ fn nobody_inside_can_end_the_namespace() {
 fn whoever_ends_the_namespace_from_outside_ends_the_clients() {
     for user in User::able() {
         let bench = bench("daemon-ignores-term");
-        let arguments = [
-            "--profile=zoo",
-            "--clients=2",
-            "--",
-            HOLD[0],
-            HOLD[1],
-            HOLD[2],
-        ];
-        let mut running = bench.start(launch(&bench, user, &arguments));
+        let mut running = hold(&bench, user, &["--clients=2"]);
         let guardian = pid_of(&running.wait_for_event("run_started")["guardian"]);
         running.wait_for_event("test_started");
         tests::signal(init_of(guardian), Signal::KILL);
