@@ -16,9 +16,8 @@ use super::ask;
 use crate::identity::{Boot, Identity};
 use crate::sys::Stat;
 use crate::sys::xnu::arguments::Arguments;
-use crate::sys::xnu::record::{
-    PROCESS_SIZE, ProcessRecord, SOCKET_SIZE, SocketRecord, UNIQUE_SIZE, Uniques,
-};
+use crate::sys::xnu::record::{PROCESS_SIZE, ProcessRecord, UNIQUE_SIZE, Uniques};
+use crate::sys::xnu::socket::{SOCKET_SIZE, tcp_number};
 
 /// Of `bsd/sys/proc_info_private.h`.
 const PROC_PIDUNIQIDENTIFIERINFO: c_int = 17;
@@ -179,19 +178,14 @@ pub(crate) fn innermost_pid(pid: u32) -> Option<u32> {
     Some(pid)
 }
 
-/// The numbers of the sockets that a process holds open.
+/// The numbers of the TCP sockets that a process holds open. `None`: it is gone, or may not be looked at.
 pub(crate) fn sockets(pid: u32) -> Option<Vec<u64>> {
-    let records = socket_records(pid)?;
-    Some(records.into_iter().map(|record| record.number).collect())
-}
-
-/// The sockets that a process holds open. `None` also where it belongs to another user.
-pub(super) fn socket_records(pid: u32) -> Option<Vec<SocketRecord>> {
     const SIZE: usize = size_of::<libc::proc_fdinfo>();
+    // The kernel adds some room to the length that it tells, so it tells one of a process that has nothing open, too.
     let length = ask::process_info_length(pid, libc::PROC_PIDLISTFDS)?;
     // It may open more before it is asked which.
-    let mut list = vec![0; (length + 32 * SIZE).max(SIZE)];
-    let length = ask::process_info(pid, libc::PROC_PIDLISTFDS, &mut list)?;
+    let mut list = vec![0; length + 32 * SIZE];
+    let length = ask::process_info(pid, libc::PROC_PIDLISTFDS, &mut list).unwrap_or(0);
     let number = |entry: &[u8], offset: usize| {
         let bytes = entry.get(offset..)?.first_chunk()?;
         Some(i32::from_ne_bytes(*bytes))
@@ -202,10 +196,10 @@ pub(super) fn socket_records(pid: u32) -> Option<Vec<SocketRecord>> {
         let descriptor = number(entry, offset_of!(libc::proc_fdinfo, proc_fd))?;
         (kind == libc::PROX_FDTYPE_SOCKET).then_some(descriptor)
     });
-    let records = sockets.filter_map(|descriptor| {
-        let mut bytes = [0; SOCKET_SIZE];
-        let length = ask::descriptor_info(pid, descriptor, PROC_PIDFDSOCKETINFO, &mut bytes)?;
-        (length == bytes.len()).then(|| SocketRecord::parse(&bytes))
+    let numbers = sockets.filter_map(|descriptor| {
+        let mut record = [0; SOCKET_SIZE];
+        let length = ask::descriptor_info(pid, descriptor, PROC_PIDFDSOCKETINFO, &mut record)?;
+        (length == record.len()).then(|| tcp_number(&record))?
     });
-    Some(records.collect())
+    Some(numbers.collect())
 }
