@@ -70,7 +70,7 @@ impl Tracker {
 
     /// Waits until a process of the run forks, executes a program or ends, or the guardian starts one.
     pub(crate) fn wait(&self) -> io::Result<()> {
-        self.queue.wait(None).map(drop)
+        self.queue.wait()
     }
 
     /// The child of the guardian that a process descends from.
@@ -106,7 +106,7 @@ impl Tracker {
 fn look_at(pid: u32, boot: Boot) -> Option<Sight> {
     let before = uniques(pid)?;
     let stat = stat(pid, boot).filter(|stat| !stat.zombie)?;
-    (uniques(pid)? == before).then_some(Sight {
+    (uniques(pid)?.own == before.own).then_some(Sight {
         identity: stat.identity,
         uniques: before,
         session: stat.session,

@@ -175,7 +175,11 @@ mod tests {
                 start: own,
                 boot: Boot::new(1),
             },
-            uniques: Uniques { own, starter },
+            uniques: Uniques {
+                own,
+                starter,
+                version: pid(own),
+            },
             session: pid(session),
         }
     }

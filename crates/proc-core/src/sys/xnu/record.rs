@@ -95,7 +95,15 @@ struct Pcred {
     refcnt: i32,
 }
 
+// Counted from the fields of these headers: 296 and 648 are also what a C compiler makes of them, by what
+// `golang.org/x/sys/unix` was generated from (`SizeofKinfoProc`).
+const _: () = assert!(offset_of!(ExternProc, flag) == 32);
+const _: () = assert!(offset_of!(ExternProc, pid) == 40);
+const _: () = assert!(offset_of!(ExternProc, sigignore) == 232);
+const _: () = assert!(offset_of!(ExternProc, comm) == 243);
 const _: () = assert!(size_of::<ExternProc>() == 296);
+const _: () = assert!(offset_of!(KinfoProc, more) + offset_of!(Eproc, ucred_uid) == 420);
+const _: () = assert!(offset_of!(KinfoProc, more) + offset_of!(Eproc, ppid) == 560);
 const _: () = assert!(size_of::<KinfoProc>() == 648);
 
 /// `SZOMB` of `bsd/sys/proc.h`.
@@ -160,7 +168,8 @@ impl ProcessRecord {
     }
 }
 
-/// `struct proc_uniqidentifierinfo` of `bsd/sys/proc_info_private.h`.
+/// `struct proc_uniqidentifierinfo` of `bsd/sys/proc_info_private.h`, which is private to the system. Newer systems have a
+/// meaning for some of what is reserved.
 #[repr(C)]
 struct UniqueIdentifierInfo {
     uuid: [u8; 16],
@@ -170,18 +179,24 @@ struct UniqueIdentifierInfo {
     reserved: [u32; 5],
 }
 
+// Counted from the fields: 16, 8, 8, 4, 4, 8 and 8 bytes.
+const _: () = assert!(offset_of!(UniqueIdentifierInfo, id_version) == 32);
 const _: () = assert!(size_of::<UniqueIdentifierInfo>() == 56);
 
 /// The size of what the kernel gives for `PROC_PIDUNIQIDENTIFIERINFO`.
 pub(crate) const UNIQUE_SIZE: usize = size_of::<UniqueIdentifierInfo>();
 
-/// Numbers that the kernel gives to no second process of the same boot. They grow with each fork.
+/// Numbers that the kernel gives to no second process of the same boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Uniques {
-    /// The process's own, from its start to its end.
+    /// The process's own, from its start to its end. They are counted up with each fork.
     pub(crate) own: u64,
-    /// That of the process that has started it, whoever its parent is by now.
+    /// That of the process that has started it, whoever its parent is by now. But a process that executes a program gets
+    /// that of the parent which it has at that moment (`pinsertchild` of `bsd/kern/kern_proc.c`, since a process in exec is
+    /// replaced by a copy): if it is an orphan by then, the system's first process.
     pub(crate) starter: u64,
+    /// Another one with each fork, and with each program that is executed.
+    pub(crate) version: u32,
 }
 
 impl Uniques {
@@ -189,6 +204,7 @@ impl Uniques {
         Self {
             own: u64_at(bytes, offset_of!(UniqueIdentifierInfo, unique)),
             starter: u64_at(bytes, offset_of!(UniqueIdentifierInfo, parent_unique)),
+            version: u32_at(bytes, offset_of!(UniqueIdentifierInfo, id_version)),
         }
     }
 }
@@ -229,13 +245,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_process_ignores_and_what_is_the_kernels_is_read() {
+        let mut bytes = [0; PROCESS_SIZE];
+        put(&mut bytes, 32, P_SYSTEM.to_ne_bytes());
+        // SIGHUP is signal 1.
+        put(&mut bytes, 232, 1_u32.to_ne_bytes());
+        put(&mut bytes, 44, 17_u32.to_ne_bytes());
+        put(&mut bytes, 560, 18_u32.to_ne_bytes());
+        let record = ProcessRecord::parse(0, &bytes).unwrap();
+        assert!(record.kernel && !record.zombie);
+        assert_eq!(record.ignored, 1);
+        // A parent from before a debugger came counts only while it is there.
+        assert_eq!((record.parent, record.tracer), (18, None));
+    }
+
+    #[test]
     fn unique_numbers_are_those_of_a_process_and_of_its_starter() {
         let mut bytes = [0; UNIQUE_SIZE];
         put(&mut bytes, 16, 90_u64.to_ne_bytes());
         put(&mut bytes, 24, 80_u64.to_ne_bytes());
+        put(&mut bytes, 32, 70_u32.to_ne_bytes());
         let expected = Uniques {
             own: 90,
             starter: 80,
+            version: 70,
         };
         assert_eq!(Uniques::parse(&bytes), expected);
     }
