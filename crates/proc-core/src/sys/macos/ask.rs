@@ -112,6 +112,18 @@ fn check(result: c_int, length: usize) -> io::Result<usize> {
     }
 }
 
+/// The session of a process. `None`: it is gone, or in none.
+#[expect(
+    unsafe_code,
+    reason = "rustix takes every session for a PID, and 0 for none of both"
+)]
+pub(super) fn session(pid: u32) -> Option<u32> {
+    let pid = c_int::try_from(pid).ok()?;
+    // SAFETY: the call takes no memory.
+    let session = unsafe { libc::getsid(pid) };
+    u32::try_from(session).ok().filter(|session| *session != 0)
+}
+
 /// The PIDs of one kind, in the kernel's order.
 pub(super) fn list_pids(kind: u32, of: u32) -> io::Result<Vec<u32>> {
     const PID: usize = size_of::<c_int>();

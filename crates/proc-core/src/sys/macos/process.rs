@@ -10,8 +10,6 @@ use std::mem::offset_of;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use rustix::process::Pid;
-
 use super::ask;
 use crate::identity::{Boot, Identity};
 use crate::sys::Stat;
@@ -19,10 +17,16 @@ use crate::sys::xnu::arguments::Arguments;
 use crate::sys::xnu::record::{PROCESS_SIZE, ProcessRecord, UNIQUE_SIZE, Uniques};
 use crate::sys::xnu::socket::{SOCKET_SIZE, tcp_number};
 
-/// Of `bsd/sys/proc_info_private.h`.
+/// Of `bsd/sys/proc_info_private.h`, which is private to the system. The kernel answers to everybody, and says nothing of
+/// zombies.
 const PROC_PIDUNIQIDENTIFIERINFO: c_int = 17;
 /// Of `bsd/sys/proc_info.h`.
 const PROC_PIDFDSOCKETINFO: c_int = 3;
+
+// Counted from the fields of `bsd/sys/proc_info.h`: two times 136 bytes of `vinfo_stat`, 16 more of `vnode_info`, and
+// MAXPATHLEN.
+const _: () = assert!(size_of::<libc::proc_vnodepathinfo>() == 2 * (136 + 16 + 1024));
+const _: () = assert!(size_of::<libc::proc_fdinfo>() == 8);
 
 /// The id of this boot.
 pub(crate) fn boot() -> io::Result<Boot> {
@@ -69,9 +73,6 @@ pub(crate) fn children(pid: u32) -> Option<Vec<u32>> {
 /// children, which are then not taken for its children.
 pub(crate) fn stat(pid: u32, boot: Boot) -> Option<Stat> {
     let record = record(pid)?;
-    let session = Pid::from_raw(i32::try_from(pid).ok()?)
-        .and_then(|pid| rustix::process::getsid(Some(pid)).ok())
-        .map_or(0, |session| session.as_raw_nonzero().get().unsigned_abs());
     Some(Stat {
         identity: Identity {
             pid,
@@ -80,7 +81,8 @@ pub(crate) fn stat(pid: u32, boot: Boot) -> Option<Stat> {
         },
         parent: record.parent,
         group: record.group,
-        session,
+        // A process that is about to end has none any more.
+        session: ask::session(pid).unwrap_or(0),
         zombie: record.zombie,
         // Only threads have such a state here.
         uninterruptible: false,
@@ -139,8 +141,8 @@ pub(crate) fn arguments(pid: u32) -> Option<Vec<String>> {
     )
 }
 
-/// The value that a process was started with for one environment variable. The system keeps that of its own programs to
-/// itself.
+/// The value that a process was started with for one environment variable. The system keeps to itself that of programs
+/// that it protects (System Integrity Protection), which are most of its own, and that of other users' processes.
 pub(crate) fn environment(pid: u32, name: &str) -> Option<String> {
     let memory = argument_memory(pid)?;
     let value = Arguments::parse(&memory)?.variable(name)?;
@@ -148,15 +150,26 @@ pub(crate) fn environment(pid: u32, name: &str) -> Option<String> {
 }
 
 fn argument_memory(pid: u32) -> Option<Vec<u8>> {
+    /// The number of arguments and `ARG_MAX` of `bsd/sys/syslimits.h`: for more the kernel has no answer, and no process
+    /// has more.
+    const MOST: usize = size_of::<c_int>() + 1024 * 1024;
     let question = [
         libc::CTL_KERN,
         libc::KERN_PROCARGS2,
         c_int::try_from(pid).ok()?,
     ];
-    let mut memory = vec![0; ask::sysctl_length(question).ok()?];
-    let length = ask::sysctl(question, &mut memory).ok()?;
-    memory.truncate(length);
-    Some(memory)
+    let mut room = ask::sysctl_length(question).ok()?;
+    while room < MOST {
+        room = (room * 2).min(MOST);
+        let mut memory = vec![0; room];
+        let length = ask::sysctl(question, &mut memory).ok()?;
+        // What fills all of the room is the end of something longer: the process has executed another program meanwhile.
+        if length < room {
+            memory.truncate(length);
+            return Some(memory);
+        }
+    }
+    None
 }
 
 /// The process that traces this one (a debugger), if any.
