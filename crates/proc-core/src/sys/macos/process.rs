@@ -12,10 +12,10 @@ use std::path::PathBuf;
 
 use super::ask;
 use crate::identity::{Boot, Identity};
-use crate::sys::Stat;
 use crate::sys::xnu::arguments::Arguments;
 use crate::sys::xnu::record::{PROCESS_SIZE, ProcessRecord, UNIQUE_SIZE, Uniques};
 use crate::sys::xnu::socket::{SOCKET_SIZE, tcp_number};
+use crate::sys::{Origin, Stat};
 
 /// Of `bsd/sys/proc_info_private.h`, which is private to the system. The kernel answers to everybody, and says nothing of
 /// zombies.
@@ -98,6 +98,14 @@ fn record(pid: u32) -> Option<ProcessRecord> {
     // Of a process that is not there, the kernel says nothing, and no error.
     let length = ask::sysctl(question, &mut bytes).ok()?;
     (length == bytes.len()).then(|| ProcessRecord::parse(pid, &bytes))?
+}
+
+/// By what the kernel tells who has started a process. `None`: it is gone, or has ended.
+pub(crate) fn origin(pid: u32) -> Option<Origin> {
+    uniques(pid).map(|uniques| Origin {
+        number: uniques.own,
+        starter: uniques.starter,
+    })
 }
 
 /// The numbers that no second process of this boot has.
