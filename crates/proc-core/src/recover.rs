@@ -1,4 +1,5 @@
-//! Finishing a run whose guardian was killed: from its ledger, its cgroup, its mark and its cookie.
+//! Finishing a run whose guardian was killed: from its ledger, its cgroup, its mark, its cookie, and whom the kernel names
+//! as starters.
 //!
 //! What a ledger says is a claim about the past. A process is ended on its word only when the identity still holds:
 //! the same boot, the same PID namespace, the same start time.

@@ -127,7 +127,8 @@ pub(super) fn session(pid: u32) -> Option<u32> {
 /// The PIDs of one kind, in the kernel's order.
 pub(super) fn list_pids(kind: u32, of: u32) -> io::Result<Vec<u32>> {
     const PID: usize = size_of::<c_int>();
-    // More processes may be there when the list is made than when its length is asked for.
+    // More processes may be there when the list is made than when its length is asked for. (The kernel makes room of its
+    // own for 20 more than it has counted just before. Should more come in that instant, the oldest are left out.)
     let mut room = list_into(kind, of, None)? * 2;
     loop {
         let mut buffer = vec![0; room.max(PID)];
