@@ -281,7 +281,12 @@ impl Guardian {
             Ok(identity) => {
                 self.members.add(member, identity);
                 self.containment.has_started(identity);
-                self.record(&Entry::Started { member, identity })?;
+                self.record(&Entry::Started {
+                    member,
+                    identity,
+                    // Its PID is its own until this process collects it.
+                    number: sys::origin(identity.pid).map(|origin| origin.number),
+                })?;
                 self.audience.tell(&Notice::Started {
                     member,
                     identity,

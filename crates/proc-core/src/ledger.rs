@@ -84,6 +84,10 @@ pub enum Entry {
         member: Member,
         /// As this process.
         identity: Identity,
+        /// The kernel's own number of that process, where it has one: what this process has started names it as its
+        /// starter, when it is long gone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        number: Option<u64>,
     },
     /// A client has answered at this address.
     Ready {
@@ -134,6 +138,9 @@ pub struct Opened {
     pub pid_namespace: u64,
     /// The guardian.
     pub guardian: Identity,
+    /// The kernel's own number of the guardian, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guardian_number: Option<u64>,
     /// Who asked for the run.
     pub launcher: Option<Identity>,
     /// The process with whose end the run is to end, if one was named.

@@ -1,7 +1,11 @@
-//! Finishing a run whose guardian was killed: from its ledger, its cgroup, its mark and its cookie.
+//! Finishing a run whose guardian was killed: from its ledger, its cgroup, its mark, its cookie, and whom the kernel names
+//! as starters.
 //!
 //! What a ledger says is a claim about the past. A process is ended on its word only when the identity still holds:
 //! the same boot, the same PID namespace, the same start time.
+
+mod starters;
+mod traces;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -19,6 +23,7 @@ use crate::shutdown::{self, Survivor};
 use crate::sys;
 use crate::table::{Process, Table};
 use crate::wait::{Deadline, poll_until};
+use traces::{Known, carries_mark, traces};
 
 /// How long another command may hold a run's lock: whoever asks whether the run lives holds it for an instant.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -268,13 +273,7 @@ struct Hunt<'a> {
     allowed: LivingOn,
     seen: BTreeMap<Identity, Remnant>,
     living_on: BTreeMap<Identity, Remnant>,
-}
-
-/// What earlier looks have shown: a process that was recognised by its lineage alone may have lost its parent since.
-#[derive(Default)]
-struct Known {
-    ending: BTreeSet<Identity>,
-    living_on: BTreeSet<Identity>,
+    numbers: BTreeSet<u64>,
 }
 
 impl<'a> Hunt<'a> {
@@ -289,6 +288,7 @@ impl<'a> Hunt<'a> {
             allowed: living_on(run),
             seen: BTreeMap::new(),
             living_on: BTreeMap::new(),
+            numbers: BTreeSet::new(),
         })
     }
 
@@ -307,6 +307,7 @@ impl<'a> Hunt<'a> {
         let known = Known {
             ending: self.seen.keys().copied().collect(),
             living_on: self.living_on.keys().copied().collect(),
+            numbers: self.numbers.clone(),
         };
         let mut identities = Vec::new();
         let (ending, living_on) = traces(self.run, &table, &contained, &known);
@@ -323,6 +324,8 @@ impl<'a> Hunt<'a> {
                 continue;
             };
             identities.push(process.identity());
+            self.numbers
+                .extend(process.origin().map(|origin| origin.number));
             self.seen
                 .entry(process.identity())
                 .or_insert_with(|| remnant(process, trace));
@@ -375,95 +378,6 @@ impl<'a> Hunt<'a> {
             let _ = cgroup.strike(guardian, is_spared);
         }
     }
-}
-
-fn carries_mark(run: &KnownRun, process: &Process) -> bool {
-    let opened = &run.history.opened;
-    // Nothing of the run is older than its guardian.
-    process.identity().start >= opened.guardian.start
-        && !process.is_zombie()
-        && !process.is_kernel()
-        && opened.mark.is_some()
-        && process.mark().map(|(mark, _)| mark) == opened.mark
-}
-
-/// What belongs to the run, by PID: what ends with it, and what lives on. Never its guardian, nor this process or one
-/// of its ancestors.
-fn traces(
-    run: &KnownRun,
-    table: &Table,
-    contained: &BTreeSet<Identity>,
-    known: &Known,
-) -> (BTreeMap<u32, Trace>, BTreeMap<u32, Trace>) {
-    let history = &run.history;
-    let own = std::process::id();
-    let mut spared: BTreeSet<u32> = table
-        .ancestors(own)
-        .iter()
-        .map(|process| process.identity().pid)
-        .collect();
-    spared.extend([own, 1]);
-    let recorded: BTreeSet<Identity> = history
-        .members
-        .values()
-        .filter_map(|member| member.identity)
-        .collect();
-    let mut found = BTreeMap::new();
-    for process in table
-        .iter()
-        .filter(|process| !process.is_zombie() && !process.is_kernel())
-    {
-        // Nothing of the run is older than its guardian.
-        if process.identity().start < history.opened.guardian.start {
-            continue;
-        }
-        let mark = process.mark().map(|(mark, _)| mark);
-        let trace = if contained.contains(&process.identity()) {
-            Trace::Container
-        } else if carries_mark(run, process) {
-            Trace::Mark
-        } else if known.ending.contains(&process.identity())
-            || known.living_on.contains(&process.identity())
-        {
-            Trace::Lineage
-        } else if recorded.contains(&process.identity()) {
-            Trace::Recorded
-        } else if mark.is_none() && process.is_own() && process.cookie() == Some(&run.id) {
-            Trace::Cookie
-        } else {
-            continue;
-        };
-        found.insert(process.identity().pid, trace);
-    }
-    for pid in table.descendants(&found.keys().copied().collect()) {
-        let alive = table.get(pid).is_some_and(|process| !process.is_zombie());
-        if alive {
-            found.entry(pid).or_insert(Trace::Lineage);
-        }
-    }
-    found.retain(|pid, _| {
-        let guardian = table.find(&history.opened.guardian);
-        !spared.contains(pid) && guardian.is_none_or(|guardian| guardian.identity().pid != *pid)
-    });
-    let allowed = living_on(run);
-    if allowed.is_empty() {
-        return (found, BTreeMap::new());
-    }
-    let lives_on = |pid: &u32| {
-        table.get(*pid).is_some_and(|process| {
-            let client = process.mark().map(|(_, client)| client);
-            // A client's own process ends with its run, whatever it is called.
-            known.living_on.contains(&process.identity())
-                || carries_mark(run, process)
-                    && !recorded.contains(&process.identity())
-                    && client.is_some_and(|client| allowed.allows(client, process))
-        })
-    };
-    let mut living: BTreeSet<u32> = found.keys().copied().filter(lives_on).collect();
-    living.extend(table.descendants(&living));
-    found
-        .into_iter()
-        .partition(|(pid, _)| !living.contains(pid))
 }
 
 fn remnant(process: &Process, trace: Trace) -> Remnant {

@@ -28,6 +28,7 @@ pub struct Table {
 #[derive(Debug)]
 pub struct Process {
     stat: sys::Stat,
+    origin: OnceCell<Option<sys::Origin>>,
     owner: OnceCell<Option<u32>>,
     executable: OnceCell<Option<PathBuf>>,
     arguments: OnceCell<Option<Vec<String>>>,
@@ -121,6 +122,7 @@ impl Process {
     fn new(stat: sys::Stat) -> Self {
         Self {
             stat,
+            origin: OnceCell::new(),
             owner: OnceCell::new(),
             executable: OnceCell::new(),
             arguments: OnceCell::new(),
@@ -169,6 +171,11 @@ impl Process {
     /// Whether it is a thread of the kernel.
     pub fn is_kernel(&self) -> bool {
         self.stat.kernel
+    }
+
+    /// By what the kernel tells who has started it. `None`: it does not tell.
+    pub(crate) fn origin(&self) -> Option<sys::Origin> {
+        *self.origin.get_or_init(|| sys::origin(self.pid()))
     }
 
     /// The user that owns it.

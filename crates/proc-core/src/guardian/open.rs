@@ -65,6 +65,7 @@ impl Guardian {
             boot: containment.boot(),
             pid_namespace: unable("tell its PID namespace", sys::pid_namespace())?,
             guardian: own.identity(),
+            guardian_number: own.origin().map(|origin| origin.number),
             launcher: open.launcher,
             owner: open.owner,
             mark: containment.mark(),

@@ -43,6 +43,8 @@ pub struct MemberHistory {
     pub survive: Vec<String>,
     /// The process that it was started as. `None`: it was about to be started.
     pub identity: Option<Identity>,
+    /// The kernel's own number of that process, where it has one.
+    pub number: Option<u64>,
     /// Where it has answered.
     pub url: Option<String>,
     /// How that process has ended.
@@ -136,14 +138,20 @@ impl History {
                         port,
                         survive,
                         identity: None,
+                        number: None,
                         url: None,
                         status: None,
                     },
                 );
             }
-            Entry::Started { member, identity } => {
+            Entry::Started {
+                member,
+                identity,
+                number,
+            } => {
                 if let Some(member) = self.members.get_mut(&member) {
                     member.identity = Some(identity);
+                    member.number = number;
                 }
             }
             Entry::Ready { member, url } => {
@@ -205,6 +213,7 @@ pub(super) mod tests {
                 start: 20,
                 boot,
             },
+            guardian_number: None,
             launcher: None,
             owner: None,
             mark: None,
@@ -233,6 +242,7 @@ pub(super) mod tests {
                     start: 21,
                     boot,
                 },
+                number: None,
             })
             .unwrap();
         ledger
@@ -311,6 +321,42 @@ pub(super) mod tests {
                 "byte {position}: {read:?}"
             );
         }
+    }
+
+    /// Ledgers of systems whose kernel has no such numbers, and those of older versions, are the same to the byte.
+    #[test]
+    fn the_kernels_numbers_are_read_back_and_written_only_where_there_are_some() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = String::from_utf8(ledger(folder.path())).unwrap();
+        assert!(!written.contains("number"), "{written}");
+        let history = History::read(folder.path()).unwrap().unwrap();
+        let member = Member::Client(1);
+        assert_eq!(history.members[&member].number, None);
+
+        let folder = tempfile::tempdir().unwrap();
+        let opened = Opened {
+            guardian_number: Some(90),
+            ..opened(VERSION)
+        };
+        let mut ledger = Ledger::create(folder.path(), opened).unwrap();
+        let identity = history.members[&member].identity.unwrap();
+        let starting = Entry::Starting {
+            member,
+            program: "p".into(),
+            port: None,
+            survive: Vec::new(),
+        };
+        let started = Entry::Started {
+            member,
+            identity,
+            number: Some(u64::MAX),
+        };
+        for entry in [starting, started] {
+            ledger.append(&entry).unwrap();
+        }
+        let history = History::read(folder.path()).unwrap().unwrap();
+        assert_eq!(history.opened.guardian_number, Some(90));
+        assert_eq!(history.members[&member].number, Some(u64::MAX));
     }
 
     #[test]

@@ -14,6 +14,8 @@ mod mark;
 #[cfg(not(target_os = "linux"))]
 mod namespace;
 #[cfg(not(target_os = "macos"))]
+mod origin;
+#[cfg(not(target_os = "macos"))]
 mod tracker;
 #[cfg(not(target_os = "linux"))]
 mod view;
@@ -28,6 +30,8 @@ pub(crate) use job::*;
 pub(crate) use mark::*;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use namespace::*;
+#[cfg(not(target_os = "macos"))]
+pub(crate) use origin::*;
 #[cfg(not(target_os = "macos"))]
 pub(crate) use tracker::*;
 #[cfg(not(target_os = "linux"))]

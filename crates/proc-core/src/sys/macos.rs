@@ -13,6 +13,7 @@ mod queue;
 mod signal;
 mod socket;
 mod stage;
+mod token;
 mod track;
 
 pub(crate) use super::absent::{

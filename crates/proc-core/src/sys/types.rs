@@ -22,6 +22,15 @@ pub(crate) struct Stat {
     pub(crate) short_name: String,
 }
 
+/// By what a kernel tells who has started whom, whether or not that process is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The process's own number, which no second process of this boot gets.
+    pub(crate) number: u64,
+    /// The number of the process that has started it.
+    pub(crate) starter: u64,
+}
+
 /// What is asked of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {

@@ -62,6 +62,48 @@ pub(super) fn sysctl_by_name(name: &CStr, buffer: &mut [u8]) -> io::Result<usize
     check(result, length)
 }
 
+/// How long the answer to such a question is.
+#[expect(unsafe_code, reason = "nothing safe asks this")]
+fn sysctl_length_by_name(name: &CStr) -> io::Result<usize> {
+    let mut length = 0;
+    // SAFETY: the name ends with a zero; without a buffer only the length is written.
+    let result = unsafe {
+        libc::sysctlbyname(
+            name.as_ptr(),
+            ptr::null_mut(),
+            &raw mut length,
+            ptr::null_mut(),
+            0,
+        )
+    };
+    check(result, length)
+}
+
+/// All that the kernel says to a question that has a name, where the answer may grow between two questions.
+pub(super) fn sysctl_list(name: &CStr) -> io::Result<Vec<u8>> {
+    // The kernel adds some room to the length that it tells.
+    let mut room = sysctl_length_by_name(name)?;
+    for _ in 0..GROWTHS {
+        let mut list = vec![0; room];
+        match sysctl_by_name(name, &mut list) {
+            Ok(length) => {
+                list.truncate(length);
+                return Ok(list);
+            }
+            Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => {
+                room = room.saturating_mul(2);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other(
+        "the answer grows faster than the room for it",
+    ))
+}
+
+/// How many times the room for a growing answer is doubled.
+const GROWTHS: usize = 8;
+
 fn check(result: c_int, length: usize) -> io::Result<usize> {
     if result == 0 {
         Ok(length)
@@ -70,10 +112,23 @@ fn check(result: c_int, length: usize) -> io::Result<usize> {
     }
 }
 
+/// The session of a process. `None`: it is gone, or in none.
+#[expect(
+    unsafe_code,
+    reason = "rustix takes every session for a PID, and 0 for none of both"
+)]
+pub(super) fn session(pid: u32) -> Option<u32> {
+    let pid = c_int::try_from(pid).ok()?;
+    // SAFETY: the call takes no memory.
+    let session = unsafe { libc::getsid(pid) };
+    u32::try_from(session).ok().filter(|session| *session != 0)
+}
+
 /// The PIDs of one kind, in the kernel's order.
 pub(super) fn list_pids(kind: u32, of: u32) -> io::Result<Vec<u32>> {
     const PID: usize = size_of::<c_int>();
-    // More processes may be there when the list is made than when its length is asked for.
+    // More processes may be there when the list is made than when its length is asked for. (The kernel makes room of its
+    // own for 20 more than it has counted just before. Should more come in that instant, the oldest are left out.)
     let mut room = list_into(kind, of, None)? * 2;
     loop {
         let mut buffer = vec![0; room.max(PID)];
@@ -117,13 +172,14 @@ pub(super) fn process_info(pid: u32, flavor: c_int, buffer: &mut [u8]) -> Option
     usize::try_from(length).ok().filter(|length| *length > 0)
 }
 
-/// How long the answer to such a question may be.
+/// How long the answer to such a question may be. `None`: the process is gone, or may not be looked at.
 #[expect(unsafe_code, reason = "nothing safe asks this")]
 pub(super) fn process_info_length(pid: u32, flavor: c_int) -> Option<usize> {
     let pid = c_int::try_from(pid).ok()?;
     // SAFETY: without a buffer, only the length is answered.
     let length = unsafe { libc::proc_pidinfo(pid, flavor, 0, ptr::null_mut(), 0) };
-    usize::try_from(length).ok()
+    // libproc answers 0 where the kernel says no.
+    usize::try_from(length).ok().filter(|length| *length > 0)
 }
 
 /// What the kernel says of a descriptor of a process.

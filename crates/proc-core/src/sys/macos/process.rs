@@ -10,20 +10,23 @@ use std::mem::offset_of;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use rustix::process::Pid;
-
 use super::ask;
 use crate::identity::{Boot, Identity};
-use crate::sys::Stat;
 use crate::sys::xnu::arguments::Arguments;
-use crate::sys::xnu::record::{
-    PROCESS_SIZE, ProcessRecord, SOCKET_SIZE, SocketRecord, UNIQUE_SIZE, Uniques,
-};
+use crate::sys::xnu::record::{PROCESS_SIZE, ProcessRecord, UNIQUE_SIZE, Uniques};
+use crate::sys::xnu::socket::{SOCKET_SIZE, tcp_number};
+use crate::sys::{Origin, Stat};
 
-/// Of `bsd/sys/proc_info_private.h`.
+/// Of `bsd/sys/proc_info_private.h`, which is private to the system. The kernel answers to everybody, and says nothing of
+/// zombies.
 const PROC_PIDUNIQIDENTIFIERINFO: c_int = 17;
 /// Of `bsd/sys/proc_info.h`.
 const PROC_PIDFDSOCKETINFO: c_int = 3;
+
+// Counted from the fields of `bsd/sys/proc_info.h`: two times 136 bytes of `vinfo_stat`, 16 more of `vnode_info`, and
+// MAXPATHLEN.
+const _: () = assert!(size_of::<libc::proc_vnodepathinfo>() == 2 * (136 + 16 + 1024));
+const _: () = assert!(size_of::<libc::proc_fdinfo>() == 8);
 
 /// The id of this boot.
 pub(crate) fn boot() -> io::Result<Boot> {
@@ -70,9 +73,6 @@ pub(crate) fn children(pid: u32) -> Option<Vec<u32>> {
 /// children, which are then not taken for its children.
 pub(crate) fn stat(pid: u32, boot: Boot) -> Option<Stat> {
     let record = record(pid)?;
-    let session = Pid::from_raw(i32::try_from(pid).ok()?)
-        .and_then(|pid| rustix::process::getsid(Some(pid)).ok())
-        .map_or(0, |session| session.as_raw_nonzero().get().unsigned_abs());
     Some(Stat {
         identity: Identity {
             pid,
@@ -81,7 +81,8 @@ pub(crate) fn stat(pid: u32, boot: Boot) -> Option<Stat> {
         },
         parent: record.parent,
         group: record.group,
-        session,
+        // A process that is about to end has none any more.
+        session: ask::session(pid).unwrap_or(0),
         zombie: record.zombie,
         // Only threads have such a state here.
         uninterruptible: false,
@@ -97,6 +98,14 @@ fn record(pid: u32) -> Option<ProcessRecord> {
     // Of a process that is not there, the kernel says nothing, and no error.
     let length = ask::sysctl(question, &mut bytes).ok()?;
     (length == bytes.len()).then(|| ProcessRecord::parse(pid, &bytes))?
+}
+
+/// By what the kernel tells who has started a process. `None`: it is gone, or has ended.
+pub(crate) fn origin(pid: u32) -> Option<Origin> {
+    uniques(pid).map(|uniques| Origin {
+        number: uniques.own,
+        starter: uniques.starter,
+    })
 }
 
 /// The numbers that no second process of this boot has.
@@ -140,8 +149,8 @@ pub(crate) fn arguments(pid: u32) -> Option<Vec<String>> {
     )
 }
 
-/// The value that a process was started with for one environment variable. The system keeps that of its own programs to
-/// itself.
+/// The value that a process was started with for one environment variable. The system keeps to itself that of programs
+/// that it protects (System Integrity Protection), which are most of its own, and that of other users' processes.
 pub(crate) fn environment(pid: u32, name: &str) -> Option<String> {
     let memory = argument_memory(pid)?;
     let value = Arguments::parse(&memory)?.variable(name)?;
@@ -149,15 +158,26 @@ pub(crate) fn environment(pid: u32, name: &str) -> Option<String> {
 }
 
 fn argument_memory(pid: u32) -> Option<Vec<u8>> {
+    /// The number of arguments and `ARG_MAX` of `bsd/sys/syslimits.h`: for more the kernel has no answer, and no process
+    /// has more.
+    const MOST: usize = size_of::<c_int>() + 1024 * 1024;
     let question = [
         libc::CTL_KERN,
         libc::KERN_PROCARGS2,
         c_int::try_from(pid).ok()?,
     ];
-    let mut memory = vec![0; ask::sysctl_length(question).ok()?];
-    let length = ask::sysctl(question, &mut memory).ok()?;
-    memory.truncate(length);
-    Some(memory)
+    let mut room = ask::sysctl_length(question).ok()?;
+    while room < MOST {
+        room = (room * 2).min(MOST);
+        let mut memory = vec![0; room];
+        let length = ask::sysctl(question, &mut memory).ok()?;
+        // What fills all of the room is the end of something longer: the process has executed another program meanwhile.
+        if length < room {
+            memory.truncate(length);
+            return Some(memory);
+        }
+    }
+    None
 }
 
 /// The process that traces this one (a debugger), if any.
@@ -179,19 +199,14 @@ pub(crate) fn innermost_pid(pid: u32) -> Option<u32> {
     Some(pid)
 }
 
-/// The numbers of the sockets that a process holds open.
+/// The numbers of the TCP sockets that a process holds open. `None`: it is gone, or may not be looked at.
 pub(crate) fn sockets(pid: u32) -> Option<Vec<u64>> {
-    let records = socket_records(pid)?;
-    Some(records.into_iter().map(|record| record.number).collect())
-}
-
-/// The sockets that a process holds open. `None` also where it belongs to another user.
-pub(super) fn socket_records(pid: u32) -> Option<Vec<SocketRecord>> {
     const SIZE: usize = size_of::<libc::proc_fdinfo>();
+    // The kernel adds some room to the length that it tells, so it tells one of a process that has nothing open, too.
     let length = ask::process_info_length(pid, libc::PROC_PIDLISTFDS)?;
     // It may open more before it is asked which.
-    let mut list = vec![0; (length + 32 * SIZE).max(SIZE)];
-    let length = ask::process_info(pid, libc::PROC_PIDLISTFDS, &mut list)?;
+    let mut list = vec![0; length + 32 * SIZE];
+    let length = ask::process_info(pid, libc::PROC_PIDLISTFDS, &mut list).unwrap_or(0);
     let number = |entry: &[u8], offset: usize| {
         let bytes = entry.get(offset..)?.first_chunk()?;
         Some(i32::from_ne_bytes(*bytes))
@@ -202,10 +217,10 @@ pub(super) fn socket_records(pid: u32) -> Option<Vec<SocketRecord>> {
         let descriptor = number(entry, offset_of!(libc::proc_fdinfo, proc_fd))?;
         (kind == libc::PROX_FDTYPE_SOCKET).then_some(descriptor)
     });
-    let records = sockets.filter_map(|descriptor| {
-        let mut bytes = [0; SOCKET_SIZE];
-        let length = ask::descriptor_info(pid, descriptor, PROC_PIDFDSOCKETINFO, &mut bytes)?;
-        (length == bytes.len()).then(|| SocketRecord::parse(&bytes))
+    let numbers = sockets.filter_map(|descriptor| {
+        let mut record = [0; SOCKET_SIZE];
+        let length = ask::descriptor_info(pid, descriptor, PROC_PIDFDSOCKETINFO, &mut record)?;
+        (length == record.len()).then(|| tcp_number(&record))?
     });
-    Some(records.collect())
+    Some(numbers.collect())
 }

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::kqueue::{Event, EventFilter, EventFlags, ProcessEvents, kevent, kqueue};
@@ -43,17 +42,17 @@ impl Queue {
         }
     }
 
-    /// Waits until something happens, or for so long. `false`: nothing has happened.
+    /// Waits until something happens.
     #[expect(
         unsafe_code,
         reason = "an event may name a descriptor, which must live"
     )]
-    pub(super) fn wait(&self, time: Option<Duration>) -> io::Result<bool> {
+    pub(super) fn wait(&self) -> io::Result<()> {
         let mut events = Vec::with_capacity(EVENTS);
         loop {
             // SAFETY: there is no change that could name a descriptor.
-            match unsafe { kevent(&self.0, &[], spare_capacity(&mut events), time) } {
-                Ok(count) => return Ok(count > 0),
+            match unsafe { kevent(&self.0, &[], spare_capacity(&mut events), None) } {
+                Ok(_) => return Ok(()),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }

@@ -1,24 +1,30 @@
 //! Pinning processes and signalling them.
 //!
-//! No handle here keeps a PID from being used again. A kqueue is asked to tell when the process ends, and the identity is
-//! re-read after that and before each signal. What is left is the moment between the last look and the signal: in it the
-//! process would have to end, be collected by its parent, and its PID be given to another one, while the kernel hands
-//! out the 99,998 others in turn first. A process that this one has started itself keeps its PID until this one collects
-//! it, and is safe from that altogether.
+//! No handle here keeps a PID from being used again, so a process is pinned by its version: the kernel gives another one
+//! with each fork and with each program that is executed, and delivers a signal to one version of a PID only
+//! ([`token`](super::token)). The version is taken before the identity is read: whoever has it when the signal arrives
+//! has had it all the time between, and so is the one whose identity was read.
+//!
+//! Where the system cannot do that, what is left is the moment between the last look and the signal: in it the process
+//! would have to end, be collected by its parent, and its PID be given to another one, while the kernel hands out all
+//! others from 100 to 99,998 in turn first. A process that this one has started itself keeps its PID until this one
+//! collects it, and is safe from that altogether.
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::time::Duration;
 
 use rustix::event::kqueue::ProcessEvents;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal as OsSignal};
 
-use super::process;
 use super::queue::Queue;
+use super::{process, token};
 use crate::identity::Identity;
 use crate::sys::Signal;
+
+/// How many times a process may execute another program while it is being signalled.
+const ATTEMPTS: usize = 16;
 
 /// A process that is watched, and that had a known identity when that began.
 #[derive(Debug)]
@@ -50,15 +56,33 @@ pub(crate) fn signal(handle: &Handle, signal: Signal) -> io::Result<bool> {
         Signal::Stop => OsSignal::STOP,
         Signal::Continue => OsSignal::CONT,
     };
-    let pid = i32::try_from(handle.identity.pid)
-        .ok()
-        .and_then(Pid::from_raw);
-    let Some(pid) = pid else {
+    let pid = handle.identity.pid;
+    for _ in 0..ATTEMPTS {
+        let uniques = process::uniques(pid);
+        if !is_there(&handle.identity) {
+            return Ok(false);
+        }
+        // Without a version it is about to end, and is not there at the next look.
+        let Some(uniques) = uniques else { continue };
+        match token::send(pid, uniques.version, signal)? {
+            Some(true) => return Ok(true),
+            // It has ended, or executed another program.
+            Some(false) => {}
+            None => return send(pid, signal),
+        }
+    }
+    if is_there(&handle.identity) {
+        send(pid, signal)
+    } else {
+        Ok(false)
+    }
+}
+
+/// Sends a signal to whoever has this PID now. `false`: nobody has.
+fn send(pid: u32, signal: OsSignal) -> io::Result<bool> {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
         return Ok(false);
     };
-    if handle.end.wait(Some(Duration::ZERO))? || !is_there(&handle.identity) {
-        return Ok(false);
-    }
     match rustix::process::kill_process(pid, signal) {
         Ok(()) => Ok(true),
         Err(Errno::SRCH) => Ok(false),
@@ -69,7 +93,7 @@ pub(crate) fn signal(handle: &Handle, signal: Signal) -> io::Result<bool> {
 /// Waits for a pinned process to exit, for as long as it takes.
 pub(crate) fn wait_for_exit(handle: &Handle) {
     // An error leaves nothing to wait with.
-    let _ = handle.end.wait(None);
+    let _ = handle.end.wait();
 }
 
 /// Lets this process hear of requests to end and of the ends of its children. A program starts with the signals blocked

@@ -1,11 +1,10 @@
 //! Sockets: who listens where, and leases on ports.
 //!
-//! What a process has open is asked of each process in turn, so the list has the sockets of this user's processes only;
-//! root's has all. A port that another user holds is found to be held by trying it, and by nobody who could be named.
+//! The kernel lists the sockets of all users to everybody, with the user of each. Which process has one open is asked of
+//! each process in turn, and only root is told of other users' processes.
 
 mod lease;
 
-use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::io;
 use std::ops::RangeInclusive;
@@ -15,12 +14,12 @@ use rustix::io::FdFlags;
 use rustix::net::{AddressFamily, SocketType, socket};
 
 use super::ask;
-use super::process::{pids, socket_records};
 use crate::sys::Socket;
+use crate::sys::xnu::pcblist::tcp_sockets;
 
 pub(crate) use lease::{PortLease, lease, lease_holder};
 
-/// The state of a TCP socket, by the numbers `TSI_S_…` of xnu's `bsd/sys/proc_info.h`.
+/// The state of a TCP socket, by the numbers `TCPS_…` of xnu's `bsd/netinet/tcp_fsm.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TcpState(u8);
 
@@ -42,7 +41,7 @@ impl TcpState {
     };
 }
 
-/// The TCP sockets of the processes that this one may look at.
+/// The TCP sockets of this machine.
 #[derive(Debug)]
 pub(crate) struct SocketTable;
 
@@ -52,8 +51,6 @@ impl SocketTable {
     }
 
     /// Lists the IPv4 and IPv6 sockets in one of these states; those on one local port only, where one is given.
-    ///
-    /// The list is no snapshot: a socket that appears or goes meanwhile may be missing.
     #[expect(
         clippy::unused_self,
         reason = "where the kernel has one list of all sockets, a connection to it is kept"
@@ -63,26 +60,21 @@ impl SocketTable {
         states: &[TcpState],
         port: Option<u16>,
     ) -> io::Result<Vec<Socket>> {
-        let records = pids()?.into_iter().filter_map(socket_records).flatten();
-        // Several processes may have the same socket open.
-        let mut sockets = BTreeMap::new();
-        for record in records {
-            let Some(tcp) = record.tcp else { continue };
-            let state = TcpState(tcp.state);
-            if !states.contains(&state) || port.is_some_and(|port| port != tcp.port) {
-                continue;
-            }
-            let socket = Socket {
-                port: tcp.port,
-                address: tcp.address,
-                v6only: tcp.v6only,
-                inode: record.number,
-                user: record.user,
-                state,
-            };
-            sockets.insert(record.number, socket);
-        }
-        Ok(sockets.into_values().collect())
+        let list = ask::sysctl_list(c"net.inet.tcp.pcblist_n")?;
+        let sockets = tcp_sockets(&list).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(sockets
+            .into_iter()
+            .map(|socket| Socket {
+                port: socket.port,
+                address: socket.address,
+                v6only: socket.v6only,
+                inode: socket.number,
+                user: socket.user,
+                state: TcpState(socket.state),
+            })
+            .filter(|socket| states.contains(&socket.state))
+            .filter(|socket| port.is_none_or(|port| port == socket.port))
+            .collect())
     }
 }
 

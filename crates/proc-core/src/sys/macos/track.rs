@@ -1,9 +1,9 @@
 //! Following everything that a run starts, from fork to fork.
 //!
 //! The kernel tells when a process that is watched forks, but not whom it has started, so each fork is followed by a look
-//! at everybody. A process that starts another and leaves before that look has never been seen; the other is then
-//! recognised by its session or its environment, if it has kept one of them. That is the best that is known here, and no
-//! guarantee.
+//! at everybody. (The kernel once followed forks by itself. `NOTE_TRACK` is an error since macOS 10.5.) A process that
+//! starts another and leaves before that look has never been seen; the other is then recognised by its session or its
+//! environment, if it has kept one of them. That is the best that is known here, and no guarantee.
 
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -57,7 +57,9 @@ impl Tracker {
             let newcomers = family.take_in(&sights, |identity| self.names_run(identity));
             let what = ProcessEvents::FORK | ProcessEvents::EXEC | ProcessEvents::EXIT;
             for newcomer in &newcomers {
-                self.queue.watch(newcomer.pid, what)?;
+                // Whoever cannot be watched is a member all the same. Only its forks wake nobody, and are seen by the
+                // look that another one's causes. A PID that has gone to somebody else causes a look too many.
+                let _ = self.queue.watch(newcomer.pid, what);
             }
             // Whom a newcomer has started before it was watched, only another look can show.
             if newcomers.is_empty() {
@@ -70,7 +72,7 @@ impl Tracker {
 
     /// Waits until a process of the run forks, executes a program or ends, or the guardian starts one.
     pub(crate) fn wait(&self) -> io::Result<()> {
-        self.queue.wait(None).map(drop)
+        self.queue.wait()
     }
 
     /// The child of the guardian that a process descends from.
@@ -106,7 +108,8 @@ impl Tracker {
 fn look_at(pid: u32, boot: Boot) -> Option<Sight> {
     let before = uniques(pid)?;
     let stat = stat(pid, boot).filter(|stat| !stat.zombie)?;
-    (uniques(pid)? == before).then_some(Sight {
+    // Its starter may have changed with a program that it has executed; the earlier one says more.
+    (uniques(pid)?.own == before.own).then_some(Sight {
         identity: stat.identity,
         uniques: before,
         session: stat.session,

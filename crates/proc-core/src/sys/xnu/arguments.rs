@@ -2,7 +2,8 @@
 //!
 //! It begins with the number of arguments, and the path of the executable, which is filled up with zeros. Then come
 //! arguments and environment, a zero behind each, and an empty string behind the last variable. What follows is of the
-//! system's own.
+//! system's own. Where the system keeps an environment to itself, the memory ends behind the last argument
+//! (`sysctl_procargsx` of `bsd/kern/kern_sysctl.c`).
 
 /// Both of one process. The memory is the process's own: it may have written anything there.
 #[derive(Debug)]
@@ -75,6 +76,22 @@ mod tests {
         let memory = memory(1, b"/bin/a\0\0a\0\0executable_path=/bin/a\0");
         let parsed = Arguments::parse(&memory).unwrap();
         assert_eq!(parsed.variable("executable_path"), None);
+    }
+
+    #[test]
+    fn an_environment_that_is_kept_back_has_no_variables() {
+        let memory = memory(2, b"/bin/a\0\0a\0A=argument\0");
+        assert_eq!(words(&memory), ["a", "A=argument"]);
+        let parsed = Arguments::parse(&memory).unwrap();
+        assert_eq!(parsed.variable("A"), None);
+    }
+
+    #[test]
+    fn without_arguments_the_environment_comes_first() {
+        let memory = memory(0, b"/bin/a\0\0A=1\0\0");
+        let parsed = Arguments::parse(&memory).unwrap();
+        assert_eq!(parsed.arguments().count(), 0);
+        assert_eq!(parsed.variable("A"), Some(&b"1"[..]));
     }
 
     #[test]

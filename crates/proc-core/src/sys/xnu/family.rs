@@ -1,8 +1,9 @@
 //! Who of all processes belongs to a run, look after look.
 //!
-//! Each process says for good by which other it was started, so an orphan is known by a parent that is long gone, as long
-//! as a look has shown that parent. A process whose starter no look has shown is recognised by its session, or by the
-//! run that its environment names; one that has left its session and emptied its environment too is not.
+//! Each process says by which other it was started, so an orphan is known by a parent that is long gone, as long as a look
+//! has shown that parent, and the orphan before it executes another program. A process whose starter no look has shown is
+//! recognised by its session, or by the run that its environment names; one that has left its session and emptied its
+//! environment too is not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,7 @@ use crate::identity::Identity;
 pub(crate) struct Sight {
     pub(crate) identity: Identity,
     pub(crate) uniques: Uniques,
+    /// 0: it is not known, as of a process that is about to end.
     pub(crate) session: u32,
 }
 
@@ -92,6 +94,7 @@ impl Family {
         let sessions: BTreeSet<u32> = own
             .map(|sight| sight.session)
             .chain([self.guardian.session])
+            .filter(|session| *session != 0)
             .collect();
         self.by(strangers, newcomers, |_, sight| {
             sessions
@@ -175,7 +178,11 @@ mod tests {
                 start: own,
                 boot: Boot::new(1),
             },
-            uniques: Uniques { own, starter },
+            uniques: Uniques {
+                own,
+                starter,
+                version: pid(own),
+            },
             session: pid(session),
         }
     }
@@ -250,6 +257,26 @@ mod tests {
         let mut family = family();
         take_in(&mut family, &[sight(101, GUARDIAN, 101)]);
         assert!(take_in(&mut family, &[sight(111, 110, 101)]).is_empty());
+    }
+
+    #[test]
+    fn sessions_that_are_not_known_have_nothing_in_common() {
+        let mut family = family();
+        let sights = [sight(101, GUARDIAN, 0), sight(111, 110, 0)];
+        assert_eq!(take_in(&mut family, &sights), [101]);
+    }
+
+    #[test]
+    fn a_member_stays_one_when_it_executes_a_program_as_an_orphan() {
+        let mut family = family();
+        let member = sight(101, GUARDIAN, GUARDIAN);
+        take_in(&mut family, &[member, sight(102, 101, 102)]);
+        let orphan = sight(102, 1, 102);
+        assert!(take_in(&mut family, &[orphan]).is_empty());
+        assert!(family.knows(&orphan));
+        assert_eq!(family.root_of(&orphan.identity), Some(member.identity));
+        // Nobody has seen this one before it did the same.
+        assert!(take_in(&mut family, &[orphan, sight(103, 1, 103)]).is_empty());
     }
 
     #[test]

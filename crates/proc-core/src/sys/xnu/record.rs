@@ -1,10 +1,11 @@
-//! The kernel's records of processes and sockets, read by the layouts that its headers declare.
+//! The kernel's records of processes, read by the layouts that its headers declare.
 //!
 //! A layout here is never a value: a record arrives as bytes, and the declaration only says where in them each fact lies.
 //! Pointers are numbers of 64 bits; the headers are those of the xnu source.
 
 use std::mem::offset_of;
-use std::net::{IpAddr, Ipv6Addr};
+
+use super::bytes::{field, u32_at, u64_at};
 
 /// `struct kinfo_proc` of `bsd/sys/sysctl.h`, as `sysctl` gives it with `KERN_PROC`.
 #[repr(C)]
@@ -94,7 +95,15 @@ struct Pcred {
     refcnt: i32,
 }
 
+// Counted from the fields of these headers: 296 and 648 are also what a C compiler makes of them, by what
+// `golang.org/x/sys/unix` was generated from (`SizeofKinfoProc`).
+const _: () = assert!(offset_of!(ExternProc, flag) == 32);
+const _: () = assert!(offset_of!(ExternProc, pid) == 40);
+const _: () = assert!(offset_of!(ExternProc, sigignore) == 232);
+const _: () = assert!(offset_of!(ExternProc, comm) == 243);
 const _: () = assert!(size_of::<ExternProc>() == 296);
+const _: () = assert!(offset_of!(KinfoProc, more) + offset_of!(Eproc, ucred_uid) == 420);
+const _: () = assert!(offset_of!(KinfoProc, more) + offset_of!(Eproc, ppid) == 560);
 const _: () = assert!(size_of::<KinfoProc>() == 648);
 
 /// `SZOMB` of `bsd/sys/proc.h`.
@@ -130,9 +139,9 @@ impl ProcessRecord {
     /// `None`: it is of another process than the one that was asked for.
     pub(crate) fn parse(pid: u32, bytes: &[u8; PROCESS_SIZE]) -> Option<Self> {
         const MORE: usize = offset_of!(KinfoProc, more);
-        let u32_at = |offset: usize| u32::from_ne_bytes(field(bytes, offset));
+        let u32_at = |offset| u32_at(bytes, offset);
         let flag = u32_at(offset_of!(ExternProc, flag));
-        let seconds = u64::from_ne_bytes(field(bytes, offset_of!(ExternProc, start_seconds)));
+        let seconds = u64_at(bytes, offset_of!(ExternProc, start_seconds));
         let microseconds = u32_at(offset_of!(ExternProc, start_microseconds));
         // Whoever traces a process takes its parent's place meanwhile.
         let parent = u32_at(MORE + offset_of!(Eproc, ppid));
@@ -159,7 +168,8 @@ impl ProcessRecord {
     }
 }
 
-/// `struct proc_uniqidentifierinfo` of `bsd/sys/proc_info_private.h`.
+/// `struct proc_uniqidentifierinfo` of `bsd/sys/proc_info_private.h`, which is private to the system. Newer systems have a
+/// meaning for some of what is reserved.
 #[repr(C)]
 struct UniqueIdentifierInfo {
     uuid: [u8; 16],
@@ -169,176 +179,40 @@ struct UniqueIdentifierInfo {
     reserved: [u32; 5],
 }
 
+// Counted from the fields: 16, 8, 8, 4, 4, 8 and 8 bytes.
+const _: () = assert!(offset_of!(UniqueIdentifierInfo, id_version) == 32);
 const _: () = assert!(size_of::<UniqueIdentifierInfo>() == 56);
 
 /// The size of what the kernel gives for `PROC_PIDUNIQIDENTIFIERINFO`.
 pub(crate) const UNIQUE_SIZE: usize = size_of::<UniqueIdentifierInfo>();
 
-/// Numbers that the kernel gives to no second process of the same boot. They grow with each fork.
+/// Numbers that the kernel gives to no second process of the same boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Uniques {
-    /// The process's own, from its start to its end.
+    /// The process's own, from its start to its end. They are counted up with each fork.
     pub(crate) own: u64,
-    /// That of the process that has started it, whoever its parent is by now.
+    /// That of the process that has started it, whoever its parent is by now. But a process that executes a program gets
+    /// that of the parent which it has at that moment (`pinsertchild` of `bsd/kern/kern_proc.c`, since a process in exec is
+    /// replaced by a copy): if it is an orphan by then, the system's first process.
     pub(crate) starter: u64,
+    /// Another one with each fork, and with each program that is executed.
+    pub(crate) version: u32,
 }
 
 impl Uniques {
     pub(crate) fn parse(bytes: &[u8; UNIQUE_SIZE]) -> Self {
-        let u64_at = |offset| u64::from_ne_bytes(field(bytes, offset));
         Self {
-            own: u64_at(offset_of!(UniqueIdentifierInfo, unique)),
-            starter: u64_at(offset_of!(UniqueIdentifierInfo, parent_unique)),
+            own: u64_at(bytes, offset_of!(UniqueIdentifierInfo, unique)),
+            starter: u64_at(bytes, offset_of!(UniqueIdentifierInfo, parent_unique)),
+            version: u32_at(bytes, offset_of!(UniqueIdentifierInfo, id_version)),
         }
     }
-}
-
-/// `struct socket_fdinfo` of `bsd/sys/proc_info.h`, with what it has of a TCP socket.
-#[repr(C)]
-struct SocketFdInfo {
-    file: [u64; 3],
-    stat: VinfoStat,
-    so: u64,
-    pcb: u64,
-    kind_of_socket: i32,
-    protocol: i32,
-    family: i32,
-    shorts: [i16; 8],
-    oobmark: u32,
-    buffers: [[u32; 6]; 2],
-    kind: i32,
-    reserved: u32,
-    tcp: TcpSockInfo,
-    /// The largest of what else may be there is `struct un_sockinfo`.
-    rest: [u8; 528 - size_of::<TcpSockInfo>()],
-}
-
-/// `struct vinfo_stat` of `bsd/sys/proc_info.h`.
-#[repr(C)]
-struct VinfoStat {
-    dev: u32,
-    mode: u16,
-    nlink: u16,
-    ino: u64,
-    uid: u32,
-    gid: u32,
-    times: [i64; 8],
-    size: i64,
-    blocks: i64,
-    numbers: [u32; 4],
-    spare: [i64; 2],
-}
-
-/// `struct tcp_sockinfo` of `bsd/sys/proc_info.h`, which begins with its `struct in_sockinfo`.
-#[repr(C)]
-struct TcpSockInfo {
-    foreign_port: i32,
-    local_port: i32,
-    generation: u64,
-    flags: u32,
-    flow: u32,
-    versions: u8,
-    time_to_live: u8,
-    reserved: u32,
-    foreign_address: [u32; 4],
-    local_address: [u32; 4],
-    v4: u8,
-    v6: [u32; 3],
-    state: i32,
-    timers: [i32; 4],
-    segment: i32,
-    tcp_flags: u32,
-    tcp_reserved: u32,
-    control_block: u64,
-}
-
-const _: () = assert!(size_of::<VinfoStat>() == 136);
-const _: () = assert!(offset_of!(TcpSockInfo, state) == 80);
-const _: () = assert!(size_of::<SocketFdInfo>() == 792);
-
-/// The size of what the kernel gives for `PROC_PIDFDSOCKETINFO`.
-pub(crate) const SOCKET_SIZE: usize = size_of::<SocketFdInfo>();
-
-/// `SOCKINFO_TCP` of `bsd/sys/proc_info.h`.
-const SOCKINFO_TCP: u32 = 2;
-/// `INI_IPV4` of `bsd/sys/proc_info.h`.
-const INI_IPV4: u8 = 1;
-/// `AF_INET6` of `bsd/sys/socket.h`.
-const AF_INET6: u32 = 30;
-
-/// A socket that a process has open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SocketRecord {
-    /// The kernel's number of it, the same for every process that has it open.
-    pub(crate) number: u64,
-    /// The user that made it.
-    pub(crate) user: u32,
-    /// `None`: it is no TCP socket.
-    pub(crate) tcp: Option<TcpRecord>,
-}
-
-/// What is particular about a TCP socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TcpRecord {
-    pub(crate) port: u16,
-    pub(crate) address: IpAddr,
-    /// `None`: an IPv4 socket.
-    pub(crate) v6only: Option<bool>,
-    /// By the numbers `TSI_S_…` of `bsd/sys/proc_info.h`.
-    pub(crate) state: u8,
-}
-
-impl SocketRecord {
-    pub(crate) fn parse(bytes: &[u8; SOCKET_SIZE]) -> Self {
-        const STAT: usize = offset_of!(SocketFdInfo, stat);
-        let u32_at = |offset: usize| u32::from_ne_bytes(field(bytes, offset));
-        let is_tcp = u32_at(offset_of!(SocketFdInfo, kind)) == SOCKINFO_TCP;
-        Self {
-            number: u64::from_ne_bytes(field(bytes, offset_of!(SocketFdInfo, so))),
-            user: u32_at(STAT + offset_of!(VinfoStat, uid)),
-            tcp: is_tcp.then(|| TcpRecord::parse(bytes)),
-        }
-    }
-}
-
-impl TcpRecord {
-    fn parse(bytes: &[u8; SOCKET_SIZE]) -> Self {
-        const TCP: usize = offset_of!(SocketFdInfo, tcp);
-        const PORT: usize = TCP + offset_of!(TcpSockInfo, local_port);
-        const ADDRESS: usize = TCP + offset_of!(TcpSockInfo, local_address);
-        let takes_v4 = bytes[TCP + offset_of!(TcpSockInfo, versions)] & INI_IPV4 != 0;
-        let is_v6 = u32::from_ne_bytes(field(bytes, offset_of!(SocketFdInfo, family))) == AF_INET6;
-        let address = if is_v6 {
-            Ipv6Addr::from(field::<16>(bytes, ADDRESS)).to_canonical()
-        } else {
-            // Behind three words of nothing.
-            IpAddr::from(field::<4>(bytes, ADDRESS + 12))
-        };
-        Self {
-            // A number whose lower half is in the order of the network.
-            port: u16::from_be_bytes(field(bytes, PORT)),
-            address,
-            v6only: is_v6.then_some(!takes_v4),
-            state: bytes[TCP + offset_of!(TcpSockInfo, state)],
-        }
-    }
-}
-
-/// The bytes of a field that lies within the record. A record of another layout has none.
-fn field<const N: usize>(bytes: &[u8], offset: usize) -> [u8; N] {
-    let field = bytes.get(offset..).and_then(<[u8]>::first_chunk);
-    field.copied().unwrap_or([0; N])
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
+    use super::super::bytes::put;
     use super::*;
-
-    fn put<const N: usize>(bytes: &mut [u8], offset: usize, value: [u8; N]) {
-        bytes[offset..offset + N].copy_from_slice(&value);
-    }
 
     /// Offsets that others have measured on macOS, as numbers: what the declarations come to is checked against them.
     #[test]
@@ -371,65 +245,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_process_ignores_and_what_is_the_kernels_is_read() {
+        let mut bytes = [0; PROCESS_SIZE];
+        put(&mut bytes, 32, P_SYSTEM.to_ne_bytes());
+        // SIGHUP is signal 1.
+        put(&mut bytes, 232, 1_u32.to_ne_bytes());
+        put(&mut bytes, 44, 17_u32.to_ne_bytes());
+        put(&mut bytes, 560, 18_u32.to_ne_bytes());
+        let record = ProcessRecord::parse(0, &bytes).unwrap();
+        assert!(record.kernel && !record.zombie);
+        assert_eq!(record.ignored, 1);
+        // A parent from before a debugger came counts only while it is there.
+        assert_eq!((record.parent, record.tracer), (18, None));
+    }
+
+    #[test]
     fn unique_numbers_are_those_of_a_process_and_of_its_starter() {
         let mut bytes = [0; UNIQUE_SIZE];
         put(&mut bytes, 16, 90_u64.to_ne_bytes());
         put(&mut bytes, 24, 80_u64.to_ne_bytes());
+        put(&mut bytes, 32, 70_u32.to_ne_bytes());
         let expected = Uniques {
             own: 90,
             starter: 80,
+            version: 70,
         };
         assert_eq!(Uniques::parse(&bytes), expected);
-    }
-
-    fn socket(family: u32, versions: u8, address: [u8; 16]) -> [u8; SOCKET_SIZE] {
-        const TCP: usize = 24 + 240;
-        let mut bytes = [0; SOCKET_SIZE];
-        put(&mut bytes, 24 + 16, 501_u32.to_ne_bytes());
-        put(&mut bytes, 24 + 136, 0xabcd_u64.to_ne_bytes());
-        put(&mut bytes, 24 + 160, family.to_ne_bytes());
-        put(&mut bytes, 24 + 232, SOCKINFO_TCP.to_ne_bytes());
-        put(&mut bytes, TCP + 4, 8080_u16.to_be_bytes());
-        put(&mut bytes, TCP + 24, [versions]);
-        put(&mut bytes, TCP + 48, address);
-        put(&mut bytes, TCP + 80, 1_u32.to_ne_bytes());
-        bytes
-    }
-
-    #[test]
-    fn a_listener_is_read_in_either_family() {
-        let mut v4 = [0; 16];
-        put(&mut v4, 12, [127, 0, 0, 1]);
-        let cases = [
-            (socket(2, 1, v4), IpAddr::from(Ipv4Addr::LOCALHOST), None),
-            (
-                socket(AF_INET6, 2, Ipv6Addr::LOCALHOST.octets()),
-                IpAddr::from(Ipv6Addr::LOCALHOST),
-                Some(true),
-            ),
-            (
-                socket(AF_INET6, 3, [0; 16]),
-                IpAddr::from(Ipv6Addr::UNSPECIFIED),
-                Some(false),
-            ),
-        ];
-        for (bytes, address, v6only) in cases {
-            let record = SocketRecord::parse(&bytes);
-            assert_eq!((record.number, record.user), (0xabcd, 501));
-            let expected = TcpRecord {
-                port: 8080,
-                address,
-                v6only,
-                state: 1,
-            };
-            assert_eq!(record.tcp, Some(expected));
-        }
-    }
-
-    #[test]
-    fn a_socket_of_another_kind_is_not_taken_for_a_tcp_socket() {
-        let mut bytes = socket(1, 0, [0; 16]);
-        put(&mut bytes, 24 + 232, 3_u32.to_ne_bytes());
-        assert_eq!(SocketRecord::parse(&bytes).tcp, None);
     }
 }
