@@ -141,6 +141,8 @@ pub(crate) enum Notice {
     },
     /// A process that is no member's own was killed.
     Killed { identity: Identity },
+    /// Ending what was killed takes long: the kernel may have a great deal of memory to free.
+    AtWork,
     /// A process could not be ended.
     Survived {
         identity: Identity,

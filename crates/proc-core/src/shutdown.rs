@@ -12,8 +12,9 @@ use crate::identity::Identity;
 use crate::sys::{self, Signal};
 use crate::wait::{Deadline, Pauses, pause, poll_until};
 
-/// How long it may take until at least one more of the killed processes is gone. Killing is immediate unless the kernel
-/// itself waits for something (state `D`), frees a great deal of memory, or is too busy to get around to it.
+/// How long it may take until at least one more of the killed processes is gone, or has at least worked at going. Killing
+/// is immediate unless the kernel itself waits for something (state `D`), is too busy to get around to it, or has a great
+/// deal of memory to free, which takes it a second or more for 10 GB and counts as work of the process.
 const PROGRESS_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// How long killing may take in all, whatever progress there is.
@@ -125,8 +126,8 @@ pub(crate) fn wait_for_all(identities: &[Identity], deadline: Deadline) -> bool 
 pub(crate) fn kill_all(mut look: impl FnMut() -> io::Result<Vec<Identity>>) -> io::Result<Killed> {
     let mut denied = BTreeSet::new();
     let mut killed = BTreeSet::new();
-    let mut before = BTreeSet::new();
-    let mut progress = Deadline::after(PROGRESS_TIMEOUT);
+    let mut progress = Progress::default();
+    let mut stalls = Deadline::after(PROGRESS_TIMEOUT);
     let end = Deadline::after(KILL_TIMEOUT);
     let mut pauses = Pauses::default();
     let mut quiet_looks = 0;
@@ -138,12 +139,16 @@ pub(crate) fn kill_all(mut look: impl FnMut() -> io::Result<Vec<Identity>>) -> i
                 killed.insert(*identity);
             }
         }
-        if before.difference(&frozen).next().is_some() {
-            progress = Deadline::after(PROGRESS_TIMEOUT);
-        }
         let is_quiet = seen.is_ok() && frozen.is_empty();
+        let work = frozen
+            .iter()
+            .filter_map(|identity| sys::work(identity.pid))
+            .sum();
+        if progress.is_made(frozen, work) {
+            stalls = Deadline::after(PROGRESS_TIMEOUT);
+        }
         quiet_looks = if is_quiet { quiet_looks + 1 } else { 0 };
-        let is_over = progress.has_passed() || end.has_passed();
+        let is_over = stalls.has_passed() || end.has_passed();
         if quiet_looks == QUIET_LOOKS || is_over {
             seen?;
             let left = look()?;
@@ -153,8 +158,23 @@ pub(crate) fn kill_all(mut look: impl FnMut() -> io::Result<Vec<Identity>>) -> i
             }
             quiet_looks = 0;
         }
-        before = frozen;
         pause(pauses.next().unwrap_or(PROGRESS_TIMEOUT));
+    }
+}
+
+/// How far killing has come.
+#[derive(Debug, Default)]
+struct Progress {
+    left: BTreeSet<Identity>,
+    work: u64,
+}
+
+impl Progress {
+    /// Whether somebody is gone since the last time, or whoever is left has worked.
+    fn is_made(&mut self, left: BTreeSet<Identity>, work: u64) -> bool {
+        let is_made = self.left.difference(&left).next().is_some() || self.work < work;
+        *self = Self { left, work };
+        is_made
     }
 }
 
@@ -252,4 +272,39 @@ fn send(identity: &Identity, signal: Signal) -> io::Result<bool> {
 pub(crate) fn is_there(identity: &Identity) -> bool {
     sys::stat(identity.pid, identity.boot)
         .is_some_and(|stat| stat.identity == *identity && !stat.zombie)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Boot;
+
+    #[test]
+    fn progress_is_made_by_whoever_goes_or_works_at_it() {
+        let of = |pids: &[u32]| -> BTreeSet<Identity> {
+            let identity = |pid: &u32| Identity {
+                pid: *pid,
+                start: 1,
+                boot: Boot::new(0),
+            };
+            pids.iter().map(identity).collect()
+        };
+        let mut progress = Progress::default();
+        progress.is_made(of(&[2, 3]), 7);
+        assert!(!progress.is_made(of(&[2, 3]), 7));
+        assert!(progress.is_made(of(&[2, 3]), 8));
+        assert!(progress.is_made(of(&[3]), 4));
+        assert!(!progress.is_made(of(&[3]), 4));
+    }
+
+    #[test]
+    fn whoever_works_is_seen_to() {
+        let own = std::process::id();
+        let before = sys::work(own).unwrap();
+        let seen = poll_until(Deadline::after(Duration::from_secs(20)), || {
+            std::hint::black_box((0..1_000_000u64).sum::<u64>());
+            (sys::work(own).unwrap() > before).then_some(())
+        });
+        assert!(seen.is_some());
+    }
 }

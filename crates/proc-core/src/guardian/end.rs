@@ -16,6 +16,9 @@ use crate::wait::{Deadline, poll_until};
 /// How long what a test has started may take to end after the test itself, before it counts as a leak.
 const SETTLE_TIMEOUT: Duration = Duration::from_millis(250);
 
+/// How often whoever waits hears that killing goes on.
+const WORD: Duration = Duration::from_secs(1);
+
 /// How long the kernel may take to end a PID namespace in which nothing lives any more.
 const NAMESPACE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -194,7 +197,12 @@ impl Guardian {
         let _ = self
             .containment
             .strike(|identity| self.living_on.contains(identity));
+        let mut word = Deadline::after(WORD);
         let result = shutdown::kill_all(|| {
+            if word.has_passed() {
+                self.audience.tell(&Notice::AtWork);
+                word = Deadline::after(WORD);
+            }
             // A child that is collected makes room for its orphans to be seen as this process's own children.
             self.collect(true)?;
             let present = self.present()?;

@@ -87,19 +87,31 @@ pub(crate) fn stat(pid: u32, boot: Boot) -> Option<Stat> {
     parse_stat(pid, boot, &line)
 }
 
-fn parse_stat(pid: u32, boot: Boot, line: &[u8]) -> Option<Stat> {
+/// The CPU time that a process has used so far, in clock ticks; in the kernel too, while it ends.
+pub(crate) fn work(pid: u32) -> Option<u64> {
+    let line = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = split_stat(&line)?;
+    Some(number(&fields, 14)? + number(&fields, 15)?)
+}
+
+/// The name, and the fields of proc(5) behind it.
+fn split_stat(line: &[u8]) -> Option<(String, Vec<&str>)> {
     // The name may hold anything, parentheses and spaces too, so the fields start behind the last parenthesis.
     let open = line.iter().position(|b| *b == b'(')?;
     let close = line.iter().rposition(|b| *b == b')')?;
-    let short_name = String::from_utf8_lossy(line.get(open + 1..close)?).into_owned();
+    let name = String::from_utf8_lossy(line.get(open + 1..close)?).into_owned();
     let rest = std::str::from_utf8(line.get(close + 1..)?).ok()?;
-    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    // `fields[0]` is field 3 of proc(5).
-    let number = |field: usize| {
-        fields
-            .get(field - 3)
-            .and_then(|text| text.parse::<u64>().ok())
-    };
+    Some((name, rest.split_ascii_whitespace().collect()))
+}
+
+/// A field of proc(5), where the state of a process is number 3.
+fn number(fields: &[&str], field: usize) -> Option<u64> {
+    fields.get(field - 3)?.parse().ok()
+}
+
+fn parse_stat(pid: u32, boot: Boot, line: &[u8]) -> Option<Stat> {
+    let (short_name, fields) = split_stat(line)?;
+    let number = |field: usize| number(&fields, field);
     let pid_field = |field: usize| number(field).and_then(|n| u32::try_from(n).ok());
     let state = *fields.first()?;
     // The first thread of a process may exit before the others: it shows as a zombie, and the process lives on.

@@ -115,6 +115,16 @@ pub(super) fn uniques(pid: u32) -> Option<Uniques> {
     (length == bytes.len()).then(|| Uniques::parse(&bytes))
 }
 
+/// The CPU time that a process has used so far.
+pub(crate) fn work(pid: u32) -> Option<u64> {
+    let mut bytes = [0; size_of::<libc::proc_taskinfo>()];
+    let length = ask::process_info(pid, libc::PROC_PIDTASKINFO, &mut bytes)?;
+    let time = |offset: usize| bytes.get(offset..)?.first_chunk().copied();
+    let user = time(offset_of!(libc::proc_taskinfo, pti_total_user))?;
+    let system = time(offset_of!(libc::proc_taskinfo, pti_total_system))?;
+    (length == bytes.len()).then(|| u64::from_ne_bytes(user) + u64::from_ne_bytes(system))
+}
+
 /// The user that owns a process (its effective user).
 pub(crate) fn owner(pid: u32) -> Option<u32> {
     record(pid).map(|record| record.user)

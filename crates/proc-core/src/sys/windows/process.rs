@@ -90,6 +90,16 @@ fn session(pid: u32) -> Option<u32> {
 
 /// When a process was created, in units of 100 ns.
 pub(super) fn creation_time(process: &OwnedHandle) -> Option<u64> {
+    times(process).map(|[created, _]| created)
+}
+
+/// The CPU time that a process has used so far, in units of 100 ns; in the kernel too, while it ends.
+pub(crate) fn work(pid: u32) -> Option<u64> {
+    times(&open(pid).ok()?).map(|[_, used]| used)
+}
+
+/// When a process was created, and how long it has run, in units of 100 ns.
+fn times(process: &OwnedHandle) -> Option<[u64; 2]> {
     const NEVER: FILETIME = FILETIME {
         dwLowDateTime: 0,
         dwHighDateTime: 0,
@@ -106,7 +116,9 @@ pub(super) fn creation_time(process: &OwnedHandle) -> Option<u64> {
         )
     };
     check(result).ok()?;
-    Some(u64::from(created.dwHighDateTime) << 32 | u64::from(created.dwLowDateTime))
+    let number =
+        |time: FILETIME| u64::from(time.dwHighDateTime) << 32 | u64::from(time.dwLowDateTime);
+    Some([number(created), number(kernel) + number(user)])
 }
 
 /// What the system keeps about a process for its own use.
