@@ -23,20 +23,23 @@ pub(crate) fn root_folder() -> PathBuf {
     PathBuf::from(folder)
 }
 
-/// The file names under which a program of this name may be found.
+/// The file names under which a program of this name may be found, in order.
+///
+/// A name without the extension of a program is looked for with each of these first: beside `npm.cmd` there is an `npm`,
+/// which is a script for other shells and cannot be started here.
 pub(crate) fn executable_names(path: &Path) -> Vec<PathBuf> {
     let extensions = std::env::var("PATHEXT").unwrap_or_else(|_| ".COM;.EXE;.BAT;.CMD".into());
-    let mut names = vec![path.to_owned()];
-    names.extend(
-        extensions
-            .split(';')
-            .filter(|end| !end.is_empty())
-            .map(|end| {
-                let mut name = OsString::from(path);
-                name.push(end.to_ascii_lowercase());
-                PathBuf::from(name)
-            }),
-    );
+    let extensions = || extensions.split(';').filter(|end| !end.is_empty());
+    let own = path.extension().map(|end| format!(".{}", end.display()));
+    let is_whole = own.is_some_and(|own| extensions().any(|end| end.eq_ignore_ascii_case(&own)));
+    let longer = extensions().map(|end| {
+        let mut name = OsString::from(path);
+        name.push(end.to_ascii_lowercase());
+        PathBuf::from(name)
+    });
+    let mut names: Vec<PathBuf> = longer.collect();
+    let place = if is_whole { 0 } else { names.len() };
+    names.insert(place, path.to_owned());
     names
 }
 
