@@ -8,7 +8,7 @@ use etcetera::BaseStrategy;
 use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, ERROR_PATH_NOT_FOUND};
 use windows_sys::Win32::Storage::FileSystem::CreateDirectoryW;
 
-use super::call::{check, is, wide};
+use super::call::{check, is, wide_path};
 use super::private::Private;
 
 /// How long the command line of a program may be, in units of UTF-16, without the zero at its end.
@@ -77,7 +77,7 @@ pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
 }
 
 fn make_folder(path: &Path, private: &Private) -> io::Result<()> {
-    let name = wide(path);
+    let name = wide_path(path)?;
     let attributes = private.attributes();
     // SAFETY: the name ends with a zero, and the attributes refer to what `private` holds.
     let made = check(unsafe { CreateDirectoryW(name.as_ptr(), &raw const attributes) });
