@@ -41,7 +41,17 @@ pub(crate) fn become_guardian() -> io::Result<()> {
     let job = Job::new()?;
     // SAFETY: it answers a constant that stands for this process and needs no closing.
     let this = unsafe { GetCurrentProcess() };
-    job.put_in(this)?;
+    job.put_in(this).map_err(|error| {
+        if is(&error, ERROR_ACCESS_DENIED) {
+            let why = format!(
+                "a job is not to be had ({error}): this process is in one that takes no others inside, as one with \
+                 limits for windows does; start it from outside of that"
+            );
+            io::Error::new(error.kind(), why)
+        } else {
+            error
+        }
+    })?;
     OWN.set(job)
         .map_err(|_| io::Error::other("this process is a guardian already"))
 }
