@@ -23,6 +23,7 @@ use windows_sys::Win32::System::Threading::{
 use super::call::{check, is, owned, raw};
 use super::children::{KILLED, port_for_job};
 use super::files::root_folder;
+use super::launch::show_no_dialogs;
 use super::listing::pids;
 use super::process::{image, open, open_for};
 
@@ -52,6 +53,7 @@ pub(crate) fn become_guardian() -> io::Result<()> {
             error
         }
     })?;
+    show_no_dialogs();
     OWN.set(job)
         .map_err(|_| io::Error::other("this process is a guardian already"))
 }
