@@ -54,6 +54,11 @@ impl Programs {
         self.folder.join(format!("{name}{EXE_SUFFIX}"))
     }
 
+    /// The list of what a program was built from.
+    fn list(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.d"))
+    }
+
     fn find() -> anyhow::Result<Self> {
         let own = std::env::current_exe().context("cannot tell where this program lies")?;
         let folder = own
@@ -79,10 +84,12 @@ impl Programs {
 
     /// Whether a program is younger than all that it was built from.
     fn is_fresh(&self, name: &str, workspace: &Path) -> bool {
-        let Some(built) = modified(&self.program(name)) else {
+        let list = self.list(name);
+        let (Some(built), Some(seen)) = (modified(&self.program(name)), modified(&list)) else {
             return false;
         };
-        let Ok(list) = fs::read_to_string(self.folder.join(format!("{name}.d"))) else {
+        let built = built.max(seen);
+        let Ok(list) = fs::read_to_string(list) else {
             return false;
         };
         let Some((_, sources)) = list.split_once(": ") else {
@@ -114,11 +121,13 @@ impl Programs {
             .quiet()
             .run()
             .context("cannot build the guardian and the demo client")?;
-        // Cargo leaves a program alone that would come out the same, however much younger its sources are.
+        // Cargo leaves a program alone that would come out the same, however much younger its sources are. What is noted
+        // is that it was asked: a program that runs cannot be opened for writing, and on Windows its time needs that.
         for name in [GUARDIAN, DEMO] {
-            let file = fs::File::open(self.program(name));
+            let list = self.list(name);
+            let file = fs::File::options().append(true).open(&list);
             file.and_then(|file| file.set_modified(SystemTime::now()))
-                .with_context(|| format!("cannot open {}", self.program(name).display()))?;
+                .with_context(|| format!("cannot note that {} is up to date", list.display()))?;
         }
         Ok(())
     }

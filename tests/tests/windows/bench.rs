@@ -107,6 +107,11 @@ impl Bench {
         self.folder.path().join("my gäme")
     }
 
+    /// The folder of the state.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
     /// Starts a command of `xtask`.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         self.start_with(arguments, 0)
@@ -128,7 +133,7 @@ impl Bench {
         let child = Command::new(binaries().join("xtask.exe"))
             .args(arguments)
             .current_dir(self.root())
-            .env("XTASK_STATE_DIR", self.folder.path().join("state"))
+            .env("XTASK_STATE_DIR", self.state())
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors)
@@ -216,7 +221,8 @@ impl Finished {
     }
 }
 
-fn events(text: &str) -> Vec<Value> {
+/// The events of a launch, by what it has printed.
+pub(crate) fn events(text: &str) -> Vec<Value> {
     // The last line may still be being written.
     let lines = text.lines();
     lines

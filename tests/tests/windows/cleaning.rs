@@ -1,10 +1,14 @@
 //! A run that goes on without its launcher, and the commands that find and end it.
 
 use std::fs::File;
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 
 use proc_core::table::Process;
 
-use crate::bench::{Bench, binaries, cast, expect_gone, living};
+use crate::bench::{Bench, PATIENCE, binaries, cast, events, expect_gone, living};
 
 #[test]
 fn a_detached_run_goes_on_is_shown_and_is_ended() {
@@ -73,4 +77,39 @@ fn a_run_that_goes_on_does_not_keep_its_programs_from_being_built_anew() {
     }
     assert_eq!(bench.run(&["postflight"]).code, 0);
     expect_gone(&all, &ports);
+}
+
+#[test]
+fn a_run_that_goes_on_keeps_nobody_waiting_for_the_end_of_what_its_launch_has_said() {
+    let bench = Bench::new();
+    // As `cargo` does, this hands on its output twice: as such, and as a handle that whatever is started inherits too.
+    let mut caller = Command::new(binaries().join("cargo-stand-in.exe"))
+        .args(["xtask", "launch", "--base-port", "auto", "--clients", "2"])
+        .args(["--format", "json", "--detach"])
+        .current_dir(bench.root())
+        .env("XTASK_STATE_DIR", bench.state())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut output = caller.stdout.take().unwrap();
+    let (sender, said) = mpsc::channel();
+    thread::spawn(move || {
+        let mut text = String::new();
+        let result = output.read_to_string(&mut text).map(|_| text);
+        // Nobody hears it when the test has given up.
+        let _ = sender.send(result);
+    });
+    let status = caller.wait().unwrap();
+    assert!(status.success(), "{status}");
+    // The clients would live longer.
+    let said = said.recv_timeout(PATIENCE / 2);
+    let status = bench.document(&["status"]);
+    assert_eq!(status["runs"].as_array().unwrap().len(), 1, "{status}");
+    let finished = bench.run(&["postflight"]);
+    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
+    let said = said.expect("somebody of the run holds the output").unwrap();
+    let (guardian, clients, ports) = cast(&events(&said));
+    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
 }

@@ -28,6 +28,27 @@ fn state_lies_where_it_stays_on_this_machine() {
 }
 
 #[test]
+fn state_may_lie_deeper_than_a_plain_path_reaches() {
+    let bench = Bench::new();
+    let above = tempfile::tempdir().unwrap();
+    let deep = above.path().join("x".repeat(120)).join("y".repeat(120));
+    for _ in 0..2 {
+        let mut child = Command::new(binaries().join("xtask.exe"))
+            .arg("cleanup")
+            .current_dir(bench.root())
+            .env("XTASK_STATE_DIR", &deep)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let status = child.wait_timeout(PATIENCE).unwrap().unwrap();
+        assert!(status.success(), "{status}");
+        assert_eq!(fs::read_dir(deep.join("scopes")).unwrap().count(), 1);
+    }
+}
+
+#[test]
 fn ledger_and_logs_of_a_live_run_can_be_read_and_keep_nobody_from_ending_it() {
     let bench = Bench::new();
     let launch = [

@@ -174,3 +174,15 @@ fn a_test_that_is_not_there_is_a_mistake_before_anything_starts() {
     assert_eq!(finished.code, 106, "{}{}", finished.stdout, finished.stderr);
     assert_eq!(named(&finished.events(), "client_started").len(), 0);
 }
+
+#[test]
+fn a_program_is_found_by_its_extensions_before_what_is_no_program() {
+    let bench = Bench::new();
+    std::fs::write(bench.root().join("tool"), "#!/bin/sh\nexit 1\n").unwrap();
+    std::fs::write(bench.root().join("tool.cmd"), "@exit 7\r\n").unwrap();
+    let test = ["--clients", "1", "--", "./tool"];
+    let finished = bench.run(&[&LAUNCH[..], &test].concat());
+    assert_eq!(finished.code, 7, "{}{}", finished.stdout, finished.stderr);
+    let (guardian, clients, ports) = cast(&finished.events());
+    expect_gone(&[guardian, clients[0]], &ports);
+}

@@ -7,9 +7,13 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::fnv1a;
 use crate::sys;
+use crate::wait::{Deadline, poll_until};
 
 /// How long the copy of a program is kept at least: whoever has made it is about to start it.
 const COPIES_KEPT: Duration = Duration::from_hours(1);
+
+/// How long a new program may be held by somebody who looks into it, such as a scanner for viruses, and cannot be renamed.
+const SCAN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Copies a program into a folder of its own, named for this build of it, unless that has been done.
 pub(super) fn copy(program: &Path, copies: &Path) -> io::Result<PathBuf> {
@@ -30,15 +34,30 @@ pub(super) fn copy(program: &Path, copies: &Path) -> io::Result<PathBuf> {
         // Another command may be doing the same, and whoever finds the name finds all of it.
         let part = folder.join(format!("{}.part", std::process::id()));
         fs::copy(program, &part)?;
-        let named = fs::rename(&part, &copy);
-        if named.is_err() {
-            fs::remove_file(&part)?;
+        let named = put_in_place(&part, &copy);
+        if named.is_err() || part.exists() {
+            // It goes with its folder otherwise.
+            let _ = fs::remove_file(&part);
         }
-        if !copy.exists() {
-            named?;
-        }
+        named?;
     }
     Ok(copy)
+}
+
+/// Gives a finished file its name, unless somebody else has given it to another one meanwhile.
+fn put_in_place(part: &Path, copy: &Path) -> io::Result<()> {
+    let mut refusal = io::Error::from(io::ErrorKind::TimedOut);
+    let named = poll_until(Deadline::after(SCAN_TIMEOUT), || {
+        match fs::rename(part, copy) {
+            Ok(()) => Some(()),
+            Err(_) if copy.exists() => Some(()),
+            Err(error) => {
+                refusal = error;
+                None
+            }
+        }
+    });
+    named.ok_or(refusal)
 }
 
 /// Removes the copies that have been there for a while and that nothing runs: those stay, as nobody can remove them.

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::path::{self, Component, Path, Prefix};
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE, WAIT_OBJECT_0, WAIT_TIMEOUT};
@@ -12,6 +13,10 @@ use windows_sys::Win32::System::Threading::{
     CreateEventW, INFINITE, SetEvent, WaitForMultipleObjects, WaitForSingleObject,
 };
 use windows_sys::core::BOOL;
+
+/// A path of this length, with the zero at its end, has to say that it is that long. For files it might be some letters
+/// longer, for folders not.
+const LONG_PATH: usize = 248;
 
 /// A handle as the functions of Windows take it.
 pub(super) fn raw(handle: &impl AsRawHandle) -> HANDLE {
@@ -39,6 +44,25 @@ pub(super) fn owned(handle: HANDLE) -> io::Result<OwnedHandle> {
 /// A text as the functions of Windows take it: UTF-16, with a zero at its end.
 pub(super) fn wide(text: impl AsRef<OsStr>) -> Vec<u16> {
     text.as_ref().encode_wide().chain([0]).collect()
+}
+
+/// A path as the functions of Windows take it, however long it is.
+pub(super) fn wide_path(path: &Path) -> io::Result<Vec<u16>> {
+    let path = path::absolute(path)?;
+    let plain = wide(&path);
+    if plain.len() < LONG_PATH {
+        return Ok(plain);
+    }
+    let Some(Component::Prefix(prefix)) = path.components().next() else {
+        return Ok(plain);
+    };
+    let (start, rest) = match prefix.kind() {
+        Prefix::Disk(_) => (r"\\?\", &plain[..]),
+        // What follows the two separators in front of the server.
+        Prefix::UNC(..) => (r"\\?\UNC\", &plain[2..]),
+        _ => return Ok(plain),
+    };
+    Ok(start.encode_utf16().chain(rest.iter().copied()).collect())
 }
 
 /// A text that a function of Windows has written.
@@ -117,5 +141,26 @@ pub(super) fn wait_for_either(
         result => usize::try_from(result.checked_sub(WAIT_OBJECT_0)?)
             .ok()
             .filter(|index| *index < events.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_path_says_so() {
+        let name = "x".repeat(250);
+        for (path, expected) in [
+            (r"C:\a\..\b".to_owned(), r"C:\b".to_owned()),
+            (format!("C:/a/{name}"), format!(r"\\?\C:\a\{name}")),
+            (
+                format!(r"\\server\share\{name}"),
+                format!(r"\\?\UNC\server\share\{name}"),
+            ),
+            (format!(r"\\?\C:\a\{name}"), format!(r"\\?\C:\a\{name}")),
+        ] {
+            assert_eq!(wide_path(Path::new(&path)).unwrap(), wide(&expected));
+        }
     }
 }

@@ -83,7 +83,10 @@ pub(crate) fn reap() -> io::Result<Reaped> {
     Ok(Reaped::NoneYet)
 }
 
-/// Lets the one thread of a process go on that was created suspended.
+/// Lets the thread of a process go on that was created suspended.
+///
+/// It need not be the only one: what watches over programs may have put a thread of its own into the new process, and
+/// that one waits for nothing.
 fn resume(pid: u32) -> io::Result<()> {
     // SAFETY: it takes no memory; the result is checked.
     let list = owned(unsafe { CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0) })?;
@@ -91,29 +94,34 @@ fn resume(pid: u32) -> io::Result<()> {
         dwSize: u32::try_from(size_of::<THREADENTRY32>()).map_err(io::Error::other)?,
         ..THREADENTRY32::default()
     };
+    let mut refusal = io::Error::other("the new process has no thread that waits");
     // SAFETY: the list is open, and the entry says how long it is.
     let mut found = check(unsafe { Thread32First(raw(&list), &raw mut entry) });
     loop {
         match found {
-            Ok(()) if entry.th32OwnerProcessID == pid => return resume_thread(entry.th32ThreadID),
-            // SAFETY: as above.
-            Ok(()) => found = check(unsafe { Thread32Next(raw(&list), &raw mut entry) }),
-            Err(error) if is(&error, ERROR_NO_MORE_FILES) => {
-                return Err(io::Error::other("the new process has no thread"));
-            }
+            Ok(()) if entry.th32OwnerProcessID == pid => match resume_thread(entry.th32ThreadID) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) => refusal = error,
+            },
+            Ok(()) => {}
+            Err(error) if is(&error, ERROR_NO_MORE_FILES) => return Err(refusal),
             Err(error) => return Err(error),
         }
+        // SAFETY: as above.
+        found = check(unsafe { Thread32Next(raw(&list), &raw mut entry) });
     }
 }
 
-fn resume_thread(id: u32) -> io::Result<()> {
+/// Lets a thread go on. `false`: it was not suspended.
+fn resume_thread(id: u32) -> io::Result<bool> {
     // SAFETY: it takes no memory; the result is checked.
     let thread = owned(unsafe { OpenThread(THREAD_SUSPEND_RESUME, 0, id) })?;
     // SAFETY: the handle is open.
-    if unsafe { ResumeThread(raw(&thread)) } == u32::MAX {
-        return Err(io::Error::last_os_error());
+    match unsafe { ResumeThread(raw(&thread)) } {
+        u32::MAX => Err(io::Error::last_os_error()),
+        suspensions => Ok(suspensions > 0),
     }
-    Ok(())
 }
 
 /// The signals of a guardian, in order of arrival.

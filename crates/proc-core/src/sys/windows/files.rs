@@ -8,7 +8,7 @@ use etcetera::BaseStrategy;
 use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, ERROR_PATH_NOT_FOUND};
 use windows_sys::Win32::Storage::FileSystem::CreateDirectoryW;
 
-use super::call::{check, is, wide};
+use super::call::{check, is, wide_path};
 use super::private::Private;
 
 /// How long the command line of a program may be, in units of UTF-16, without the zero at its end.
@@ -23,20 +23,23 @@ pub(crate) fn root_folder() -> PathBuf {
     PathBuf::from(folder)
 }
 
-/// The file names under which a program of this name may be found.
+/// The file names under which a program of this name may be found, in order.
+///
+/// A name without the extension of a program is looked for with each of these first: beside `npm.cmd` there is an `npm`,
+/// which is a script for other shells and cannot be started here.
 pub(crate) fn executable_names(path: &Path) -> Vec<PathBuf> {
     let extensions = std::env::var("PATHEXT").unwrap_or_else(|_| ".COM;.EXE;.BAT;.CMD".into());
-    let mut names = vec![path.to_owned()];
-    names.extend(
-        extensions
-            .split(';')
-            .filter(|end| !end.is_empty())
-            .map(|end| {
-                let mut name = OsString::from(path);
-                name.push(end.to_ascii_lowercase());
-                PathBuf::from(name)
-            }),
-    );
+    let extensions = || extensions.split(';').filter(|end| !end.is_empty());
+    let own = path.extension().map(|end| format!(".{}", end.display()));
+    let is_whole = own.is_some_and(|own| extensions().any(|end| end.eq_ignore_ascii_case(&own)));
+    let longer = extensions().map(|end| {
+        let mut name = OsString::from(path);
+        name.push(end.to_ascii_lowercase());
+        PathBuf::from(name)
+    });
+    let mut names: Vec<PathBuf> = longer.collect();
+    let place = if is_whole { 0 } else { names.len() };
+    names.insert(place, path.to_owned());
     names
 }
 
@@ -74,7 +77,7 @@ pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
 }
 
 fn make_folder(path: &Path, private: &Private) -> io::Result<()> {
-    let name = wide(path);
+    let name = wide_path(path)?;
     let attributes = private.attributes();
     // SAFETY: the name ends with a zero, and the attributes refer to what `private` holds.
     let made = check(unsafe { CreateDirectoryW(name.as_ptr(), &raw const attributes) });

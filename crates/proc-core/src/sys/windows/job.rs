@@ -8,22 +8,27 @@ use std::io;
 use std::os::windows::io::OwnedHandle;
 use std::sync::OnceLock;
 
-use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_MORE_DATA, HANDLE};
 use windows_sys::Win32::System::JobObjects::{
     AssignProcessToJobObject, CreateJobObjectW, IsProcessInJob, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
     JOBOBJECT_ASSOCIATE_COMPLETION_PORT, JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JOBOBJECTINFOCLASS,
-    JobObjectAssociateCompletionPortInformation, JobObjectExtendedLimitInformation,
-    SetInformationJobObject, TerminateJobObject,
+    JobObjectAssociateCompletionPortInformation, JobObjectBasicProcessIdList,
+    JobObjectExtendedLimitInformation, QueryInformationJobObject, SetInformationJobObject,
+    TerminateJobObject,
 };
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, PROCESS_QUERY_INFORMATION, PROCESS_SYNCHRONIZE,
 };
 
-use super::call::{check, owned, raw};
+use super::call::{check, is, owned, raw};
 use super::children::{KILLED, port_for_job};
 use super::files::root_folder;
+use super::launch::show_no_dialogs;
 use super::listing::pids;
 use super::process::{image, open, open_for};
+
+/// How often the list of a job may have been too long for the room that there is, which is doubled each time.
+const ATTEMPTS: usize = 10;
 
 /// The job of a run.
 #[derive(Debug)]
@@ -37,7 +42,18 @@ pub(crate) fn become_guardian() -> io::Result<()> {
     let job = Job::new()?;
     // SAFETY: it answers a constant that stands for this process and needs no closing.
     let this = unsafe { GetCurrentProcess() };
-    job.put_in(this)?;
+    job.put_in(this).map_err(|error| {
+        if is(&error, ERROR_ACCESS_DENIED) {
+            let why = format!(
+                "a job is not to be had ({error}): this process is in one that takes no others inside, as one with \
+                 limits for windows does; start it from outside of that"
+            );
+            io::Error::new(error.kind(), why)
+        } else {
+            error
+        }
+    })?;
+    show_no_dialogs();
     OWN.set(job)
         .map_err(|_| io::Error::other("this process is a guardian already"))
 }
@@ -99,22 +115,61 @@ impl Job {
     /// The PIDs of all members that live, but for those that serve a console: such a process is the system's, which may
     /// or may not put it into the job, and ends with the last one that uses the console.
     ///
-    /// Each process is asked, not the job: its own list is cut off where there is no room for all, and some systems that
-    /// run programs for Windows do not keep it.
+    /// Each process is asked, and the job only of those that may not be: some systems that run programs for Windows do
+    /// not keep its list.
     pub(crate) fn pids(&self) -> io::Result<BTreeSet<u32>> {
         let mut members = BTreeSet::new();
+        let mut unseen = BTreeSet::new();
         for pid in pids()? {
             // The lesser right would do, but Wine asks for this one.
             let rights = PROCESS_QUERY_INFORMATION | PROCESS_SYNCHRONIZE;
-            let Ok(process) = open_for(pid, rights).or_else(|_| open(pid)) else {
-                // Whoever may not be looked at is not of this user, and whoever has left meanwhile is nobody.
-                continue;
-            };
-            if self.holds(raw(&process))? && !serves_console(&process) {
-                members.insert(pid);
+            match open_for(pid, rights).or_else(|_| open(pid)) {
+                Ok(process) => {
+                    if self.holds(raw(&process))? && !serves_console(&process) {
+                        members.insert(pid);
+                    }
+                }
+                // Mostly it is somebody else's. But a member may protect itself, or have got more rights than this user.
+                Err(error) if is(&error, ERROR_ACCESS_DENIED) => {
+                    unseen.insert(pid);
+                }
+                // Whoever has left meanwhile is nobody.
+                Err(_) => {}
             }
         }
+        if !unseen.is_empty() {
+            members.extend(self.listed()?.intersection(&unseen));
+        }
         Ok(members)
+    }
+
+    /// The PIDs of all members, as the job lists them.
+    fn listed(&self) -> io::Result<BTreeSet<u32>> {
+        // How many members there are, how many of them are in the list, both as half a word, and the list.
+        let mut memory = vec![0_usize; 1024];
+        for _ in 0..ATTEMPTS {
+            let size = u32::try_from(size_of_val(memory.as_slice())).map_err(io::Error::other)?;
+            // SAFETY: the handle is open, and the memory is as long as is said, and aligned.
+            let result = check(unsafe {
+                QueryInformationJobObject(
+                    raw(&self.0),
+                    JobObjectBasicProcessIdList,
+                    memory.as_mut_ptr().cast(),
+                    size,
+                    std::ptr::null_mut(),
+                )
+            });
+            match result {
+                Ok(()) => {
+                    let count = memory[0] >> 32;
+                    let pids = memory.iter().skip(1).take(count);
+                    return Ok(pids.filter_map(|pid| u32::try_from(*pid).ok()).collect());
+                }
+                Err(error) if is(&error, ERROR_MORE_DATA) => memory.resize(memory.len() * 2, 0),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::Error::other("the list of the job grows too fast"))
     }
 
     /// Whether a process is the system's own, which serves the console of others.

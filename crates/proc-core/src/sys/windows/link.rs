@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Foundation::{
     ERROR_BROKEN_PIPE, ERROR_IO_PENDING, ERROR_NO_DATA, ERROR_OPERATION_ABORTED, ERROR_PIPE_BUSY,
@@ -338,21 +338,26 @@ pub(crate) fn open_door(folder: &Path, name: &str) -> io::Result<Door> {
 /// Knocks at the door of a guardian, and checks that the same user has opened it.
 pub(crate) fn knock(folder: &Path, name: &str) -> io::Result<Link> {
     let name = door_name(folder, name);
-    let handle = match connect(&name) {
-        Err(error) if is(&error, ERROR_PIPE_BUSY) => {
-            wait_for_turn(&name)?;
-            connect(&name)?
+    let end = Instant::now() + TURN;
+    let handle = loop {
+        match connect(&name) {
+            // Of several who wait, the first one comes in, and the others wait again.
+            Err(error) if is(&error, ERROR_PIPE_BUSY) && Instant::now() < end => {
+                wait_for_turn(&name, end)?;
+            }
+            result => break result?,
         }
-        result => result?,
     };
     let link = Link::new(handle, false)?;
     check_peer(&link)?;
     Ok(link)
 }
 
-fn wait_for_turn(name: &str) -> io::Result<()> {
+fn wait_for_turn(name: &str, end: Instant) -> io::Result<()> {
     let name = wide(name);
-    let time = u32::try_from(TURN.as_millis()).unwrap_or(u32::MAX);
+    let time = end.saturating_duration_since(Instant::now()).as_millis();
+    // No time at all would mean as long as the guardian likes.
+    let time = u32::try_from(time).unwrap_or(u32::MAX).max(1);
     // SAFETY: the name ends with a zero.
     check(unsafe { WaitNamedPipeW(name.as_ptr(), time) })
 }

@@ -73,13 +73,17 @@ pub(crate) fn stat(pid: u32, boot: Boot) -> Option<Stat> {
         identity,
         parent,
         group: 0,
-        session: session(pid)?,
+        session: session(pid).unwrap_or(NO_SESSION),
         zombie: has_ended(&process),
         uninterruptible: false,
         kernel: is_kernel(pid, parent, &short_name),
         short_name,
     })
 }
+
+/// What stands for a session that the system does not tell. By its word a right is needed that a look need not have, and a
+/// process is there all the same.
+const NO_SESSION: u32 = u32::MAX;
 
 fn session(pid: u32) -> Option<u32> {
     let mut session = 0;

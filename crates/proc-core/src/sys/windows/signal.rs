@@ -11,12 +11,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_INVALID_PARAMETER, HANDLE_FLAG_INHERIT, SetHandleInformation,
 };
-use windows_sys::Win32::System::Console::{
-    CTRL_BREAK_EVENT, CTRL_C_EVENT, GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE,
-    STD_OUTPUT_HANDLE, SetConsoleCtrlHandler,
-};
+use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, CTRL_C_EVENT, SetConsoleCtrlHandler};
 use windows_sys::Win32::System::Threading::{
-    CreateEventW, EVENT_MODIFY_STATE, OpenEventW, PROCESS_TERMINATE, SetEvent, TerminateProcess,
+    CreateEventW, EVENT_MODIFY_STATE, GetCurrentProcess, GetProcessHandleCount, OpenEventW,
+    PROCESS_TERMINATE, SetEvent, TerminateProcess,
 };
 use windows_sys::core::BOOL;
 
@@ -80,16 +78,47 @@ pub(crate) fn wait_for_exit(handle: &Handle) {
 /// Keeps what this process was started with to itself: only what is lent to a child is inherited. And listens to
 /// Ctrl+C, whatever its parent had ignored.
 pub(crate) fn hear_signals() {
-    for stream in [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE] {
-        // SAFETY: it takes no memory.
-        let handle = unsafe { GetStdHandle(stream) };
-        // It fails where there is no such stream, and nothing to keep.
-        // SAFETY: whatever the handle is, nothing but a flag of it is changed.
-        unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0) };
-    }
+    keep_handles();
     // Without a console there is no Ctrl+C.
     // SAFETY: no function is handed over.
     unsafe { SetConsoleCtrlHandler(None, 0) };
+}
+
+/// The numbers of handles are multiples of this.
+const HANDLE_STEP: usize = 4;
+
+/// The greatest number of a handle that is looked at. One that was inherited has the number that it had before, in a
+/// process that may have had many.
+const LAST_HANDLE: usize = 1 << 18;
+
+/// How many numbers in a row belong to no handle where there are no more to be expected.
+const HANDLE_GAP: usize = 256;
+
+/// Lets no child inherit what this process has inherited.
+///
+/// These are not only its standard streams. Whoever starts a program mostly hands over duplicates of its own streams, and
+/// the program inherits these too. A guardian that held one would keep whoever reads the other end waiting.
+fn keep_handles() {
+    let mut count = 0;
+    // SAFETY: it answers a constant that stands for this process and needs no closing.
+    let this = unsafe { GetCurrentProcess() };
+    // Where it is not told, as under Wine, only a gap shows the end.
+    // SAFETY: the handle is always open, and the result goes to live memory.
+    unsafe { GetProcessHandleCount(this, &raw mut count) };
+    let (mut found, mut gap) = (0, 0);
+    for number in (HANDLE_STEP..=LAST_HANDLE).step_by(HANDLE_STEP) {
+        let handle = std::ptr::without_provenance_mut(number);
+        // SAFETY: whatever the handle is, nothing but a flag of it is changed; it fails where there is none.
+        if unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0) } != 0 {
+            found += 1;
+            gap = 0;
+        } else {
+            gap += 1;
+        }
+        if found >= count && gap >= HANDLE_GAP {
+            break;
+        }
+    }
 }
 
 /// The name of the event by which a guardian is asked to end. It has no window and no console to be asked by.
