@@ -17,9 +17,10 @@ use windows_sys::Win32::NetworkManagement::IpHelper::{
 };
 use windows_sys::Win32::Networking::WinSock::{AF_INET, AF_INET6};
 
-pub(crate) use bind::bind_test;
+pub(crate) use bind::{FORBIDDEN_PORT, bind_test};
 pub(crate) use lease::{PortLease, lease, lease_holder};
 
+use super::call::is;
 use super::user::{own_user, owner};
 use crate::sys::Socket;
 
