@@ -5,6 +5,8 @@ rem     examples\loop_iteration.bat [TEST [ARGUMENT ...]]
 rem
 rem Everything is told by exit codes (docs\exit-codes.md). The iteration's own exit code is the first one that is not 0:
 rem that of preflight, of the test or the launch, of postflight.
+rem
+rem After Ctrl+C the run ends, and cmd asks whether to terminate this batch job: N goes on to postflight.
 setlocal
 set test=%*
 if not defined test set test=demo-client consensus

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::styling::{AnsiColor, Color, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -73,6 +74,14 @@ impl Context {
         }
     }
 
+    /// Begins anew at the top of the terminal, if data goes to one.
+    pub(crate) fn clear() {
+        if io::stdout().is_terminal() {
+            // A console of Windows obeys only when it was told to.
+            let _ = write!(anstream::stdout(), "\x1b[2J\x1b[H");
+        }
+    }
+
     /// Prints data as one line of JSON.
     pub(crate) fn print_json(&self, document: &impl Serialize) {
         match serde_json::to_string(document) {
@@ -129,8 +138,11 @@ impl Context {
 
 /// Says what went wrong, whatever is asked to be kept quiet.
 pub(crate) fn complain(text: &str) {
-    let style = error_style();
-    let _ = writeln!(io::stderr().lock(), "{style}error{style:#}: {text}");
+    const ERROR: Style = Style::new()
+        .bold()
+        .fg_color(Some(Color::Ansi(AnsiColor::Red)));
+    // Without colours where they would not be understood, or are not wanted.
+    let _ = writeln!(anstream::stderr(), "{ERROR}error{ERROR:#}: {text}");
 }
 
 /// Says what went wrong, a line each.
@@ -141,16 +153,6 @@ pub(crate) fn complain_about(lines: &str) {
 /// The folder in which the command was called.
 pub(crate) fn directory() -> PathBuf {
     std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."))
-}
-
-fn error_style() -> clap::builder::styling::Style {
-    use clap::builder::styling::{AnsiColor, Style};
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if io::stderr().is_terminal() && !plain {
-        Style::new().bold().fg_color(Some(AnsiColor::Red.into()))
-    } else {
-        Style::new()
-    }
 }
 
 /// A number of processes, for people.

@@ -115,7 +115,7 @@ pub enum PortState {
         /// The address of the socket that is in the way, or the one that could not be bound.
         address: IpAddr,
     },
-    /// This user may not bind it (ports below 1024, as a rule).
+    /// This user may not bind it: ports below 1024, as a rule; on Windows those that it keeps for others.
     Forbidden,
 }
 

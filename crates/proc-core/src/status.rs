@@ -15,6 +15,9 @@ pub enum ExitStatus {
     Signal(i32),
 }
 
+/// The code with which Windows ends a program that does not mind Ctrl+C, or Ctrl+Break (`STATUS_CONTROL_C_EXIT`).
+const ENDED_BY_KEYS: i32 = 0xC000_013A_u32.cast_signed();
+
 impl ExitStatus {
     /// Whether the process says that it succeeded.
     pub const fn success(self) -> bool {
@@ -30,9 +33,11 @@ impl ExitStatus {
         }
     }
 
-    /// The code as a shell reports it: the process's own, or 128 and the signal's number.
+    /// The code as a shell reports it: the process's own, or 128 and the signal's number. Ctrl+C, which is a signal
+    /// elsewhere, counts as one on Windows too.
     pub const fn shell_code(self) -> i32 {
         match self {
+            Self::Code(ENDED_BY_KEYS) => 128 + 2,
             Self::Code(code) => code,
             Self::Signal(signal) => 128 + signal,
         }
@@ -42,6 +47,8 @@ impl ExitStatus {
 impl fmt::Display for ExitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // What Windows ends a process with for an error is known by this number.
+            Self::Code(code) if *code < 0 => write!(f, "code {code} ({code:#010X})"),
             Self::Code(code) => write!(f, "code {code}"),
             Self::Signal(signal) => match signal_name(*signal) {
                 Some(name) => write!(f, "signal {signal} ({name})"),
@@ -67,4 +74,33 @@ fn signal_name(signal: i32) -> Option<&'static str> {
         15 => "SIGTERM",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_reads_well() {
+        for (status, text) in [
+            (ExitStatus::Code(0), "code 0"),
+            (ExitStatus::Code(300), "code 300"),
+            (ExitStatus::Code(-1), "code -1 (0xFFFFFFFF)"),
+            (
+                ExitStatus::Code(-1_073_741_510),
+                "code -1073741510 (0xC000013A)",
+            ),
+            (ExitStatus::Signal(9), "signal 9 (SIGKILL)"),
+            (ExitStatus::Signal(64), "signal 64"),
+        ] {
+            assert_eq!(status.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_code_of_a_shell_tells_of_ctrl_c() {
+        assert_eq!(ExitStatus::Code(ENDED_BY_KEYS).shell_code(), 130);
+        assert_eq!(ExitStatus::Signal(2).shell_code(), 130);
+        assert_eq!(ExitStatus::Code(7).shell_code(), 7);
+    }
 }

@@ -1,6 +1,8 @@
 //! A client with a window and no console: `window PORT [ask]`. Asked to close, it ends; or it asks whether to save, as an
 //! editor does, and waits for an answer.
 //!
+//! It has another window besides, such as a terminal gives to its consoles. Nobody is to close that: it fails then.
+//!
 //! It answers every request on its port, so that it counts as ready. Only Windows has such windows; elsewhere it says so.
 
 #![cfg_attr(windows, windows_subsystem = "windows")]
@@ -22,9 +24,10 @@ fn show(port: u16, asks: bool) -> std::io::Result<()> {
     use std::time::Duration;
 
     use windows_sys::Win32::UI::WindowsAndMessaging::{
-        CreateWindowExW, DispatchMessageW, GetMessageW, MB_YESNO, MSG, MessageBoxW, WM_CLOSE,
-        WS_OVERLAPPEDWINDOW,
+        CreateWindowExW, DefWindowProcW, DispatchMessageW, GetMessageW, MB_YESNO, MSG, MessageBoxW,
+        RegisterClassW, WM_CLOSE, WNDCLASSW, WS_OVERLAPPEDWINDOW, WS_POPUP,
     };
+    use windows_sys::core::PCWSTR;
     use windows_sys::w;
 
     /// Less than 90 s, so that nothing outlives a test that failed to end it by much.
@@ -35,26 +38,41 @@ fn show(port: u16, asks: bool) -> std::io::Result<()> {
         std::process::abort();
     });
     let title = w!("a window");
-    // SAFETY: class and title end with a zero.
-    let window = unsafe {
-        CreateWindowExW(
-            0,
-            w!("STATIC"),
-            title,
-            WS_OVERLAPPEDWINDOW,
-            0,
-            0,
-            320,
-            200,
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            null(),
-        )
+    let open = |class: PCWSTR, style: u32| {
+        // SAFETY: class and title end with a zero.
+        let window = unsafe {
+            CreateWindowExW(
+                0,
+                class,
+                title,
+                style,
+                0,
+                0,
+                320,
+                200,
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+                null(),
+            )
+        };
+        if window.is_null() {
+            Err(Error::last_os_error())
+        } else {
+            Ok(window)
+        }
     };
-    if window.is_null() {
+    let window = open(w!("STATIC"), WS_OVERLAPPEDWINDOW)?;
+    let class = WNDCLASSW {
+        lpfnWndProc: Some(DefWindowProcW),
+        lpszClassName: w!("PseudoConsoleWindow"),
+        ..WNDCLASSW::default()
+    };
+    // SAFETY: the name of the class ends with a zero, and its function lives as long as the program.
+    if unsafe { RegisterClassW(&raw const class) } == 0 {
         return Err(Error::last_os_error());
     }
+    let pseudo_console = open(class.lpszClassName, WS_POPUP)?;
     // Only from here on: who is ready has its window.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     thread::spawn(move || {
@@ -74,6 +92,9 @@ fn show(port: u16, asks: bool) -> std::io::Result<()> {
                 unsafe { MessageBoxW(window, w!("Save changes?"), title, MB_YESNO) };
             }
             WM_CLOSE if message.hwnd == window => return Ok(()),
+            WM_CLOSE if message.hwnd == pseudo_console => {
+                return Err(std::io::ErrorKind::InvalidInput.into());
+            }
             _ => {
                 // SAFETY: the message is the one that was just got.
                 unsafe { DispatchMessageW(&raw const message) };

@@ -47,16 +47,21 @@ fn three_clients_are_ready_tested_and_ended() {
 #[test]
 fn the_code_of_the_test_is_passed_on() {
     let bench = Bench::new();
-    let finished = bench.run(
-        &[
-            &LAUNCH[..],
-            &["--clients", "1", "--", "cmd", "/c", "exit 7"],
-        ]
-        .concat(),
-    );
-    assert_eq!(finished.code, 7, "{}{}", finished.stdout, finished.stderr);
-    let (guardian, clients, ports) = cast(&finished.events());
-    expect_gone(&[guardian, clients[0]], &ports);
+    // What does not fit is a failure all the same, and the last is that of a program that was ended by Ctrl+C.
+    for (own, code) in [(7, 7), (300, 1), (-1, 1), (-1_073_741_510, 130)] {
+        let test = ["--clients", "1", "--", "cmd", "/c", &format!("exit {own}")];
+        let finished = bench.run(&[&LAUNCH[..], &test].concat());
+        assert_eq!(
+            finished.code, code,
+            "{}{}",
+            finished.stdout, finished.stderr
+        );
+        let events = finished.events();
+        let status = &named(&events, "test_exited")[0]["status"];
+        assert_eq!(status["code"], own);
+        let (guardian, clients, ports) = cast(&events);
+        expect_gone(&[guardian, clients[0]], &ports);
+    }
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use clap::Args;
@@ -153,13 +152,11 @@ impl Status {
                 body: report,
             }),
             Format::Text => {
-                let clear = if again && std::io::stdout().is_terminal() {
-                    "\x1b[2J\x1b[H"
-                } else {
-                    ""
-                };
+                if again {
+                    Context::clear();
+                }
                 let counts = show_counts(&report.counts, &survey.runs);
-                context.print(&format!("{clear}{}{counts}", show(&report.runs)));
+                context.print(&format!("{}{counts}", show(&report.runs)));
                 complain_about(&show_damage(&report.damaged));
             }
         }

@@ -53,7 +53,10 @@ pub enum RunError {
         holder: String,
     },
     /// This user may not use the port.
-    #[error("port {port} may not be used by this user; choose one from 1024 up")]
+    #[error(
+        "port {port} may not be used by this user; {}",
+        crate::sys::FORBIDDEN_PORT
+    )]
     PortForbidden {
         /// The port.
         port: u16,

@@ -103,13 +103,6 @@ pub(crate) enum Bound {
     /// Another socket is in the way.
     InUse,
     /// This user may not bind it.
-    #[cfg_attr(
-        windows,
-        expect(
-            dead_code,
-            reason = "Windows says the same of a port that somebody else has bound"
-        )
-    )]
     Forbidden,
     /// This machine has no such address.
     NoSuchAddress,

@@ -8,6 +8,11 @@
     reason = "Windows is reached through the functions of its C interface, each of which is unsafe to call"
 )]
 
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!(
+    "the layouts of what the system keeps of processes are those of 64-bit Windows: build for 64 bits"
+);
+
 mod ask;
 mod call;
 mod children;

@@ -9,6 +9,9 @@ use rustix::net::{AddressFamily, bind};
 
 use crate::sys::{self, Bound};
 
+/// Why this user may not have a port, and what to do about it.
+pub(crate) const FORBIDDEN_PORT: &str = "choose one from 1024 up";
+
 /// Binds a TCP socket to this address and lets go of it at once.
 ///
 /// It never listens, so that nobody can connect to it or take it for a server. `SO_REUSEADDR` is set as servers set it,

@@ -19,6 +19,10 @@ use crate::identity::Identity;
 /// The class of a console's window. The system takes it for a window of one of the processes in the console.
 const CONSOLE_CLASS: &str = "ConsoleWindowClass";
 
+/// The class of what a console has for a window that is shown by a terminal, such as Windows Terminal. Nobody sees it, and
+/// to close it tells nobody anything.
+const PSEUDO_CONSOLE_CLASS: &str = "PseudoConsoleWindow";
+
 /// What has been asked by which means. Nobody is asked twice by the same: for many programs that means "at once".
 #[derive(Debug, Default)]
 pub(crate) struct Surfaces {
@@ -42,7 +46,8 @@ impl Surfaces {
             .filter_map(|identity| Some((identity.pid, pin(identity).ok()??)))
             .collect();
         for (window, pid) in windows().unwrap_or_default() {
-            let is_theirs = pinned.contains_key(&pid) && !is_console(window);
+            let is_console = || [CONSOLE_CLASS, PSEUDO_CONSOLE_CLASS].contains(&&*class(window));
+            let is_theirs = pinned.contains_key(&pid) && !is_console();
             if is_theirs && self.windows.insert(window.addr()) {
                 close(window);
             }
@@ -59,8 +64,8 @@ impl Surfaces {
     pub(crate) fn insist(&mut self) {
         for window in std::mem::take(&mut self.consoles) {
             let window = std::ptr::without_provenance_mut(window);
-            // It may be gone by now, and its number another's.
-            if is_console(window) {
+            // It may be gone by now, and its number another's. And a terminal's is not for us to close.
+            if class(window) == CONSOLE_CLASS {
                 close(window);
             }
         }
@@ -110,12 +115,12 @@ extern "system" fn note(window: HWND, found: LPARAM) -> BOOL {
     1
 }
 
-fn is_console(window: HWND) -> bool {
+fn class(window: HWND) -> String {
     let mut name = [0; 64];
     // SAFETY: there is room for so many units.
     let length = unsafe { GetClassNameW(window, name.as_mut_ptr(), 64) };
     let name = &name[..usize::try_from(length).unwrap_or(0)];
-    name.iter().copied().eq(CONSOLE_CLASS.encode_utf16())
+    String::from_utf16_lossy(name)
 }
 
 /// Asks a window to close. One that is gone by now needs no closing.

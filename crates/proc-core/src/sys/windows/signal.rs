@@ -121,10 +121,11 @@ fn keep_handles() {
     }
 }
 
-/// The name of the event by which a guardian is asked to end. It has no window and no console to be asked by.
+/// The name of the event by which a guardian is asked to end. It has no window and no console to be asked by. The name is
+/// the same in all sessions of the machine: whoever has logged in once more from elsewhere asks too.
 fn request_name(identity: &Identity) -> Vec<u16> {
     wide(format!(
-        "Local\\clean-slate-end-{}-{:x}",
+        "Global\\clean-slate-end-{}-{:x}",
         identity.pid, identity.start
     ))
 }

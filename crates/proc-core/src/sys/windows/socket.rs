@@ -10,16 +10,19 @@ use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, ERROR_SUCCESS};
+use windows_sys::Win32::Foundation::{
+    ERROR_INSUFFICIENT_BUFFER, ERROR_NOT_SUPPORTED, ERROR_SUCCESS,
+};
 use windows_sys::Win32::NetworkManagement::IpHelper::{
     GetExtendedTcpTable, MIB_TCP6ROW_OWNER_PID, MIB_TCPROW_OWNER_PID, TCP_TABLE_OWNER_PID_ALL,
     TCP_TABLE_OWNER_PID_LISTENER,
 };
 use windows_sys::Win32::Networking::WinSock::{AF_INET, AF_INET6};
 
-pub(crate) use bind::bind_test;
+pub(crate) use bind::{FORBIDDEN_PORT, bind_test};
 pub(crate) use lease::{PortLease, lease, lease_holder};
 
+use super::call::is;
 use super::user::{own_user, owner};
 use crate::sys::Socket;
 
@@ -157,7 +160,11 @@ fn rows(listening_only: bool) -> io::Result<Vec<Row>> {
         state: TcpState(row.dwState),
         pid: row.dwOwningPid,
     }));
-    let table = self::table(AF_INET6.into(), listening_only)?;
+    let table = match self::table(AF_INET6.into(), listening_only) {
+        // There is no IPv6 on this machine.
+        Err(error) if is(&error, ERROR_NOT_SUPPORTED) => Vec::new(),
+        table => table?,
+    };
     found.extend(entries::<MIB_TCP6ROW_OWNER_PID>(&table).map(|row| Row {
         port: port(row.dwLocalPort),
         address: Ipv6Addr::from(row.ucLocalAddr).into(),

@@ -11,7 +11,11 @@ use windows_sys::Win32::Networking::WinSock::{
     closesocket, setsockopt, socket,
 };
 
+use super::rows;
 use crate::sys::Bound;
+
+/// Why nobody may have a port, and what to do about it.
+pub(crate) const FORBIDDEN_PORT: &str = "Windows keeps it for others, such as Hyper-V, WSL or Docker (`netsh interface ipv4 show excludedportrange protocol=tcp` lists what it keeps); choose another one (`--base-port auto` finds free ones)";
 
 /// A socket that is closed when it goes out of use.
 struct Attempt(SOCKET);
@@ -35,7 +39,7 @@ pub(crate) fn bind_test(address: SocketAddr) -> io::Result<Bound> {
     // SAFETY: it takes no memory; the result is checked.
     let socket = unsafe { socket(family.into(), SOCK_STREAM, IPPROTO_TCP) };
     if socket == INVALID_SOCKET {
-        return verdict(last_error());
+        return verdict(last_error(), address.port());
     }
     let socket = Attempt(socket);
     set(&socket, SOL_SOCKET, SO_EXCLUSIVEADDRUSE)?;
@@ -75,17 +79,27 @@ pub(crate) fn bind_test(address: SocketAddr) -> io::Result<Bound> {
     if result == 0 {
         Ok(Bound::Yes)
     } else {
-        verdict(last_error())
+        verdict(last_error(), address.port())
     }
 }
 
-fn verdict(code: i32) -> io::Result<Bound> {
+fn verdict(code: i32, port: u16) -> io::Result<Bound> {
     match code {
-        // The second is what Windows says where another socket is bound exclusively.
-        WSAEADDRINUSE | WSAEACCES => Ok(Bound::InUse),
+        WSAEADDRINUSE => Ok(Bound::InUse),
+        // Windows says so of a socket that is in the way and belongs to another user, and of ports that nobody may have.
+        WSAEACCES if is_taken(port)? => Ok(Bound::InUse),
+        WSAEACCES => Ok(Bound::Forbidden),
         WSAEADDRNOTAVAIL | WSAEAFNOSUPPORT => Ok(Bound::NoSuchAddress),
         code => Err(io::Error::from_raw_os_error(code)),
     }
+}
+
+/// Whether somebody has a socket at this port.
+fn is_taken(port: u16) -> io::Result<bool> {
+    // A connection that nobody has open any more has no number, and is in nobody's way.
+    Ok(rows(false)?
+        .iter()
+        .any(|row| row.port == port && row.number() != 0))
 }
 
 fn set(socket: &Attempt, level: i32, option: i32) -> io::Result<()> {
@@ -112,4 +126,21 @@ fn start_sockets() {
         // Where this fails, so does the attempt that it was for, and that is reported.
         drop(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::port::choose;
+
+    #[test]
+    fn a_port_that_nobody_may_have_is_told_from_one_that_somebody_has() {
+        let (port, _lease) = choose(1, &BTreeSet::new()).unwrap().remove(0);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        assert_eq!(verdict(WSAEACCES, port).unwrap(), Bound::InUse);
+        drop(listener);
+        assert_eq!(verdict(WSAEACCES, port).unwrap(), Bound::Forbidden);
+    }
 }
