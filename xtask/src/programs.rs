@@ -40,10 +40,15 @@ impl Programs {
         &self.folder
     }
 
-    /// The path from which to start a program, so that a run which goes on does not keep this workspace from building it
-    /// anew. It stays as it is for programs of others.
+    /// The path from which to start a program, so that a run which goes on does not keep it from being built anew.
+    ///
+    /// It stays as it is for all but those that are built here: others may need what lies beside them, as these commands
+    /// themselves do.
     pub(crate) fn lasting(&self, scope: &Scope, program: PathBuf) -> Result<PathBuf, Failure> {
-        if program.parent() == Some(&self.folder) {
+        if [GUARDIAN, DEMO]
+            .map(|name| self.program(name))
+            .contains(&program)
+        {
             Ok(scope.lasting_program(&program)?)
         } else {
             Ok(program)

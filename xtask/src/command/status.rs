@@ -8,7 +8,7 @@ use clap::Args;
 use jiff::Timestamp;
 use proc_core::guarantee::{Level, Mechanism};
 use proc_core::identity::Identity;
-use proc_core::ledger::{History, KnownRun, Member, RunState, Runs};
+use proc_core::ledger::{History, KnownRun, Member, MemberHistory, RunState, Runs};
 use proc_core::report::{Document, Exit, ExitNote};
 use proc_core::table::Table;
 use proc_core::usage::{Usage, measure};
@@ -223,8 +223,12 @@ fn status(run: &KnownRun, table: &Table, next: &mut impl FnMut() -> UsageReport)
     }
 }
 
-/// The processes of each member of a run: those that carry its mark.
+/// The processes of each member of a run: those that carry its mark or, where there are no marks, its own and those that
+/// descend from it.
 fn trees(history: &History, table: &Table) -> BTreeMap<Member, BTreeSet<u32>> {
+    if history.opened.mark.is_none() {
+        return lineages(history, table);
+    }
     let mut trees: BTreeMap<Member, BTreeSet<u32>> = BTreeMap::new();
     for process in table
         .iter()
@@ -247,7 +251,19 @@ fn trees(history: &History, table: &Table) -> BTreeMap<Member, BTreeSet<u32>> {
     trees
 }
 
-fn clients(history: &History) -> impl Iterator<Item = (u16, &proc_core::ledger::MemberHistory)> {
+fn lineages(history: &History, table: &Table) -> BTreeMap<Member, BTreeSet<u32>> {
+    let is_alive = |pid: &u32| table.get(*pid).is_some_and(|process| !process.is_zombie());
+    let lineage = |(member, known): (&Member, &MemberHistory)| {
+        let root = table.find(&known.identity?)?.identity().pid;
+        let mut tree = table.descendants(&[root].into());
+        tree.insert(root);
+        tree.retain(is_alive);
+        Some((*member, tree))
+    };
+    history.members.iter().filter_map(lineage).collect()
+}
+
+fn clients(history: &History) -> impl Iterator<Item = (u16, &MemberHistory)> {
     history
         .members
         .iter()

@@ -97,7 +97,8 @@ impl World {
                 path = target.join(rest);
             }
         }
-        self.files.contains(&path).then_some(path)
+        // In the spelling of the file system, whatever joins the parts of a path here.
+        self.files.get(&path).cloned()
     }
 
     fn ask<T>(&self, ask: impl FnOnce(&Classifier<'_>) -> T) -> T {

@@ -3,7 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{History, LOCK, LedgerError};
 use crate::identity::Identity;
@@ -155,8 +155,12 @@ impl Runs {
     ///
     /// What cannot be removed stays; it does no harm.
     pub fn prune(&self, scope: &Scope, keep: usize) {
+        self.prune_at(SystemTime::now(), scope, keep);
+    }
+
+    fn prune_at(&self, now: SystemTime, scope: &Scope, keep: usize) {
         for folder in folders(&scope.runs_folder()) {
-            if is_stillborn(&folder) {
+            if is_stillborn(&folder, now) {
                 let _ = fs::remove_dir_all(&folder);
             }
         }
@@ -239,14 +243,14 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Whether a run's folder has no ledger, and nobody has done anything about that for long.
-fn is_stillborn(folder: &Path) -> bool {
+fn is_stillborn(folder: &Path, now: SystemTime) -> bool {
     let Ok(metadata) = folder.symlink_metadata() else {
         return false;
     };
     let age = metadata
         .modified()
         .ok()
-        .and_then(|time| time.elapsed().ok());
+        .and_then(|time| now.duration_since(time).ok());
     metadata.is_dir()
         && age.is_some_and(|age| age > STILLBORN_AFTER)
         && matches!(folder.join(super::FILE).try_exists(), Ok(false))
@@ -272,8 +276,6 @@ fn free_name(folder: &Path, id: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use super::super::history::tests::opened;
     use super::super::{Entry, Ledger, VERSION};
     use super::*;
@@ -324,28 +326,19 @@ mod tests {
     fn what_never_began_and_what_was_set_aside_long_ago_is_pruned() {
         let folder = tempfile::tempdir().unwrap();
         let scope = Scope::open_in(folder.path(), &folder.path().join("state")).unwrap();
-        let make = |id: &str, ledger: bool, hours: u64| {
-            let run = scope.make_run_folder(id).unwrap();
-            if ledger {
-                fs::write(run.join(super::super::FILE), "").unwrap();
-            }
-            let time = SystemTime::now() - Duration::from_hours(hours);
-            File::open(&run).unwrap().set_modified(time).unwrap();
-            run
-        };
-        let old = make("old", false, 2);
-        let young = make("young", false, 0);
-        let begun = make("begun", true, 2);
-        let held = make("held", false, 2);
+        let [unbegun, begun, held] =
+            ["unbegun", "begun", "held"].map(|id| scope.make_run_folder(id).unwrap());
+        fs::write(begun.join(super::super::FILE), "").unwrap();
         let lock = take_lock(&held).unwrap().unwrap();
-        let past = SystemTime::now() - Duration::from_hours(2);
-        File::open(&held).unwrap().set_modified(past).unwrap();
         let aside = |number: usize| scope.set_aside_folder().join(format!("{number:02}"));
         (0..22).for_each(|number| fs::create_dir(aside(number)).unwrap());
 
-        Runs::read(&scope).unwrap().prune(&scope, 50);
-        assert!(!old.exists());
-        assert!([young, begun, held].iter().all(|run| run.exists()));
+        let runs = Runs::read(&scope).unwrap();
+        runs.prune(&scope, 50);
+        assert!([&unbegun, &begun, &held].iter().all(|run| run.exists()));
+        runs.prune_at(SystemTime::now() + Duration::from_hours(2), &scope, 50);
+        assert!(!unbegun.exists());
+        assert!([begun, held].iter().all(|run| run.exists()));
         let kept: Vec<usize> = (0..22).filter(|number| aside(*number).exists()).collect();
         assert_eq!(kept, (2..22).collect::<Vec<_>>());
         drop(lock);

@@ -70,6 +70,7 @@ pub(super) fn holders(sockets: &[Socket], likely: &[u32]) -> Vec<Holder> {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr, TcpListener};
 
+    use super::super::tests::listen;
     use super::*;
     use crate::sys::{SocketTable, TcpState};
 
@@ -97,7 +98,7 @@ mod tests {
     #[test]
     fn all_sockets_of_one_process_are_found_in_one_look() {
         let listeners: Vec<TcpListener> = (0..3)
-            .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
+            .map(|_| listen(Ipv4Addr::LOCALHOST, 0).unwrap())
             .collect();
         let own = std::process::id();
         let mut table = SocketTable::new();

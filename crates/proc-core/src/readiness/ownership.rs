@@ -78,6 +78,7 @@ mod tests {
     use super::super::reach::reach;
     use super::*;
     use crate::port::choose;
+    use crate::port::tests::listen;
     use crate::sys::{SocketTable, TcpState};
 
     struct Own {
@@ -105,7 +106,7 @@ mod tests {
     #[test]
     fn a_socket_is_judged_for_each_client_by_itself() {
         let lease = choose(1, &BTreeSet::new()).unwrap().remove(0).1;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, lease.port())).unwrap();
+        let listener = listen(Ipv4Addr::LOCALHOST, lease.port()).unwrap();
         let question = question(&listener);
         let questions = BTreeMap::from([(1, question.clone()), (2, question)]);
         for candidates in [vec![], vec![std::process::id()]] {
@@ -119,7 +120,7 @@ mod tests {
     #[test]
     fn one_socket_of_a_stranger_is_one_too_many() {
         let lease = choose(1, &BTreeSet::new()).unwrap().remove(0).1;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, lease.port())).unwrap();
+        let listener = listen(Ipv4Addr::LOCALHOST, lease.port()).unwrap();
         let mut question = question(&listener);
         question.sockets.push((u64::MAX, 4711));
         let own = Own {

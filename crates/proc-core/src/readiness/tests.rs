@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
+use crate::port::tests::listen;
 use crate::port::{Lease, choose};
 use crate::wait::{Deadline, poll_until};
 
@@ -68,7 +69,7 @@ impl Server {
     /// `None`: there is no such address here.
     fn on(address: IpAddr, statuses: &'static [u16]) -> Option<Self> {
         let lease = silent_port();
-        let Ok(listener) = TcpListener::bind((address, lease.port())) else {
+        let Ok(listener) = listen(address, lease.port()) else {
             eprintln!("skipped {address}: cannot be bound here");
             return None;
         };
@@ -169,7 +170,7 @@ fn a_client_that_listens_later_is_noticed() {
     let lease = silent_port();
     let watched = watch();
     watched.watcher.add(target(1, lease.port()));
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, lease.port())).unwrap();
+    let listener = listen(Ipv4Addr::LOCALHOST, lease.port()).unwrap();
     let server = Server::start(listener, lease, &[200]);
     assert_ready(watched.next(), 1, &format!("http://{}", server.address));
 }

@@ -58,7 +58,7 @@ struct Pipe {
 }
 
 impl Link {
-    pub(super) fn new(handle: OwnedHandle, is_server: bool) -> io::Result<Self> {
+    fn new(handle: OwnedHandle, is_server: bool) -> io::Result<Self> {
         Ok(Self(Arc::new(Pipe {
             handle,
             is_server,
@@ -211,7 +211,7 @@ pub(crate) fn link() -> io::Result<(Link, Link)> {
 }
 
 /// Makes one end of a pipe that only this user can open, on this machine.
-pub(super) fn make(name: &str, is_first: bool, instances: u32) -> io::Result<OwnedHandle> {
+fn make(name: &str, is_first: bool, instances: u32) -> io::Result<OwnedHandle> {
     let private = Private::new()?;
     let name = wide(name);
     let first = if is_first {
@@ -236,7 +236,7 @@ pub(super) fn make(name: &str, is_first: bool, instances: u32) -> io::Result<Own
 }
 
 /// Opens the other end of a pipe. Whoever has made it learns who this process is, and cannot act in its name.
-pub(super) fn connect(name: &str) -> io::Result<OwnedHandle> {
+fn connect(name: &str) -> io::Result<OwnedHandle> {
     let name = wide(name);
     // SAFETY: the name ends with a zero; the result is checked.
     owned(unsafe {
