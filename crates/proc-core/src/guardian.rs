@@ -24,6 +24,7 @@ use crate::classify::LivingOn;
 use crate::contain::Containment;
 use crate::guarantee::Unavailable;
 use crate::identity::Identity;
+use crate::interruption::Interruption;
 use crate::ledger::{Entry, Ledger, Member};
 use crate::port::Lease;
 use crate::protocol::{self, AfterTest, Notice, Request};
@@ -35,6 +36,9 @@ use tell::{Audience, LAUNCHER, Visitor};
 
 /// How long nothing has to happen until a guardian makes itself small: it may have to wait for hours.
 const QUIET: Duration = Duration::from_millis(100);
+
+/// How long a run may take to end with the session. The system gives a guardian about 5 s, and then ends it.
+const SESSION_GRACE: Duration = Duration::from_secs(3);
 
 /// What happens to a guardian.
 enum Happening {
@@ -48,6 +52,8 @@ enum Happening {
     ChildEnded,
     /// The guardian itself was asked to end.
     AskedToEnd,
+    /// The session ends, and this process with it.
+    SessionEnds,
     /// The process that owns the run has ended.
     OwnerEnded,
 }
@@ -131,7 +137,25 @@ struct Guardian {
 /// What the guardian does next.
 enum Next {
     Serve,
-    End { reason: String, grace: Duration },
+    End(Ending),
+}
+
+/// Why and how a run ends.
+struct Ending {
+    reason: String,
+    grace: Duration,
+    /// What it comes to for a launcher that has not asked for it.
+    how: Interruption,
+}
+
+impl Ending {
+    fn new(reason: impl Into<String>, grace: Duration) -> Self {
+        Self {
+            reason: reason.into(),
+            grace,
+            how: Interruption::Terminate,
+        }
+    }
 }
 
 impl Guardian {
@@ -146,33 +170,28 @@ impl Guardian {
 
     /// Does what is asked until there is a reason to end the run, and ends it.
     fn serve(&mut self, inbox: &mpsc::Receiver<Happening>) {
-        let (reason, grace) = loop {
+        let ending = loop {
             // The audience keeps a sender, so the channel is never closed.
             let Ok(happening) = wait_for_happening(inbox) else {
-                break ("the guardian lost its inbox".into(), self.grace);
+                break Ending::new("the guardian lost its inbox", self.grace);
             };
             match self.handle(happening) {
                 Ok(Next::Serve) => {}
-                Ok(Next::End { reason, grace }) => break (reason, grace),
+                Ok(Next::End(ending)) => break ending,
                 Err(error) => {
                     self.audience.tell(&Notice::Failed {
                         error: error.to_string(),
                     });
-                    break (format!("the guardian failed: {error}"), self.grace);
+                    break Ending::new(format!("the guardian failed: {error}"), self.grace);
                 }
             }
         };
-        self.end(&reason, grace, inbox);
+        self.end(ending, inbox);
     }
 
     fn handle(&mut self, happening: Happening) -> io::Result<Next> {
         let grace = self.grace;
-        let end = |reason: &str| {
-            Ok(Next::End {
-                reason: reason.into(),
-                grace,
-            })
-        };
+        let end = |reason: &str| Ok(Next::End(Ending::new(reason, grace)));
         match happening {
             Happening::Said(who, request) => return self.obey(who, *request),
             Happening::Came(visitor) => self.admit(visitor),
@@ -192,6 +211,13 @@ impl Guardian {
                 }
             }
             Happening::AskedToEnd => return end("the guardian was asked to end"),
+            Happening::SessionEnds => {
+                return Ok(Next::End(Ending {
+                    reason: "the session ends: somebody logs off, or the system shuts down".into(),
+                    grace: grace.min(SESSION_GRACE),
+                    how: Interruption::HangUp,
+                }));
+            }
             Happening::OwnerEnded => return end("the owner of the run has ended"),
         }
         Ok(Next::Serve)
@@ -252,10 +278,8 @@ impl Guardian {
                 self.audience.dismiss(who);
             }
             Request::End { reason, grace_ms } => {
-                return Ok(Next::End {
-                    reason,
-                    grace: Duration::from_millis(grace_ms),
-                });
+                let grace = Duration::from_millis(grace_ms);
+                return Ok(Next::End(Ending::new(reason, grace)));
             }
             // Nothing is being waited for, or the run is open already.
             Request::Hurry | Request::Open(_) => {}

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::guarantee::{Choice, Level, Mechanism, Unavailable};
 use crate::identity::Identity;
+use crate::interruption::Interruption;
 use crate::ledger::Member;
 use crate::mark::Mark;
 use crate::shutdown::SurvivalReason;
@@ -131,7 +132,12 @@ pub(crate) enum Notice {
         command: String,
     },
     /// The run is being ended.
-    Ending { reason: String, grace_ms: u64 },
+    Ending {
+        reason: String,
+        grace_ms: u64,
+        /// What it comes to for a launcher that has not asked for it.
+        how: Interruption,
+    },
     /// A process lives on, as the profile of the client says that started it.
     LivesOn {
         identity: Identity,

@@ -267,13 +267,17 @@ impl Run {
                     log_tail,
                 })
             }
-            Message::Notice(Notice::Ending { reason, grace_ms }) => {
+            Message::Notice(Notice::Ending {
+                reason,
+                grace_ms,
+                how,
+            }) => {
                 self.phase = Phase::Ending;
                 self.grace = Duration::from_millis(grace_ms);
                 on_event(&Event::Terminating {
                     reason: reason.clone(),
                 });
-                Err(RunError::EndedElsewhere { reason })
+                Err(RunError::EndedElsewhere { reason, how })
             }
             Message::Notice(Notice::Failed { error }) => Err(RunError::Guardian { error }),
             Message::GuardianGone => {

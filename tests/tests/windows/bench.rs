@@ -56,6 +56,7 @@ pub(crate) fn binaries() -> PathBuf {
         "demo-client.exe",
         "zoo.exe",
         "console.exe",
+        "desktop.exe",
         "window.exe",
     ] {
         let path = folder.join(name);
@@ -114,15 +115,22 @@ impl Bench {
 
     /// Starts a command of `xtask`.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
-        self.start_with(arguments, 0)
+        self.start_as(&mut xtask(), arguments)
     }
 
     /// Starts a command of `xtask` in a console of its own.
     pub(crate) fn start_in_console(&self, arguments: &[&str]) -> Running {
-        self.start_with(arguments, CREATE_NEW_CONSOLE)
+        self.start_as(xtask().creation_flags(CREATE_NEW_CONSOLE), arguments)
     }
 
-    fn start_with(&self, arguments: &[&str], flags: u32) -> Running {
+    /// Starts a command of `xtask` on a desktop of its own.
+    pub(crate) fn start_on_desktop(&self, desktop: &str, arguments: &[&str]) -> Running {
+        let mut command = Command::new(binaries().join("desktop.exe"));
+        command.arg(desktop).arg(binaries().join("xtask.exe"));
+        self.start_as(&mut command, arguments)
+    }
+
+    fn start_as(&self, command: &mut Command, arguments: &[&str]) -> Running {
         let number = COMMANDS.fetch_add(1, Ordering::Relaxed);
         let file = |name: &str| {
             let path = self.folder.path().join(format!("{name}-{number}"));
@@ -130,14 +138,13 @@ impl Bench {
         };
         let (output, stdout) = file("stdout");
         let (errors, stderr) = file("stderr");
-        let child = Command::new(binaries().join("xtask.exe"))
+        let child = command
             .args(arguments)
             .current_dir(self.root())
             .env("XTASK_STATE_DIR", self.state())
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors)
-            .creation_flags(flags)
             .spawn()
             .unwrap();
         Running {
@@ -219,6 +226,10 @@ impl Finished {
     pub(crate) fn events(&self) -> Vec<Value> {
         events(&self.stdout)
     }
+}
+
+fn xtask() -> Command {
+    Command::new(binaries().join("xtask.exe"))
 }
 
 /// The events of a launch, by what it has printed.
@@ -310,4 +321,18 @@ pub(crate) fn cast(events: &[Value]) -> (Identity, Vec<Identity>, Vec<u16>) {
         identities.collect(),
         ports.collect(),
     )
+}
+
+/// How the clients have ended, and with which codes.
+pub(crate) fn ends(events: &[Value]) -> Vec<(Value, Value)> {
+    let exits = named(events, "client_exited");
+    exits
+        .iter()
+        .map(|exit| (exit["ended"].clone(), exit["status"]["code"].clone()))
+        .collect()
+}
+
+/// Whether this is Wine.
+pub(crate) fn is_wine() -> bool {
+    Path::new("C:\\windows\\system32\\winecfg.exe").exists()
 }

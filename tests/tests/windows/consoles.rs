@@ -1,12 +1,9 @@
 //! What happens in consoles and windows: how programs are asked to end, and how a launcher is.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
-
-use crate::bench::{Bench, binaries, cast, expect_gone, identity, named, poll};
+use crate::bench::{Bench, binaries, cast, ends, expect_gone, identity, is_wine, named, poll};
 
 const LAUNCH: [&str; 7] = [
     "launch",
@@ -32,20 +29,6 @@ fn console(action: &str, pid: u32) -> Output {
 fn press_ctrl_c(pid: u32) {
     let pressed = console("press", pid);
     assert!(pressed.status.success(), "{pressed:?}");
-}
-
-/// Whether this is Wine, which tells nobody that its console is closed.
-fn is_wine() -> bool {
-    Path::new("C:\\windows\\system32\\winecfg.exe").exists()
-}
-
-/// How the clients have ended, and with which codes.
-fn ends(events: &[Value]) -> Vec<(Value, Value)> {
-    let exits = named(events, "client_exited");
-    exits
-        .iter()
-        .map(|exit| (exit["ended"].clone(), exit["status"]["code"].clone()))
-        .collect()
 }
 
 #[test]
@@ -98,7 +81,7 @@ fn to_close_the_window_ends_the_run() {
     assert!(closed.status.success(), "{closed:?}");
     let finished = launch.finish();
     if is_wine() {
-        eprintln!("not looked at: the exit code; Wine ends whoever is in a console that is closed");
+        eprintln!("not looked at: the exit code; Wine tells nobody that its console is closed");
     } else {
         assert_eq!(finished.code, 129, "{}{}", finished.stdout, finished.stderr);
     }

@@ -10,8 +10,10 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::bench::{
-    Bench, Finished, Running, binaries, cast, expect_gone, identity, kill, living, named, poll,
+    Bench, Finished, Running, binaries, cast, expect_gone, identity, is_wine, kill, living, named,
+    poll,
 };
+use crate::session;
 
 /// How many processes of a species are there at the least when it serves.
 const SPECIES: [(&str, usize); 9] = [
@@ -25,6 +27,16 @@ const SPECIES: [(&str, usize); 9] = [
     // The others come and go.
     ("respawner", 1),
     ("relay", 1),
+];
+
+const LAUNCH: [&str; 7] = [
+    "launch",
+    "--clients",
+    "1",
+    "--base-port",
+    "auto",
+    "--format",
+    "json",
 ];
 
 /// A project whose one client is of the zoo.
@@ -75,21 +87,15 @@ impl Cage {
     }
 
     fn launch(&self, further: &[&str]) -> Running {
-        let launch = [
-            "launch",
-            "--clients",
-            "1",
-            "--base-port",
-            "auto",
-            "--format",
-            "json",
-        ];
-        self.bench.start(&[&launch[..], further].concat())
+        self.bench.start(&[&LAUNCH[..], further].concat())
     }
 
     /// A run without a test that is ready.
     fn ready(&self) -> Running {
-        let mut launch = self.launch(&[]);
+        self.wait_until_ready(self.launch(&[]))
+    }
+
+    fn wait_until_ready(&self, mut launch: Running) -> Running {
         launch.wait_for("client_ready", 1);
         let held = self.held();
         assert!(held.len() >= self.least, "{}: {held:?}", self.species);
@@ -206,6 +212,23 @@ fn nothing_is_left_of_a_detached_run_that_is_ended() {
         let ended = cage.bench.run(&["cleanup", "--run", run.as_str().unwrap()]);
         expect_code(cage, &ended, 0);
         cage.expect_empty(&events);
+    });
+}
+
+#[test]
+fn nothing_is_left_when_the_session_ends() {
+    if !is_wine() {
+        eprintln!("{}", session::SKIPPED);
+        return;
+    }
+    each(|cage| {
+        let desktop = format!("zoo-{}", cage.species);
+        let launch = cage.bench.start_on_desktop(&desktop, &LAUNCH);
+        let launch = cage.wait_until_ready(launch);
+        session::end(&desktop);
+        let finished = launch.finish();
+        expect_code(cage, &finished, 129);
+        cage.expect_empty(&finished.events());
     });
 }
 

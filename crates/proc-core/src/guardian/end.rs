@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use super::tell::complain;
-use super::{Guardian, Happening};
+use super::{Ending, Guardian, Happening, SESSION_GRACE};
 use crate::identity::Identity;
 use crate::ledger::{Entry, Member};
 use crate::protocol::{Notice, Request};
@@ -27,17 +27,18 @@ impl Guardian {
     ///
     /// From here on no error stops the guardian before nothing is left: what it cannot write or see it tries to end
     /// all the same.
-    pub(super) fn end(&mut self, reason: &str, grace: Duration, inbox: &mpsc::Receiver<Happening>) {
+    pub(super) fn end(&mut self, ending: Ending, inbox: &mpsc::Receiver<Happening>) {
+        let Ending { reason, grace, how } = ending;
         let _ = self.record(&Entry::Ending {
-            reason: reason.into(),
+            reason: reason.clone(),
         });
         self.audience.tell(&Notice::Ending {
-            reason: reason.into(),
+            reason,
             grace_ms: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
+            how,
         });
         self.containment.begin_to_end();
-        let in_a_hurry = self.settle(inbox);
-        let grace = if in_a_hurry { Duration::ZERO } else { grace };
+        let grace = grace.min(self.settle(inbox));
         let present = self.present().unwrap_or_default();
         self.let_go();
         self.report_leaks(&present);
@@ -111,8 +112,10 @@ impl Guardian {
         let _ = self.record(&Entry::Closed { living_on });
     }
 
-    /// Gives what a finished test has started a moment to end by itself. `true`: somebody is in a hurry.
-    fn settle(&mut self, inbox: &mpsc::Receiver<Happening>) -> bool {
+    /// Gives what a finished test has started a moment to end by itself. Answers how long the grace may be at the most,
+    /// by what was heard meanwhile.
+    fn settle(&mut self, inbox: &mpsc::Receiver<Happening>) -> Duration {
+        let mut longest = Duration::MAX;
         let deadline = Deadline::after(SETTLE_TIMEOUT);
         loop {
             let nothing_left = self.collect(false).unwrap_or(false);
@@ -127,16 +130,17 @@ impl Guardian {
                 || deadline.has_passed()
                 || !unsettled(self)
             {
-                return false;
+                return longest;
             }
             match inbox.recv_timeout(deadline.remaining()) {
                 Ok(Happening::Came(visitor)) => self.admit(visitor),
                 Ok(Happening::Left(who)) => self.audience.dismiss(who),
                 Ok(Happening::Said(_, request)) if matches!(*request, Request::Hurry) => {
-                    return true;
+                    return Duration::ZERO;
                 }
+                Ok(Happening::SessionEnds) => longest = SESSION_GRACE,
                 Ok(_) => {}
-                Err(_) => return false,
+                Err(_) => return longest,
             }
         }
     }
@@ -148,7 +152,7 @@ impl Guardian {
         mut asking: Asking,
         inbox: &mpsc::Receiver<Happening>,
     ) -> bool {
-        let deadline = Deadline::after(grace);
+        let mut deadline = Deadline::after(grace);
         let patience = Deadline::after(grace / 2);
         loop {
             if self.collect(true).unwrap_or(false) {
@@ -169,6 +173,9 @@ impl Guardian {
                 Ok(Happening::Left(who)) => self.audience.dismiss(who),
                 Ok(Happening::Said(_, request)) if matches!(*request, Request::Hurry) => {
                     return false;
+                }
+                Ok(Happening::SessionEnds) => {
+                    deadline = deadline.min(Deadline::after(SESSION_GRACE));
                 }
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return false,

@@ -187,6 +187,7 @@ pub(super) fn listen_for_signals(happenings: Sender<Happening>) -> io::Result<()
             let happening = match signal {
                 sys::GuardianSignal::ChildEnded => Happening::ChildEnded,
                 sys::GuardianSignal::AskedToEnd => Happening::AskedToEnd,
+                sys::GuardianSignal::SessionEnds => Happening::SessionEnds,
             };
             if happenings.send(happening).is_err() {
                 break;

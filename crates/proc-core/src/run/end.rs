@@ -122,7 +122,9 @@ impl Run {
 
     fn report(&mut self, notice: Notice, on_event: &mut dyn FnMut(&Event)) {
         match notice {
-            Notice::Ending { reason, grace_ms } => {
+            Notice::Ending {
+                reason, grace_ms, ..
+            } => {
                 self.grace = Duration::from_millis(grace_ms);
                 if self.phase != Phase::Ending {
                     self.phase = Phase::Ending;

@@ -112,6 +112,8 @@ pub enum RunError {
     EndedElsewhere {
         /// Why.
         reason: String,
+        /// What it comes to.
+        how: Interruption,
     },
     /// This process was asked to end.
     #[error("asked to end by {0}")]
@@ -166,8 +168,7 @@ impl RunError {
             }
             Self::NotReady { .. } | Self::Readiness(_) => Exit::NotReady,
             Self::ClientDied { .. } => Exit::ClientDied,
-            Self::Interrupted(interruption) => Exit::Interrupted(*interruption),
-            Self::EndedElsewhere { .. } => Exit::Interrupted(Interruption::Terminate),
+            Self::Interrupted(how) | Self::EndedElsewhere { how, .. } => Exit::Interrupted(*how),
             Self::Survivors { .. } | Self::Unseen { .. } => Exit::Survivors,
             Self::Guarantee { .. } => Exit::Guarantee,
             Self::System { .. }

@@ -64,6 +64,15 @@ pub(crate) enum Reaped {
 pub(crate) enum GuardianSignal {
     ChildEnded,
     AskedToEnd,
+    /// The user logs off, or the system shuts down.
+    #[cfg_attr(
+        not(windows),
+        expect(
+            dead_code,
+            reason = "elsewhere everybody is asked to end, a guardian too"
+        )
+    )]
+    SessionEnds,
 }
 
 /// The process at the other end of a link: the one that connected, or that began to listen.

@@ -26,6 +26,7 @@ mod link;
 mod listing;
 mod private;
 mod process;
+mod session;
 mod signal;
 mod socket;
 mod stage;

@@ -1,7 +1,7 @@
 //! The processes that a guardian has started, and how it hears of their ends.
 //!
 //! Everything that a guardian hears from the system comes to one completion port: from the job of its run, from the
-//! processes that it has started itself, and from whoever asks it to end.
+//! processes that it has started itself, from whoever asks it to end, and when the session ends.
 
 use std::ffi::c_void;
 use std::io;
@@ -27,6 +27,7 @@ use windows_sys::Win32::System::Threading::{
 
 use super::call::{check, is, owned, raw};
 use super::launch::AtStart;
+use super::session;
 use super::signal::own_request_to_end;
 use crate::status::ExitStatus;
 use crate::sys::{GuardianSignal, Reaped};
@@ -37,7 +38,8 @@ pub(super) const KILLED: u32 = 1;
 /// Who has something to say at the port.
 pub(super) const JOB: usize = 1;
 const CHILD: usize = 2;
-const REQUEST: usize = 3;
+pub(super) const REQUEST: usize = 3;
+pub(super) const SESSION: usize = 4;
 
 /// Those that this process has started and not collected yet. An open handle keeps a PID from being used again.
 static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());
@@ -130,6 +132,8 @@ pub(crate) struct GuardianSignals(());
 impl GuardianSignals {
     pub(crate) fn begin() -> io::Result<Self> {
         hear_of(own_request_to_end()?, REQUEST)?;
+        // Where it cannot be heard of, everything ends with the job.
+        let _ = session::hear_of_end();
         Ok(Self(()))
     }
 
@@ -153,6 +157,7 @@ impl GuardianSignals {
             match key {
                 CHILD => return Some(GuardianSignal::ChildEnded),
                 REQUEST => return Some(GuardianSignal::AskedToEnd),
+                SESSION => return Some(GuardianSignal::SessionEnds),
                 // What a job says is no promise, but nothing else tells of the end of somebody else's child.
                 _ if matches!(
                     message,
@@ -217,8 +222,13 @@ fn hear_of(handle: BorrowedHandle<'_>, who: usize) -> io::Result<()> {
 extern "system" fn say(context: *mut c_void, _timed_out: bool) {
     // SAFETY: `hear_of` has handed over its own value, for one call.
     let wait = unsafe { Box::from_raw(context.cast::<Wait>()) };
+    post(wait.who);
+}
+
+/// Says at the port that there is something to hear from this one.
+pub(super) fn post(who: usize) {
     if let Some(port) = PORT.get() {
         // SAFETY: the port is open for as long as this process lives; there is nothing but the key to be passed on.
-        unsafe { PostQueuedCompletionStatus(raw(port), 0, wait.who, std::ptr::null()) };
+        unsafe { PostQueuedCompletionStatus(raw(port), 0, who, std::ptr::null()) };
     }
 }

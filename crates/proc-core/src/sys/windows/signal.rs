@@ -181,7 +181,7 @@ extern "system" fn interrupted(how: u32) -> BOOL {
     let interruption = match how {
         CTRL_C_EVENT => Interruption::Interrupt,
         CTRL_BREAK_EVENT => Interruption::Terminate,
-        // The window is closed, the user logs off, the system shuts down.
+        // The window is closed.
         _ => Interruption::HangUp,
     };
     let listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner);
