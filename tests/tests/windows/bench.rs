@@ -4,7 +4,7 @@
 //! the ports on which a living client listens.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::windows::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -22,6 +22,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long a client lives at the most, whatever becomes of the test.
 const LIFE: &str = "85s";
+
+/// A test command that passes.
+pub(crate) const PASS: [&str; 4] = ["--", "cmd", "/c", "exit 0"];
+
+/// A test command that goes on until it is ended.
+pub(crate) const STAY: [&str; 7] = ["--", "demo-client", "serve", "--port", "0", "--life", LIFE];
 
 /// Each command writes into files of its own.
 static COMMANDS: AtomicUsize = AtomicUsize::new(0);
@@ -62,6 +68,11 @@ pub(crate) fn binaries() -> PathBuf {
         assert!(path.is_file(), "{} is not built", path.display());
     }
     folder
+}
+
+/// Whether this is Wine, which differs from Windows here and there.
+pub(crate) fn is_wine() -> bool {
+    Path::new(r"C:\windows\system32\winecfg.exe").exists()
 }
 
 impl Bench {
@@ -112,9 +123,14 @@ impl Bench {
         self.start_with(arguments, 0)
     }
 
-    /// Starts a command of `xtask` in a console of its own.
-    pub(crate) fn start_in_console(&self, arguments: &[&str]) -> Running {
-        self.start_with(arguments, CREATE_NEW_CONSOLE)
+    /// Starts a launch with these flags, and with a test or none. It prints events, and the system chooses the ports.
+    pub(crate) fn launch(&self, flags: &str, test: &[&str]) -> Running {
+        self.start(&launch(flags, test))
+    }
+
+    /// The same in a console of its own.
+    pub(crate) fn launch_in_console(&self, flags: &str, test: &[&str]) -> Running {
+        self.start_with(&launch(flags, test), CREATE_NEW_CONSOLE)
     }
 
     fn start_with(&self, arguments: &[&str], flags: u32) -> Running {
@@ -147,12 +163,36 @@ impl Bench {
         self.start(arguments).finish()
     }
 
+    /// Fails unless no run has begun.
+    #[track_caller]
+    pub(crate) fn expect_nothing_started(&self) {
+        let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+        let scopes = entries(self.folder.path().join("state/scopes"));
+        let runs = scopes.flat_map(|scope| entries(scope.path().join("runs")));
+        let mut begun = runs.filter(|run| run.path().join("ledger").exists());
+        assert_eq!(begun.next().map(|run| run.path()), None);
+    }
+
+    /// Fails unless every run is over, as far as ledgers tell.
+    pub(crate) fn expect_no_runs(&self) {
+        let status = self.document(&["status"]);
+        assert_eq!(status["runs"], serde_json::json!([]), "{status}");
+    }
+
     /// The document that a command prints.
     pub(crate) fn document(&self, arguments: &[&str]) -> Value {
         let finished = self.run(&[arguments, &["--format", "json"]].concat());
         serde_json::from_str(&finished.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}{}", finished.stdout, finished.stderr))
     }
+}
+
+fn launch<'a>(flags: &'a str, test: &[&'a str]) -> Vec<&'a str> {
+    let always = "launch --base-port auto --format json".split(' ');
+    always
+        .chain(flags.split(' '))
+        .chain(test.iter().copied())
+        .collect()
 }
 
 impl Running {
@@ -185,6 +225,10 @@ impl Running {
         found.unwrap_or_else(|| panic!("no {name}: {}", Self::text(&self.stdout)))
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -211,8 +255,30 @@ impl Drop for Running {
 }
 
 impl Finished {
+    /// Holds it against the exit code that it must have.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
+        self
+    }
+
     pub(crate) fn events(&self) -> Vec<Value> {
         events(&self.stdout)
+    }
+
+    /// The events of another launch, which was the test of this one.
+    pub(crate) fn inner_events(&self) -> Vec<Value> {
+        events(&self.stderr)
+    }
+
+    /// The last event of a launch: how it has ended, and why.
+    #[track_caller]
+    pub(crate) fn end(&self) -> Value {
+        let end = self
+            .events()
+            .pop()
+            .filter(|event| event["event"] == "run_finished");
+        end.unwrap_or_else(|| panic!("no end: {}{}", self.stdout, self.stderr))
     }
 }
 
@@ -228,6 +294,19 @@ fn events(text: &str) -> Vec<Value> {
 pub(crate) fn named(events: &[Value], name: &str) -> Vec<Value> {
     let events = events.iter().filter(|event| event["event"] == name);
     events.cloned().collect()
+}
+
+/// Holds a port of the loopback address. Wine tells the owner of a socket only of one that its process has worked with
+/// itself.
+pub(crate) fn hold(port: u16) -> TcpListener {
+    let holder = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+    holder.set_ttl(64).unwrap();
+    holder
+}
+
+/// A port that nobody had a moment ago.
+pub(crate) fn free_port() -> u16 {
+    hold(0).local_addr().unwrap().port()
 }
 
 /// Tries until there is an answer.
@@ -304,4 +383,10 @@ pub(crate) fn cast(events: &[Value]) -> (Identity, Vec<Identity>, Vec<u16>) {
         identities.collect(),
         ports.collect(),
     )
+}
+
+/// Waits until nothing of a run is left, by its events.
+pub(crate) fn expect_over(events: &[Value]) {
+    let (guardian, clients, ports) = cast(events);
+    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
 }

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::bench::{
-    Bench, Finished, Running, binaries, cast, expect_gone, identity, kill, living, named, poll,
+    Bench, Finished, PASS, Running, binaries, cast, expect_over, identity, kill, living, named,
+    poll,
 };
 
 /// How many processes of a species are there at the least when it serves.
@@ -74,22 +75,9 @@ impl Cage {
         fs::read_dir(&self.witness).unwrap().count()
     }
 
-    fn launch(&self, further: &[&str]) -> Running {
-        let launch = [
-            "launch",
-            "--clients",
-            "1",
-            "--base-port",
-            "auto",
-            "--format",
-            "json",
-        ];
-        self.bench.start(&[&launch[..], further].concat())
-    }
-
     /// A run without a test that is ready.
     fn ready(&self) -> Running {
-        let mut launch = self.launch(&[]);
+        let mut launch = self.bench.launch("--clients 1", &[]);
         launch.wait_for("client_ready", 1);
         let held = self.held();
         assert!(held.len() >= self.least, "{}: {held:?}", self.species);
@@ -99,8 +87,7 @@ impl Cage {
     /// Waits until nothing of the run is left, and looks that there was something.
     fn expect_empty(&self, events: &[Value]) {
         assert!(self.seen() >= self.least);
-        let (guardian, clients, ports) = cast(events);
-        expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+        expect_over(events);
         let is_empty = poll(|| self.held().is_empty().then_some(()));
         assert!(
             is_empty.is_some(),
@@ -131,7 +118,7 @@ fn each(end: impl Fn(&Cage)) {
 #[test]
 fn nothing_is_left_when_the_test_passes() {
     each(|cage| {
-        let finished = cage.launch(&["--", "cmd", "/c", "exit 0"]).finish();
+        let finished = cage.bench.launch("--clients 1", &PASS).finish();
         expect_code(cage, &finished, 0);
         cage.expect_empty(&finished.events());
     });
@@ -140,7 +127,10 @@ fn nothing_is_left_when_the_test_passes() {
 #[test]
 fn nothing_is_left_when_the_test_fails() {
     each(|cage| {
-        let finished = cage.launch(&["--", "cmd", "/c", "exit 3"]).finish();
+        let finished = cage
+            .bench
+            .launch("--clients 1", &["--", "cmd", "/c", "exit 3"])
+            .finish();
         expect_code(cage, &finished, 3);
         cage.expect_empty(&finished.events());
     });
@@ -193,7 +183,7 @@ fn nothing_is_left_when_guardian_and_launcher_are_killed() {
 #[test]
 fn nothing_is_left_of_a_detached_run_that_is_ended() {
     each(|cage| {
-        let finished = cage.launch(&["--detach"]).finish();
+        let finished = cage.bench.launch("--clients 1 --detach", &[]).finish();
         expect_code(cage, &finished, 0);
         assert!(
             cage.held().len() >= cage.least,
@@ -213,13 +203,14 @@ fn nothing_is_left_of_a_detached_run_that_is_ended() {
 fn nothing_is_left_of_a_test_that_misbehaves() {
     let zoo = binaries().join("zoo.exe");
     each(|cage| {
-        let mut launch = cage.launch(&[
+        let test = [
             "--",
             zoo.to_str().unwrap(),
             cage.species,
             "--witness",
             cage.witness.to_str().unwrap(),
-        ]);
+        ];
+        let mut launch = cage.bench.launch("--clients 1", &test);
         let started = launch.wait_for("test_started", 1);
         // What the client holds, and what the test does.
         let is_set_up = poll(|| (cage.held().len() >= 2 * cage.least).then_some(()));
@@ -235,7 +226,7 @@ fn nothing_is_left_of_a_test_that_misbehaves() {
 #[test]
 fn nobody_can_leave_the_job() {
     let cage = Cage::new(("breaks-away", 2));
-    let finished = cage.launch(&["--", "cmd", "/c", "exit 0"]).finish();
+    let finished = cage.bench.launch("--clients 1", &PASS).finish();
     expect_code(&cage, &finished, 0);
     let (_, clients, _) = cast(&finished.events());
     let names = fs::read_dir(&cage.witness).unwrap();
