@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::bench::{Bench, binaries, cast, expect_gone, named};
+use crate::bench::{Bench, binaries, expect_over, named};
 
 /// What is hard to quote. Rust's library, C's and `CommandLineToArgvW` read all of it alike.
 const HARD: [&str; 16] = [
@@ -63,8 +63,7 @@ fn arguments_of_clients_and_tests_arrive_to_the_letter() {
     let own = format!("--stand-in-arguments={}", file.display());
     let launch = ["launch", "--clients", "1", "--format", "json", "--"];
     let test = ["stand-in", "--stand-in-life=0", &own];
-    let finished = bench.run(&[&launch[..], &test, &HARD].concat());
-    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
+    let finished = bench.run(&[&launch[..], &test, &HARD].concat()).expect(0);
     assert_eq!(seen(&file)[2..], HARD);
     assert_eq!(seen(&bench.root().join("client.json"))[2..], HARD);
     // As they are seen from outside.
@@ -80,8 +79,7 @@ fn a_batch_file_gets_its_arguments_without_their_being_executed() {
     fs::write(bench.root().join("my test.cmd"), script).unwrap();
     let test = ["./my test.cmd", "", "a^b & exit 5", r"C:\two words\"];
     let launch = ["launch", "--clients", "1", "--base-port", "auto", "--"];
-    let finished = bench.run(&[&launch[..], &test].concat());
-    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
+    bench.run(&[&launch[..], &test].concat()).expect(0);
     let seen = fs::read_to_string(bench.root().join("seen.txt")).unwrap();
     // To be taken from within their quotes by the script, if that is what it wants.
     let start = r#""" "a^b & exit 5" "C:\two words\"#;
@@ -96,20 +94,17 @@ fn there_is_room_for_31000_characters_and_none_for_33000() {
     let own = format!("--stand-in-arguments={}", file.display());
     let launch = ["launch", "--clients", "1", "--format", "json"];
     let test = ["--", "stand-in", "--stand-in-life=0", &own, &long];
-    let finished = bench.run(&[&launch[..], &test].concat());
-    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
+    let finished = bench.run(&[&launch[..], &test].concat()).expect(0);
     assert_eq!(seen(&file)[2], long);
     assert_eq!(seen(&bench.root().join("client.json"))[2], long);
-    let (guardian, clients, ports) = cast(&finished.events());
-    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+    expect_over(&finished.events());
 
     // A command line for `xtask` itself cannot be that long.
     let bench = self::bench(&["{project}", &"x".repeat(33_000)]);
     let config = fs::read_to_string(bench.root().join("xtask.toml")).unwrap();
     let config = config.replace("[profile.own]", "[profile.own]\nproject = \"x\"");
     fs::write(bench.root().join("xtask.toml"), config).unwrap();
-    let refused = bench.run(&launch);
-    assert_eq!(refused.code, 106, "{}{}", refused.stdout, refused.stderr);
+    let refused = bench.run(&launch).expect(106);
     assert!(
         refused.stdout.contains("there is room for 32766"),
         "{}",

@@ -4,7 +4,7 @@
 //! the ports on which a living client listens.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::windows::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -22,6 +22,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long a client lives at the most, whatever becomes of the test.
 const LIFE: &str = "85s";
+
+/// A test command that passes.
+pub(crate) const PASS: [&str; 4] = ["--", "cmd", "/c", "exit 0"];
+
+/// A test command that goes on until it is ended.
+pub(crate) const STAY: [&str; 7] = ["--", "demo-client", "serve", "--port", "0", "--life", LIFE];
 
 /// Each command writes into files of its own.
 static COMMANDS: AtomicUsize = AtomicUsize::new(0);
@@ -63,6 +69,11 @@ pub(crate) fn binaries() -> PathBuf {
         assert!(path.is_file(), "{} is not built", path.display());
     }
     folder
+}
+
+/// Whether this is Wine, which differs from Windows here and there.
+pub(crate) fn is_wine() -> bool {
+    Path::new(r"C:\windows\system32\winecfg.exe").exists()
 }
 
 impl Bench {
@@ -118,16 +129,24 @@ impl Bench {
         self.start_as(&mut xtask(), arguments)
     }
 
-    /// Starts a command of `xtask` in a console of its own.
-    pub(crate) fn start_in_console(&self, arguments: &[&str]) -> Running {
-        self.start_as(xtask().creation_flags(CREATE_NEW_CONSOLE), arguments)
+    /// Starts a launch with these flags, and with a test or none. It prints events, and the system chooses the ports.
+    pub(crate) fn launch(&self, flags: &str, test: &[&str]) -> Running {
+        self.start(&launch(flags, test))
     }
 
-    /// Starts a command of `xtask` on a desktop of its own.
-    pub(crate) fn start_on_desktop(&self, desktop: &str, arguments: &[&str]) -> Running {
+    /// The same in a console of its own.
+    pub(crate) fn launch_in_console(&self, flags: &str, test: &[&str]) -> Running {
+        self.start_as(
+            xtask().creation_flags(CREATE_NEW_CONSOLE),
+            &launch(flags, test),
+        )
+    }
+
+    /// The same without a test, on a desktop of its own.
+    pub(crate) fn launch_on_desktop(&self, desktop: &str, flags: &str) -> Running {
         let mut command = Command::new(binaries().join("desktop.exe"));
         command.arg(desktop).arg(binaries().join("xtask.exe"));
-        self.start_as(&mut command, arguments)
+        self.start_as(&mut command, &launch(flags, &[]))
     }
 
     fn start_as(&self, command: &mut Command, arguments: &[&str]) -> Running {
@@ -159,12 +178,36 @@ impl Bench {
         self.start(arguments).finish()
     }
 
+    /// Fails unless no run has begun.
+    #[track_caller]
+    pub(crate) fn expect_nothing_started(&self) {
+        let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+        let scopes = entries(self.folder.path().join("state/scopes"));
+        let runs = scopes.flat_map(|scope| entries(scope.path().join("runs")));
+        let mut begun = runs.filter(|run| run.path().join("ledger").exists());
+        assert_eq!(begun.next().map(|run| run.path()), None);
+    }
+
+    /// Fails unless every run is over, as far as ledgers tell.
+    pub(crate) fn expect_no_runs(&self) {
+        let status = self.document(&["status"]);
+        assert_eq!(status["runs"], serde_json::json!([]), "{status}");
+    }
+
     /// The document that a command prints.
     pub(crate) fn document(&self, arguments: &[&str]) -> Value {
         let finished = self.run(&[arguments, &["--format", "json"]].concat());
         serde_json::from_str(&finished.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}{}", finished.stdout, finished.stderr))
     }
+}
+
+fn launch<'a>(flags: &'a str, test: &[&'a str]) -> Vec<&'a str> {
+    let always = "launch --base-port auto --format json".split(' ');
+    always
+        .chain(flags.split(' '))
+        .chain(test.iter().copied())
+        .collect()
 }
 
 impl Running {
@@ -197,6 +240,10 @@ impl Running {
         found.unwrap_or_else(|| panic!("no {name}: {}", Self::text(&self.stdout)))
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -223,8 +270,42 @@ impl Drop for Running {
 }
 
 impl Finished {
+    /// Holds it against the exit code that it must have.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
+        self
+    }
+
     pub(crate) fn events(&self) -> Vec<Value> {
         events(&self.stdout)
+    }
+
+    /// The events of another launch, which was the test of this one.
+    pub(crate) fn inner_events(&self) -> Vec<Value> {
+        events(&self.stderr)
+    }
+
+    /// Fails unless so many clients have ended, each in this way and with this code.
+    #[track_caller]
+    pub(crate) fn expect_ends(&self, count: usize, way: &str, code: i32) {
+        let exits = named(&self.events(), "client_exited");
+        assert_eq!(exits.len(), count, "{}", self.stdout);
+        for exit in exits {
+            let seen = [&exit["ended"], &exit["status"]["code"]];
+            let expected = [&Value::from(way), &code.into()];
+            assert_eq!(seen, expected, "{}", self.stdout);
+        }
+    }
+
+    /// The last event of a launch: how it has ended, and why.
+    #[track_caller]
+    pub(crate) fn end(&self) -> Value {
+        let end = self
+            .events()
+            .pop()
+            .filter(|event| event["event"] == "run_finished");
+        end.unwrap_or_else(|| panic!("no end: {}{}", self.stdout, self.stderr))
     }
 }
 
@@ -245,6 +326,19 @@ pub(crate) fn events(text: &str) -> Vec<Value> {
 pub(crate) fn named(events: &[Value], name: &str) -> Vec<Value> {
     let events = events.iter().filter(|event| event["event"] == name);
     events.cloned().collect()
+}
+
+/// Holds a port of the loopback address. Wine tells the owner of a socket only of one that its process has worked with
+/// itself.
+pub(crate) fn hold(port: u16) -> TcpListener {
+    let holder = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+    holder.set_ttl(64).unwrap();
+    holder
+}
+
+/// A port that nobody had a moment ago.
+pub(crate) fn free_port() -> u16 {
+    hold(0).local_addr().unwrap().port()
 }
 
 /// Tries until there is an answer.
@@ -323,16 +417,8 @@ pub(crate) fn cast(events: &[Value]) -> (Identity, Vec<Identity>, Vec<u16>) {
     )
 }
 
-/// How the clients have ended, and with which codes.
-pub(crate) fn ends(events: &[Value]) -> Vec<(Value, Value)> {
-    let exits = named(events, "client_exited");
-    exits
-        .iter()
-        .map(|exit| (exit["ended"].clone(), exit["status"]["code"].clone()))
-        .collect()
-}
-
-/// Whether this is Wine.
-pub(crate) fn is_wine() -> bool {
-    Path::new("C:\\windows\\system32\\winecfg.exe").exists()
+/// Waits until nothing of a run is left, by its events.
+pub(crate) fn expect_over(events: &[Value]) {
+    let (guardian, clients, ports) = cast(events);
+    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
 }

@@ -13,18 +13,8 @@ use crate::bench::{Bench, PATIENCE, binaries, cast, events, expect_gone, living}
 #[test]
 fn a_detached_run_goes_on_is_shown_and_is_ended() {
     let bench = Bench::new();
-    let launch = [
-        "launch",
-        "--base-port",
-        "auto",
-        "--format",
-        "json",
-        "--clients",
-        "2",
-    ];
     for end in ["cleanup", "postflight"] {
-        let finished = bench.run(&[&launch[..], &["--detach"]].concat());
-        assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
+        let finished = bench.launch("--clients 2 --detach", &[]).finish().expect(0);
         let (guardian, clients, ports) = cast(&finished.events());
         let all = [&[guardian], &clients[..]].concat();
         assert_eq!(living(&all), all);
@@ -39,28 +29,16 @@ fn a_detached_run_goes_on_is_shown_and_is_ended() {
             "cleanup" => vec!["cleanup", "--run", &run],
             other => vec![other],
         };
-        let ended = bench.run(&arguments);
-        assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+        bench.run(&arguments).expect(0);
         expect_gone(&all, &ports);
     }
-    let finished = bench.run(&["preflight", "--check"]);
-    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
+    bench.run(&["preflight", "--check"]).expect(0);
 }
 
 #[test]
 fn a_run_that_goes_on_does_not_keep_its_programs_from_being_built_anew() {
     let bench = Bench::new();
-    let launch = [
-        "launch",
-        "--base-port",
-        "auto",
-        "--format",
-        "json",
-        "--clients",
-        "1",
-    ];
-    let finished = bench.run(&[&launch[..], &["--detach"]].concat());
-    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
+    let finished = bench.launch("--clients 1 --detach", &[]).finish().expect(0);
     let (guardian, clients, ports) = cast(&finished.events());
     let all = [&[guardian], &clients[..]].concat();
     for (identity, name) in all.iter().zip(["proc-guardian.exe", "demo-client.exe"]) {

@@ -3,17 +3,10 @@
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-use crate::bench::{Bench, binaries, cast, ends, expect_gone, identity, is_wine, named, poll};
-
-const LAUNCH: [&str; 7] = [
-    "launch",
-    "--base-port",
-    "auto",
-    "--format",
-    "json",
-    "--clients",
-    "2",
-];
+use crate::bench::{
+    Bench, PASS, STAY, binaries, cast, expect_gone, expect_over, identity, is_wine, living, named,
+    poll,
+};
 
 const SERVE: [&str; 5] = ["serve", "--port", "{port}", "--life", "85s"];
 
@@ -34,46 +27,66 @@ fn press_ctrl_c(pid: u32) {
 #[test]
 fn who_is_asked_in_its_console_ends_in_its_own_way() {
     let bench = Bench::with_demo(&["--stop-after", "10ms"]);
-    let test = ["--grace", "30s", "--", "cmd", "/c", "exit 0"];
-    let finished = bench.run(&[&LAUNCH[..], &test].concat());
-    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
+    let finished = bench
+        .launch("--clients 2 --grace 30s", &PASS)
+        .finish()
+        .expect(0);
     let events = finished.events();
-    let graceful = ("graceful".into(), 0.into());
-    assert_eq!(
-        ends(&events),
-        [graceful.clone(), graceful],
-        "{}",
-        finished.stdout
-    );
+    finished.expect_ends(2, "graceful", 0);
     for client in named(&events, "client_started") {
         let log = fs::read_to_string(client["log"].as_str().unwrap()).unwrap();
         // Asked once: twice means "at once" to many programs.
         assert_eq!(log.matches("Ctrl+C received").count(), 1, "{log}");
         assert!(!log.contains("again"), "{log}");
     }
-    let (guardian, clients, ports) = cast(&events);
-    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+    expect_over(&events);
 }
 
 #[test]
 fn ctrl_c_ends_the_run() {
     let bench = Bench::new();
-    let mut launch = bench.start_in_console(&LAUNCH);
+    let mut launch = bench.launch_in_console("--clients 2", &[]);
     launch.wait_for("client_ready", 2);
     press_ctrl_c(launch.pid());
-    let finished = launch.finish();
-    assert_eq!(finished.code, 130, "{}{}", finished.stdout, finished.stderr);
+    let finished = launch.finish().expect(130);
     let events = finished.events();
-    let message = named(&events, "run_finished")[0]["message"].to_string();
-    assert_eq!(message, "\"asked to end by Ctrl+C\"");
-    let (guardian, clients, ports) = cast(&events);
-    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+    assert_eq!(finished.end()["message"], "asked to end by Ctrl+C");
+    expect_over(&events);
+}
+
+#[test]
+fn ctrl_c_ends_clients_that_are_still_waited_for() {
+    let bench = Bench::with_demo(&["--ready-after", "60s"]);
+    let mut launch = bench.launch_in_console("--clients 2", &PASS);
+    launch.wait_for("client_started", 2);
+    press_ctrl_c(launch.pid());
+    let finished = launch.finish().expect(130);
+    let events = finished.events();
+    for never in ["client_ready", "test_started"] {
+        assert_eq!(named(&events, never).len(), 0, "{}", finished.stdout);
+    }
+    expect_over(&events);
+}
+
+#[test]
+fn a_detached_run_goes_on_without_the_console_in_which_it_was_launched() {
+    let bench = Bench::new();
+    let launch = bench.launch_in_console("--clients 2 --detach", &[]);
+    // Nobody is left in the console, so it is closed.
+    let finished = launch.finish().expect(0);
+    let (guardian, clients, _) = cast(&finished.events());
+    let all = [&[guardian], &clients[..]].concat();
+    let status = bench.document(&["status"]);
+    assert_eq!(status["runs"][0]["state"], "detached", "{status}");
+    assert_eq!(living(&all), all);
+    bench.run(&["postflight"]).expect(0);
+    expect_over(&finished.events());
 }
 
 #[test]
 fn to_close_the_window_ends_the_run() {
     let bench = Bench::with_demo(&["--stop-after", "10ms"]);
-    let mut launch = bench.start_in_console(&[&LAUNCH[..], &["--grace", "30s"]].concat());
+    let mut launch = bench.launch_in_console("--clients 2 --grace 30s", &[]);
     launch.wait_for("client_ready", 2);
     let started = named(&launch.events(), "client_started");
     let (guardian, clients, ports) = cast(&launch.events());
@@ -97,29 +110,22 @@ fn to_close_the_window_ends_the_run() {
 fn a_second_ctrl_c_waits_for_nobody() {
     let bench = Bench::with_demo(&["--ignore-term"]);
     // Longer than this test waits for anything.
-    let mut launch = bench.start_in_console(&[&LAUNCH[..], &["--grace", "10m"]].concat());
+    let mut launch = bench.launch_in_console("--clients 2 --grace 10m", &[]);
     launch.wait_for("client_ready", 2);
     let pid = launch.pid();
     press_ctrl_c(pid);
     launch.wait_for("terminating", 1);
     press_ctrl_c(pid);
-    let finished = launch.finish();
-    assert_eq!(finished.code, 130, "{}{}", finished.stdout, finished.stderr);
+    let finished = launch.finish().expect(130);
     let events = finished.events();
-    let killed = ends(&events)
-        .iter()
-        .filter(|(ended, _)| ended == "killed")
-        .count();
-    assert_eq!(killed, 2, "{}", finished.stdout);
-    let (guardian, clients, ports) = cast(&events);
-    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+    finished.expect_ends(2, "killed", 1);
+    expect_over(&events);
 }
 
 #[test]
 fn a_test_shares_the_console_of_its_launcher_and_nobody_else_does() {
     let bench = Bench::new();
-    let test = ["--", "demo-client", "serve", "--port", "0", "--life", "85s"];
-    let mut launch = bench.start_in_console(&[&LAUNCH[..], &test].concat());
+    let mut launch = bench.launch_in_console("--clients 2", &STAY);
     let started = launch.wait_for("test_started", 1);
     let test = identity(&started[0]["identity"]);
     let (guardian, clients, ports) = cast(&launch.events());
@@ -139,8 +145,7 @@ fn a_test_shares_the_console_of_its_launcher_and_nobody_else_does() {
         assert!(!present.contains(&client.pid), "{present:?} {client}");
     }
     press_ctrl_c(launch.pid());
-    let finished = launch.finish();
-    assert_eq!(finished.code, 130, "{}{}", finished.stdout, finished.stderr);
+    launch.finish().expect(130);
     expect_gone(&[&[guardian, test], &clients[..]].concat(), &ports);
 }
 
@@ -148,7 +153,7 @@ fn a_test_shares_the_console_of_its_launcher_and_nobody_else_does() {
 fn a_client_can_have_a_console_of_its_own() {
     let serve = [&SERVE[..], &["--stop-after", "10ms"]].concat();
     let bench = Bench::with_client("demo-client.exe", &serve, "new", "30s");
-    let mut launch = bench.start_in_console(&LAUNCH);
+    let mut launch = bench.launch_in_console("--clients 2", &[]);
     launch.wait_for("client_ready", 2);
     let events = launch.events();
     let run = named(&events, "run_started")[0]["run"].clone();
@@ -162,53 +167,28 @@ fn a_client_can_have_a_console_of_its_own() {
         assert_eq!(log.trim(), format!("the output is in the window {title:?}"));
     }
     press_ctrl_c(launch.pid());
-    let finished = launch.finish();
-    assert_eq!(finished.code, 130, "{}{}", finished.stdout, finished.stderr);
-    let graceful = ("graceful".into(), 0.into());
-    assert_eq!(
-        ends(&finished.events()),
-        [graceful.clone(), graceful],
-        "{}",
-        finished.stdout
-    );
+    let finished = launch.finish().expect(130);
+    finished.expect_ends(2, "graceful", 0);
     expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
 }
 
 #[test]
 fn whoever_has_a_window_is_asked_to_close_it() {
     let bench = Bench::with_client("window.exe", &["{port}"], "new", "30s");
-    let test = ["--", "cmd", "/c", "exit 0"];
-    let finished = bench.run(&[&LAUNCH[..], &test].concat());
-    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
-    let graceful = ("graceful".into(), 0.into());
-    assert_eq!(
-        ends(&finished.events()),
-        [graceful.clone(), graceful],
-        "{}",
-        finished.stdout
-    );
+    let finished = bench.launch("--clients 2", &PASS).finish().expect(0);
+    finished.expect_ends(2, "graceful", 0);
     // It has no use for a console, so its output has gone to the log.
     for client in named(&finished.events(), "client_started") {
         let log = fs::read_to_string(client["log"].as_str().unwrap()).unwrap();
         assert_eq!(log, "");
     }
-    let (guardian, clients, ports) = cast(&finished.events());
-    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+    expect_over(&finished.events());
 }
 
 #[test]
 fn who_asks_whether_to_save_is_ended_when_the_grace_is_over() {
     let bench = Bench::with_client("window.exe", &["{port}", "ask"], "log", "1s");
-    let test = ["--", "cmd", "/c", "exit 0"];
-    let finished = bench.run(&[&LAUNCH[..], &test].concat());
-    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
-    let killed = ("killed".into(), 1.into());
-    assert_eq!(
-        ends(&finished.events()),
-        [killed.clone(), killed],
-        "{}",
-        finished.stdout
-    );
-    let (guardian, clients, ports) = cast(&finished.events());
-    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+    let finished = bench.launch("--clients 2", &PASS).finish().expect(0);
+    finished.expect_ends(2, "killed", 1);
+    expect_over(&finished.events());
 }

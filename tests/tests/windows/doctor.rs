@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::bench::{Bench, cast, expect_gone, named};
+use crate::bench::{Bench, PASS, expect_over, named};
 use crate::documents::check;
 
 #[test]
@@ -40,28 +40,24 @@ fn what_there_is_not_here_is_refused() {
     let bench = Bench::new();
     for way in ["cgroup", "subreaper", "pidns", "tracked"] {
         let launch = ["launch", "--contain", way, "--clients", "1"];
-        let refused = bench.run(&[&launch[..], &["--base-port", "auto"]].concat());
-        assert_eq!(refused.code, 105, "{}{}", refused.stdout, refused.stderr);
+        let refused = bench
+            .run(&[&launch[..], &["--base-port", "auto"]].concat())
+            .expect(105);
         let why = format!(
             "containment by {way} is not to be had here ({way}: this operating system has none)"
         );
         assert!(refused.stderr.contains(&why), "{}", refused.stderr);
     }
-    let refused = bench.run(&["doctor", "--contain", "cgroup"]);
-    assert_eq!(refused.code, 105, "{}{}", refused.stdout, refused.stderr);
+    bench.run(&["doctor", "--contain", "cgroup"]).expect(105);
 }
 
 #[test]
 fn a_job_is_what_the_strongest_promise_takes() {
     let bench = Bench::new();
-    let launch = "launch --clients 1 --base-port auto --format json --contain job --require kernel";
-    let test = ["--", "cmd", "/c", "exit 0"];
-    let launch: Vec<&str> = launch.split(' ').chain(test).collect();
-    let finished = bench.run(&launch);
-    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
+    let flags = "--clients 1 --contain job --require kernel";
+    let finished = bench.launch(flags, &PASS).finish().expect(0);
     let events = finished.events();
     let run = &named(&events, "run_started")[0];
     assert_eq!([&run["level"], &run["mechanism"]], ["kernel", "job"]);
-    let (guardian, clients, ports) = cast(&events);
-    expect_gone(&[guardian, clients[0]], &ports);
+    expect_over(&events);
 }

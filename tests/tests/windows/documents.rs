@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 use tests::schema::assert_valid;
 
-use crate::bench::{Bench, cast, expect_gone};
+use crate::bench::{Bench, expect_over};
 
 /// Holds a document or an event against the schema that the tool itself prints.
 #[track_caller]
@@ -24,10 +24,7 @@ pub(crate) fn check(document: &Value) {
 #[test]
 fn every_document_is_as_its_schema_says() {
     let bench = Bench::new();
-    let launch = "launch --clients 2 --base-port auto --format json --detach";
-    let launch: Vec<&str> = launch.split(' ').collect();
-    let finished = bench.run(&launch);
-    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
+    let finished = bench.launch("--clients 2 --detach", &[]).finish().expect(0);
     let events = finished.events();
     assert_eq!(events.len(), finished.stdout.lines().count());
     events.iter().for_each(check);
@@ -47,8 +44,7 @@ fn every_document_is_as_its_schema_says() {
             "{arguments:?}"
         );
     }
-    let (guardian, clients, ports) = cast(&events);
-    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+    expect_over(&events);
 }
 
 #[test]

@@ -7,16 +7,6 @@ use proc_core::identity::Identity;
 use crate::bench::{Bench, binaries, cast, expect_gone, kill, named};
 use crate::stand_in::{StandIn, assert_alive, assert_gone, start};
 
-const LAUNCH: [&str; 7] = [
-    "launch",
-    "--base-port",
-    "auto",
-    "--format",
-    "json",
-    "--clients",
-    "1",
-];
-
 /// Two stand-ins, and what they are.
 type Pair = [(&'static str, StandIn); 2];
 
@@ -55,7 +45,7 @@ fn children(parent: &StandIn) -> Vec<Identity> {
 #[test]
 fn the_end_of_a_run_reaches_what_names_it() {
     let bench = Bench::new();
-    let mut launch = bench.start(&LAUNCH);
+    let mut launch = bench.launch("--clients 1", &[]);
     launch.wait_for("client_ready", 1);
     let run = named(&launch.events(), "run_started")[0]["run"].clone();
     let (escaped, innocent) = outside(run.as_str().unwrap(), &bench.root());
@@ -72,7 +62,7 @@ fn the_end_of_a_run_reaches_what_names_it() {
 #[test]
 fn the_next_command_reaches_what_names_a_run_whose_guardian_was_killed() {
     let bench = Bench::new();
-    let mut launch = bench.start(&LAUNCH);
+    let mut launch = bench.launch("--clients 1", &[]);
     launch.wait_for("client_ready", 1);
     let run = named(&launch.events(), "run_started")[0]["run"].clone();
     let (escaped, innocent) = outside(run.as_str().unwrap(), &bench.root());
@@ -80,15 +70,13 @@ fn the_next_command_reaches_what_names_a_run_whose_guardian_was_killed() {
     kill(&guardian);
     // Unless it has ended the rest already.
     launch.kill();
-    let finished = bench.run(&["preflight", "--base-port", "auto"]);
-    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
+    bench.run(&["preflight", "--base-port", "auto"]).expect(0);
     expect_gone(
         &[&[guardian], &clients[..], &identities(&escaped)].concat(),
         &ports,
     );
     assert_alive(&innocent);
-    let status = bench.document(&["status"]);
-    assert_eq!(status["runs"], serde_json::json!([]), "{status}");
+    bench.expect_no_runs();
 }
 
 fn identities(all: &[(&str, StandIn)]) -> Vec<Identity> {

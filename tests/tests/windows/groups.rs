@@ -10,6 +10,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::bench::{Bench, binaries};
+use crate::documents::check;
 use crate::stand_in::{StandIn, assert_alive, assert_gone, put, start};
 
 /// The programs that stand in for interpreters and engines, which lie outside the project, and the project.
@@ -44,6 +45,7 @@ impl World {
     #[track_caller]
     fn say(&self, code: i32, arguments: &[&str]) -> Value {
         let document = self.bench.document(arguments);
+        check(&document);
         assert_eq!(document["exit"]["code"], code, "{document:#}");
         document
     }

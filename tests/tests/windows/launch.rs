@@ -1,18 +1,16 @@
 //! A run from its start to its end.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 
-use crate::bench::{Bench, binaries, cast, expect_gone, named};
+use serde_json::json;
 
-const LAUNCH: [&str; 5] = ["launch", "--base-port", "auto", "--format", "json"];
+use crate::bench::{Bench, PASS, binaries, cast, expect_gone, expect_over, hold, named};
 
 #[test]
 fn three_clients_are_ready_tested_and_ended() {
     let bench = Bench::new();
-    let test = ["--clients", "3", "--", "demo-client", "consensus"];
-    let finished = bench.run(&[&LAUNCH[..], &test].concat());
-    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
+    let test = ["--", "demo-client", "consensus"];
+    let finished = bench.launch("--clients 3", &test).finish().expect(0);
     let events = finished.events();
     let run = &named(&events, "run_started")[0];
     assert_eq!(
@@ -40,8 +38,7 @@ fn three_clients_are_ready_tested_and_ended() {
         "{}",
         finished.stderr
     );
-    let (guardian, clients, ports) = cast(&events);
-    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+    expect_over(&events);
 }
 
 #[test]
@@ -49,18 +46,11 @@ fn the_code_of_the_test_is_passed_on() {
     let bench = Bench::new();
     // What does not fit is a failure all the same, and the last is that of a program that was ended by Ctrl+C.
     for (own, code) in [(7, 7), (300, 1), (-1, 1), (-1_073_741_510, 130)] {
-        let test = ["--clients", "1", "--", "cmd", "/c", &format!("exit {own}")];
-        let finished = bench.run(&[&LAUNCH[..], &test].concat());
-        assert_eq!(
-            finished.code, code,
-            "{}{}",
-            finished.stdout, finished.stderr
-        );
-        let events = finished.events();
-        let status = &named(&events, "test_exited")[0]["status"];
+        let test = ["--", "cmd", "/c", &format!("exit {own}")];
+        let finished = bench.launch("--clients 1", &test).finish().expect(code);
+        let status = &named(&finished.events(), "test_exited")[0]["status"];
         assert_eq!(status["code"], own);
-        let (guardian, clients, ports) = cast(&events);
-        expect_gone(&[guardian, clients[0]], &ports);
+        expect_over(&finished.events());
     }
 }
 
@@ -72,16 +62,8 @@ fn a_test_knows_its_clients_and_its_arguments_arrive_to_the_letter() {
         echo first=%~1>> \"%~dp0seen.txt\"\r\n\
         echo second=%~2>> \"%~dp0seen.txt\"\r\n";
     std::fs::write(bench.root().join("the test.bat"), script).unwrap();
-    let test = [
-        "--clients",
-        "2",
-        "--",
-        "./the test.bat",
-        "two words",
-        "a\\b",
-    ];
-    let finished = bench.run(&[&LAUNCH[..], &test].concat());
-    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
+    let test = ["--", "./the test.bat", "two words", "a\\b"];
+    bench.launch("--clients 2", &test).finish().expect(0);
     let seen = std::fs::read_to_string(bench.root().join("seen.txt")).unwrap();
     let seen: Vec<&str> = seen.lines().map(str::trim_end).collect();
     assert_eq!(seen, ["count=2", "first=two words", "second=a\\b"]);
@@ -90,27 +72,84 @@ fn a_test_knows_its_clients_and_its_arguments_arrive_to_the_letter() {
 #[test]
 fn a_client_that_dies_ends_the_run() {
     let bench = Bench::with_demo(&["--crash-after", "1s", "--crash-code", "9"]);
-    let finished = bench.run(&[&LAUNCH[..], &["--clients", "2"]].concat());
-    assert_eq!(finished.code, 101, "{}{}", finished.stdout, finished.stderr);
+    let finished = bench.launch("--clients 2", &[]).finish().expect(101);
     let events = finished.events();
     let codes: Vec<_> = named(&events, "client_exited")
         .iter()
         .map(|event| event["status"]["code"].clone())
         .collect();
     assert!(codes.contains(&9.into()), "{codes:?}");
-    let (guardian, clients, ports) = cast(&events);
-    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+    expect_over(&events);
+}
+
+#[test]
+fn a_client_that_ends_before_it_is_ready_is_told_with_the_end_of_its_log() {
+    let bench = Bench::with_demo(&[
+        "--ready-after",
+        "60s",
+        "--crash-after",
+        "100ms",
+        "--crash-code",
+        "7",
+    ]);
+    let finished = bench.launch("--clients 1", &PASS).finish().expect(101);
+    let events = finished.events();
+    let exit = &named(&events, "client_exited")[0];
+    assert_eq!(
+        [&exit["status"]["code"], &exit["ended"]],
+        [&json!(7), &json!("already_exited")]
+    );
+    let tail = exit["log_tail"].as_array().unwrap();
+    let last = tail.last().unwrap().as_str().unwrap();
+    assert!(last.contains("crashing"), "{exit}");
+    let end = finished.end();
+    assert_eq!(end["exit"], json!({"code": 101, "name": "client_died"}));
+    let message = end["message"].as_str().unwrap();
+    assert!(
+        message.contains("client 1 (demo) ended by itself with"),
+        "{message}"
+    );
+    assert_eq!(named(&events, "test_started").len(), 0);
+    expect_over(&events);
+
+    let launch = ["launch", "--clients", "1", "--base-port", "auto"];
+    let told = bench.run(&[&launch[..], &PASS].concat()).expect(101).stderr;
+    let start = told
+        .find("lines of its log:\n")
+        .unwrap_or_else(|| panic!("{told}"));
+    assert!(told[start..].contains("crashing"), "{told}");
+}
+
+#[test]
+fn a_stranger_that_answers_is_never_taken_for_the_client() {
+    let bench = Bench::with_demo(&["--ready-after", "60s"]);
+    let mut launch = bench.launch("--clients 1", &PASS);
+    let port = launch.wait_for("client_started", 1)[0]["port"].clone();
+    let stranger = hold(u16::try_from(port.as_u64().unwrap()).unwrap());
+    let finished = launch.finish().expect(102);
+    assert_eq!(named(&finished.events(), "client_ready").len(), 0);
+    let end = finished.end();
+    let named_as = format!("PID {}", std::process::id());
+    assert!(
+        end["message"].as_str().unwrap().contains(&named_as),
+        "{end}"
+    );
+    // It was never asked.
+    stranger.set_nonblocking(true).unwrap();
+    let asked = stranger.accept().unwrap_err();
+    assert_eq!(asked.kind(), std::io::ErrorKind::WouldBlock);
+    drop(stranger);
+    expect_over(&finished.events());
 }
 
 #[test]
 fn whoever_holds_a_port_is_named() {
-    let holder = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    // Wine tells the owner of a socket only of one that its process has worked with itself.
-    holder.set_ttl(64).unwrap();
+    let holder = hold(0);
     let port = holder.local_addr().unwrap().port().to_string();
     let bench = Bench::new();
-    let finished = bench.run(&["launch", "--clients", "1", "--base-port", &port]);
-    assert_eq!(finished.code, 102, "{}{}", finished.stdout, finished.stderr);
+    let finished = bench
+        .run(&["launch", "--clients", "1", "--base-port", &port])
+        .expect(102);
     let own = format!("PID {}", std::process::id());
     assert!(finished.stderr.contains(&own), "{}", finished.stderr);
     assert!(finished.stderr.contains(&port), "{}", finished.stderr);
@@ -131,17 +170,16 @@ fn what_a_test_leaves_is_told_and_ended() {
     let bench = Bench::new();
     let own = std::env::current_exe().unwrap();
     let test = [
-        "--clients",
-        "1",
-        "--deny-leaks",
         "--",
         own.to_str().unwrap(),
         "--ignored",
         "--exact",
         "launch::leave_a_child",
     ];
-    let finished = bench.run(&[&LAUNCH[..], &test].concat());
-    assert_eq!(finished.code, 103, "{}{}", finished.stdout, finished.stderr);
+    let finished = bench
+        .launch("--clients 1 --deny-leaks", &test)
+        .finish()
+        .expect(103);
     let events = finished.events();
     let leaks = named(&events, "leak");
     assert_eq!(leaks.len(), 1, "{}", finished.stdout);

@@ -51,16 +51,7 @@ fn state_may_lie_deeper_than_a_plain_path_reaches() {
 #[test]
 fn ledger_and_logs_of_a_live_run_can_be_read_and_keep_nobody_from_ending_it() {
     let bench = Bench::new();
-    let launch = [
-        "launch",
-        "--base-port",
-        "auto",
-        "--format",
-        "json",
-        "--clients",
-        "1",
-    ];
-    let mut launch = bench.start(&launch);
+    let mut launch = bench.launch("--clients 1", &[]);
     launch.wait_for("client_ready", 1);
     let started = named(&launch.events(), "run_started");
     let folder = started[0]["folder"].as_str().unwrap().to_owned();
@@ -81,9 +72,7 @@ fn ledger_and_logs_of_a_live_run_can_be_read_and_keep_nobody_from_ending_it() {
     let (guardian, clients, ports) = cast(&launch.events());
     launch.kill();
     expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
-    let finished = bench.run(&["preflight", "--base-port", "auto"]);
-    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
-    let status = bench.document(&["status"]);
-    assert_eq!(status["runs"], serde_json::json!([]), "{status}");
+    bench.run(&["preflight", "--base-port", "auto"]).expect(0);
+    bench.expect_no_runs();
     drop(readers);
 }

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::bench::{
-    Bench, Finished, Running, binaries, cast, expect_gone, identity, is_wine, kill, living, named,
-    poll,
+    Bench, Finished, PASS, Running, binaries, cast, expect_over, identity, is_wine, kill, living,
+    named, poll,
 };
 use crate::session;
 
@@ -27,16 +27,6 @@ const SPECIES: [(&str, usize); 9] = [
     // The others come and go.
     ("respawner", 1),
     ("relay", 1),
-];
-
-const LAUNCH: [&str; 7] = [
-    "launch",
-    "--clients",
-    "1",
-    "--base-port",
-    "auto",
-    "--format",
-    "json",
 ];
 
 /// A project whose one client is of the zoo.
@@ -86,13 +76,9 @@ impl Cage {
         fs::read_dir(&self.witness).unwrap().count()
     }
 
-    fn launch(&self, further: &[&str]) -> Running {
-        self.bench.start(&[&LAUNCH[..], further].concat())
-    }
-
     /// A run without a test that is ready.
     fn ready(&self) -> Running {
-        self.wait_until_ready(self.launch(&[]))
+        self.wait_until_ready(self.bench.launch("--clients 1", &[]))
     }
 
     fn wait_until_ready(&self, mut launch: Running) -> Running {
@@ -105,8 +91,7 @@ impl Cage {
     /// Waits until nothing of the run is left, and looks that there was something.
     fn expect_empty(&self, events: &[Value]) {
         assert!(self.seen() >= self.least);
-        let (guardian, clients, ports) = cast(events);
-        expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+        expect_over(events);
         let is_empty = poll(|| self.held().is_empty().then_some(()));
         assert!(
             is_empty.is_some(),
@@ -137,7 +122,7 @@ fn each(end: impl Fn(&Cage)) {
 #[test]
 fn nothing_is_left_when_the_test_passes() {
     each(|cage| {
-        let finished = cage.launch(&["--", "cmd", "/c", "exit 0"]).finish();
+        let finished = cage.bench.launch("--clients 1", &PASS).finish();
         expect_code(cage, &finished, 0);
         cage.expect_empty(&finished.events());
     });
@@ -146,7 +131,10 @@ fn nothing_is_left_when_the_test_passes() {
 #[test]
 fn nothing_is_left_when_the_test_fails() {
     each(|cage| {
-        let finished = cage.launch(&["--", "cmd", "/c", "exit 3"]).finish();
+        let finished = cage
+            .bench
+            .launch("--clients 1", &["--", "cmd", "/c", "exit 3"])
+            .finish();
         expect_code(cage, &finished, 3);
         cage.expect_empty(&finished.events());
     });
@@ -199,7 +187,7 @@ fn nothing_is_left_when_guardian_and_launcher_are_killed() {
 #[test]
 fn nothing_is_left_of_a_detached_run_that_is_ended() {
     each(|cage| {
-        let finished = cage.launch(&["--detach"]).finish();
+        let finished = cage.bench.launch("--clients 1 --detach", &[]).finish();
         expect_code(cage, &finished, 0);
         assert!(
             cage.held().len() >= cage.least,
@@ -223,7 +211,7 @@ fn nothing_is_left_when_the_session_ends() {
     }
     each(|cage| {
         let desktop = format!("zoo-{}", cage.species);
-        let launch = cage.bench.start_on_desktop(&desktop, &LAUNCH);
+        let launch = cage.bench.launch_on_desktop(&desktop, "--clients 1");
         let launch = cage.wait_until_ready(launch);
         session::end(&desktop);
         let finished = launch.finish();
@@ -236,13 +224,14 @@ fn nothing_is_left_when_the_session_ends() {
 fn nothing_is_left_of_a_test_that_misbehaves() {
     let zoo = binaries().join("zoo.exe");
     each(|cage| {
-        let mut launch = cage.launch(&[
+        let test = [
             "--",
             zoo.to_str().unwrap(),
             cage.species,
             "--witness",
             cage.witness.to_str().unwrap(),
-        ]);
+        ];
+        let mut launch = cage.bench.launch("--clients 1", &test);
         let started = launch.wait_for("test_started", 1);
         // What the client holds, and what the test does.
         let is_set_up = poll(|| (cage.held().len() >= 2 * cage.least).then_some(()));
@@ -258,7 +247,7 @@ fn nothing_is_left_of_a_test_that_misbehaves() {
 #[test]
 fn nobody_can_leave_the_job() {
     let cage = Cage::new(("breaks-away", 2));
-    let finished = cage.launch(&["--", "cmd", "/c", "exit 0"]).finish();
+    let finished = cage.bench.launch("--clients 1", &PASS).finish();
     expect_code(&cage, &finished, 0);
     let (_, clients, _) = cast(&finished.events());
     let names = fs::read_dir(&cage.witness).unwrap();
