@@ -111,7 +111,7 @@ fn a_client_that_is_never_ready_is_given_up_and_what_was_seen_is_said() {
     ] {
         let bench = Bench::with_demo(&[how, "60s"]);
         let finished = bench
-            .launch("--clients 1 --ready-timeout 3s", &PASS)
+            .launch("--clients 1 --ready-timeout 10s", &PASS)
             .finish()
             .expect(100);
         let events = finished.events();
