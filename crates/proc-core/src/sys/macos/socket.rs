@@ -16,30 +16,20 @@ use rustix::net::{AddressFamily, SocketType, socket};
 
 use super::ask;
 use super::process::{pids, socket_records};
-use crate::sys::Socket;
+use crate::sys::{Socket, TcpState};
 
 pub(crate) use lease::{PortLease, lease, lease_holder};
 
-/// The state of a TCP socket, by the numbers `TSI_S_…` of xnu's `bsd/sys/proc_info.h`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TcpState(u8);
+/// Those numbers `TSI_S_…` of xnu's `bsd/sys/proc_info.h` that are not of connections.
+const CLOSED: u8 = 0;
+const LISTEN: u8 = 1;
 
-impl TcpState {
-    pub(crate) const LISTEN: Self = Self(1);
-
-    /// Bound, and neither listening nor connected.
-    pub(crate) const BOUND: Self = Self(0);
-
-    /// Every state but [`TcpState::BOUND`].
-    pub(crate) const ALL: [Self; 10] = {
-        let mut all = [Self(1); 10];
-        let mut number = 1;
-        while number <= 10 {
-            all[number as usize - 1] = Self(number);
-            number += 1;
-        }
-        all
-    };
+fn state(number: u8) -> TcpState {
+    match number {
+        LISTEN => TcpState::Listening,
+        CLOSED => TcpState::Bound,
+        _ => TcpState::Connected,
+    }
 }
 
 /// The TCP sockets of the processes that this one may look at.
@@ -68,7 +58,7 @@ impl SocketTable {
         let mut sockets = BTreeMap::new();
         for record in records {
             let Some(tcp) = record.tcp else { continue };
-            let state = TcpState(tcp.state);
+            let state = state(tcp.state);
             if !states.contains(&state) || port.is_some_and(|port| port != tcp.port) {
                 continue;
             }
