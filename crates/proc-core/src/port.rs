@@ -146,7 +146,7 @@ impl Lease {
 /// All listening TCP sockets of this network namespace.
 pub fn listeners() -> Result<Vec<Listener>, PortError> {
     let sockets = SocketTable::new()
-        .read(&[TcpState::LISTEN], None)
+        .read(&[TcpState::Listening], None)
         .map_err(PortError::Sockets)?;
     Ok(sockets
         .into_iter()
@@ -181,7 +181,7 @@ pub fn lease_holder(port: u16) -> Result<Option<Holder>, PortError> {
 /// than is needed to find a holder for each socket. A socket whose holder cannot be seen gives [`Holder::Unknown`].
 pub fn holders(port: u16, likely: &[u32]) -> Result<Vec<Holder>, PortError> {
     let sockets = SocketTable::new()
-        .read(&[TcpState::LISTEN], Some(port))
+        .read(&[TcpState::Listening], Some(port))
         .map_err(PortError::Sockets)?;
     Ok(owner::holders(&sockets, likely))
 }
@@ -191,7 +191,7 @@ pub fn listening_ports(
     pids: impl IntoIterator<Item = u32>,
 ) -> Result<BTreeMap<u32, Vec<u16>>, PortError> {
     let sockets = SocketTable::new()
-        .read(&[TcpState::LISTEN], None)
+        .read(&[TcpState::Listening], None)
         .map_err(PortError::Sockets)?;
     let by_inode: BTreeMap<u64, u16> = sockets
         .iter()
@@ -260,9 +260,9 @@ fn bind_all(port: u16) -> Result<Verdict, PortError> {
 fn in_the_way(port: u16) -> Result<Vec<Socket>, PortError> {
     let mut table = SocketTable::new();
     let mut read = |states: &[TcpState]| table.read(states, Some(port)).map_err(PortError::Sockets);
-    let listening = read(&[TcpState::LISTEN, TcpState::BOUND])?;
+    let listening = read(&[TcpState::Listening, TcpState::Bound])?;
     if listening.is_empty() {
-        read(&TcpState::ALL)
+        read(&[TcpState::Listening, TcpState::Connected])
     } else {
         Ok(listening)
     }

@@ -1,9 +1,15 @@
 //! `doctor`: what it observes on this system, and the words for what there is not.
 
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use proc_core::stage::Victim;
 use serde_json::json;
 
-use crate::bench::{Bench, PASS, expect_over, named};
+use crate::bench::{Bench, PASS, PATIENCE, binaries, expect_gone, expect_over, named, poll};
 use crate::documents::check;
+use crate::stand_in::start;
 
 #[test]
 fn what_is_promised_is_observed() {
@@ -60,4 +66,35 @@ fn a_job_is_what_the_strongest_promise_takes() {
     let run = &named(&events, "run_started")[0];
     assert_eq!([&run["level"], &run["mechanism"]], ["kernel", "job"]);
     expect_over(&events);
+}
+
+/// Whether somebody answers a request in this time.
+fn answers(address: SocketAddr, patience: Duration) -> bool {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(patience)).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    stream.read(&mut [0; 64]).is_ok_and(|length| length > 0)
+}
+
+#[test]
+fn a_guardian_that_is_stopped_before_its_death_does_nothing_more() {
+    // One that answers shows what it does; any process is stopped in the same way.
+    let bench = Bench::new();
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let program = binaries().join("stand-in.exe");
+    let port = format!("--stand-in-port={}", address.port());
+    let stand_in = start(&program, &bench.root(), [port], &[]);
+    let begun = Instant::now();
+    assert!(answers(address, PATIENCE));
+    let took = begun.elapsed();
+    let victim = Victim(stand_in.identity);
+    victim.stop();
+    // What was on its way already may still come.
+    let is_silent = poll(|| (!answers(address, took * 100)).then_some(()));
+    assert!(is_silent.is_some());
+    assert!(stand_in.is_alive());
+    victim.kill();
+    expect_gone(&[stand_in.identity], &[address.port()]);
 }

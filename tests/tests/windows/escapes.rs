@@ -1,10 +1,12 @@
 //! What is of a run and not in its job, because somebody else has started it for the run.
 
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
+use std::process::{Child, Command};
 
 use proc_core::identity::Identity;
 
-use crate::bench::{Bench, binaries, cast, expect_gone, kill, named};
+use crate::bench::{Bench, binaries, cast, expect_gone, kill, named, poll};
 use crate::stand_in::{StandIn, assert_alive, assert_gone, start};
 
 /// Two stand-ins, and what they are.
@@ -77,6 +79,51 @@ fn the_next_command_reaches_what_names_a_run_whose_guardian_was_killed() {
     );
     assert_alive(&innocent);
     bench.expect_no_runs();
+}
+
+/// A program with a window that somebody has started outside of the run's job. It ends when it is asked to, and is killed
+/// when it is dropped.
+struct Escaped(Child);
+
+impl Escaped {
+    /// Returns when it serves, and with that has its window.
+    fn of(run: &str) -> Self {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let child = Command::new(binaries().join("window.exe"))
+            .arg(address.port().to_string())
+            .env("XTASK_RUN_ID", run)
+            .spawn()
+            .unwrap();
+        let escaped = Self(child);
+        assert!(poll(|| TcpStream::connect(address).ok()).is_some());
+        escaped
+    }
+}
+
+impl Drop for Escaped {
+    fn drop(&mut self) {
+        // It may have ended long ago.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_run_is_over_as_soon_as_what_has_got_out_has_ended() {
+    let bench = Bench::with_demo(&["--stop-after", "10ms"]);
+    // Longer than this test waits for anything.
+    let mut launch = bench.start(&[&LAUNCH[..], &["--grace", "10m"]].concat());
+    launch.wait_for("client_ready", 1);
+    let run = named(&launch.events(), "run_started")[0]["run"].clone();
+    let mut escaped = Escaped::of(run.as_str().unwrap());
+    let (guardian, clients, ports) = cast(&launch.events());
+    launch.kill();
+    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+    // It has done so in its own way.
+    let status = escaped.0.try_wait().unwrap();
+    assert!(status.is_some_and(|status| status.success()), "{status:?}");
 }
 
 fn identities(all: &[(&str, StandIn)]) -> Vec<Identity> {

@@ -81,7 +81,7 @@ mod tests {
             v6only: None,
             inode,
             user,
-            state: TcpState::LISTEN,
+            state: TcpState::Listening,
         }
     }
 
@@ -106,7 +106,7 @@ mod tests {
             .iter()
             .flat_map(|listener| {
                 let port = listener.local_addr().unwrap().port();
-                table.read(&[TcpState::LISTEN], Some(port)).unwrap()
+                table.read(&[TcpState::Listening], Some(port)).unwrap()
             })
             .collect();
         let inodes: BTreeSet<u64> = sockets.iter().map(|socket| socket.inode).collect();

@@ -98,7 +98,7 @@ mod tests {
     fn question(listener: &TcpListener) -> Reach {
         let port = listener.local_addr().unwrap().port();
         let sockets = SocketTable::new()
-            .read(&[TcpState::LISTEN], Some(port))
+            .read(&[TcpState::Listening], Some(port))
             .unwrap();
         reach(&sockets, None).unwrap()
     }

@@ -96,7 +96,7 @@ mod tests {
             v6only,
             inode,
             user: 7,
-            state: TcpState::LISTEN,
+            state: TcpState::Listening,
         }
     }
 

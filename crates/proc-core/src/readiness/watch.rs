@@ -150,7 +150,7 @@ impl<F: FnMut(Outcome)> Watch<F> {
         if !looks.any(|look| look <= now) {
             return;
         }
-        let sockets = match self.sockets.read(&[TcpState::LISTEN], None) {
+        let sockets = match self.sockets.read(&[TcpState::Listening], None) {
             Ok(sockets) => sockets,
             Err(error) => return self.fail_all(error),
         };

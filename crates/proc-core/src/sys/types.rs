@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use crate::identity::Identity;
 use crate::status::ExitStatus;
-use crate::sys::TcpState;
 
 /// State, lineage and start time of a process.
 #[derive(Clone, Debug)]
@@ -87,6 +86,16 @@ pub(crate) struct Peer {
 /// Who holds a lease. `None`: that cannot be told at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LeaseHolder(pub(crate) Option<Peer>);
+
+/// The state of a TCP socket, as far as it matters. Each system has numbers of its own for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum TcpState {
+    Listening,
+    /// Bound, and neither listening nor connected. Linux before 6.8 lists no such sockets.
+    Bound,
+    /// Connected, or on the way there or back.
+    Connected,
+}
 
 /// One TCP socket, as the kernel lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]

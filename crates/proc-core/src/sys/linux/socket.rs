@@ -14,34 +14,30 @@ use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
-use crate::sys::Socket;
+use crate::sys::{Socket, TcpState};
 
 pub(crate) use lease::{PortLease, lease, lease_holder};
 
-/// The state of a TCP socket, by the numbers of the kernel's `include/net/tcp_states.h`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TcpState(u8);
+/// The numbers of states in the kernel's `include/net/tcp_states.h`. All that lie between are those of connections.
+const FIRST: u8 = 1;
+const LISTEN: u8 = 10;
+const LAST: u8 = 12;
+const BOUND: u8 = 13;
 
-impl TcpState {
-    pub(crate) const LISTEN: Self = Self(10);
-
-    /// Bound, and neither listening nor connected. Kernels before 6.8 list no such sockets.
-    pub(crate) const BOUND: Self = Self(13);
-
-    /// Every state but [`TcpState::BOUND`].
-    pub(crate) const ALL: [Self; 12] = {
-        let mut all = [Self(1); 12];
-        let mut number = 1;
-        while number <= 12 {
-            all[number as usize - 1] = Self(number);
-            number += 1;
-        }
-        all
-    };
-
-    const fn bit(self) -> u32 {
-        1 << (self.0 & 31)
+fn state(number: u8) -> TcpState {
+    match number {
+        LISTEN => TcpState::Listening,
+        BOUND => TcpState::Bound,
+        _ => TcpState::Connected,
     }
+}
+
+/// The set of their numbers, a bit for each.
+fn mask(states: &[TcpState]) -> u32 {
+    let wanted = (FIRST..=LAST).chain([BOUND]);
+    wanted
+        .filter(|number| states.contains(&state(*number)))
+        .fold(0, |mask, number| mask | 1 << number)
 }
 
 /// The machine's TCP sockets, over a connection to the kernel that is opened once.
@@ -75,21 +71,24 @@ impl SocketTable {
         states: &[TcpState],
         port: Option<u16>,
     ) -> io::Result<Vec<Socket>> {
-        let mask = states.iter().fold(0, |mask, state| mask | state.bit());
         // A second attempt, on a new connection: the first may have met the rest of a listing that went wrong.
         for _ in 0..2 {
-            match self.read_netlink(mask, port) {
+            match self.read_netlink(states, port) {
                 Some(Ok(sockets)) => return Ok(sockets),
                 Some(Err(error)) if diag::is_unavailable(&error) => self.source = Source::Text,
                 Some(Err(_)) => self.source = Source::Closed,
                 None => break,
             }
         }
-        text::read(mask, port)
+        text::read(states, port)
     }
 
     /// `None`: netlink is known not to answer here.
-    fn read_netlink(&mut self, mask: u32, port: Option<u16>) -> Option<io::Result<Vec<Socket>>> {
+    fn read_netlink(
+        &mut self,
+        states: &[TcpState],
+        port: Option<u16>,
+    ) -> Option<io::Result<Vec<Socket>>> {
         if matches!(self.source, Source::Closed) {
             match diag::Diag::open() {
                 Ok(diag) => self.source = Source::Netlink(diag),
@@ -97,7 +96,7 @@ impl SocketTable {
             }
         }
         match &mut self.source {
-            Source::Netlink(diag) => Some(diag.read(mask, port)),
+            Source::Netlink(diag) => Some(diag.read(mask(states), port)),
             Source::Text | Source::Closed => None,
         }
     }
@@ -157,10 +156,12 @@ mod tests {
             };
             let bound = listener.local_addr().unwrap();
             for mut table in tables() {
-                let found = table.read(&[TcpState::LISTEN], Some(bound.port())).unwrap();
+                let found = table
+                    .read(&[TcpState::Listening], Some(bound.port()))
+                    .unwrap();
                 let socket = at(&found, bound.ip().to_canonical());
                 assert_eq!(socket.port, bound.port());
-                assert_eq!(socket.state, TcpState::LISTEN);
+                assert_eq!(socket.state, TcpState::Listening);
                 assert_eq!(socket.user, crate::sys::own_user());
                 let own = crate::sys::sockets(std::process::id()).unwrap();
                 assert!(own.contains(&socket.inode));
@@ -176,7 +177,7 @@ mod tests {
         };
         let port = listener.local_addr().unwrap().port();
         let mut table = SocketTable::new();
-        let found = table.read(&[TcpState::LISTEN], Some(port)).unwrap();
+        let found = table.read(&[TcpState::Listening], Some(port)).unwrap();
         if !matches!(table.source, Source::Netlink(_)) {
             eprintln!("skipped: no sock_diag here");
             return;
@@ -193,7 +194,7 @@ mod tests {
             let port = listener.local_addr().unwrap().port();
             let mut count = || {
                 table
-                    .read(&[TcpState::LISTEN], None)
+                    .read(&[TcpState::Listening], None)
                     .unwrap()
                     .iter()
                     .filter(|socket| socket.port == port && socket.address == Ipv4Addr::LOCALHOST)
@@ -222,9 +223,9 @@ mod tests {
                     .map(|socket| socket.state)
                     .collect()
             };
-            assert_eq!(here(&[TcpState::LISTEN]), []);
-            let all = here(&TcpState::ALL);
-            assert!(!all.is_empty() && !all.contains(&TcpState::LISTEN));
+            assert_eq!(here(&[TcpState::Listening]), []);
+            let connected = here(&[TcpState::Connected]);
+            assert!(!connected.is_empty());
         }
     }
 
@@ -239,7 +240,7 @@ mod tests {
         assert_eq!(bind_test(address).unwrap(), Bound::InUse);
         let mut table = SocketTable::new();
         let found = table
-            .read(&[TcpState::BOUND], Some(address.port()))
+            .read(&[TcpState::Bound], Some(address.port()))
             .unwrap();
         if found.is_empty() {
             eprintln!("skipped: this kernel lists no sockets that are bound only");
@@ -252,11 +253,10 @@ mod tests {
     }
 
     #[test]
-    fn all_states_are_the_twelve_of_the_kernel() {
-        let mask = TcpState::ALL
-            .iter()
-            .fold(0, |mask, state| mask | state.bit());
-        assert_eq!(mask, 0b1_1111_1111_1110);
+    fn states_are_the_thirteen_of_the_kernel() {
+        assert_eq!(mask(&[TcpState::Listening]), 0b100_0000_0000);
+        assert_eq!(mask(&[TcpState::Bound]), 0b10_0000_0000_0000);
+        assert_eq!(mask(&[TcpState::Connected]), 0b1_1011_1111_1110);
     }
 
     #[test]

@@ -14,31 +14,21 @@ use rustix::io::FdFlags;
 use rustix::net::{AddressFamily, SocketType, socket};
 
 use super::ask;
-use crate::sys::Socket;
 use crate::sys::xnu::pcblist::tcp_sockets;
+use crate::sys::{Socket, TcpState};
 
 pub(crate) use lease::{PortLease, lease, lease_holder};
 
-/// The state of a TCP socket, by the numbers `TCPS_…` of xnu's `bsd/netinet/tcp_fsm.h`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TcpState(u8);
+/// Those numbers `TCPS_…` of xnu's `bsd/netinet/tcp_fsm.h` that are not of connections.
+const CLOSED: u8 = 0;
+const LISTEN: u8 = 1;
 
-impl TcpState {
-    pub(crate) const LISTEN: Self = Self(1);
-
-    /// Bound, and neither listening nor connected.
-    pub(crate) const BOUND: Self = Self(0);
-
-    /// Every state but [`TcpState::BOUND`].
-    pub(crate) const ALL: [Self; 10] = {
-        let mut all = [Self(1); 10];
-        let mut number = 1;
-        while number <= 10 {
-            all[number as usize - 1] = Self(number);
-            number += 1;
-        }
-        all
-    };
+fn state(number: u8) -> TcpState {
+    match number {
+        LISTEN => TcpState::Listening,
+        CLOSED => TcpState::Bound,
+        _ => TcpState::Connected,
+    }
 }
 
 /// The TCP sockets of this machine.
@@ -70,7 +60,7 @@ impl SocketTable {
                 v6only: socket.v6only,
                 inode: socket.number,
                 user: socket.user,
-                state: TcpState(socket.state),
+                state: state(socket.state),
             })
             .filter(|socket| states.contains(&socket.state))
             .filter(|socket| port.is_none_or(|port| port == socket.port))

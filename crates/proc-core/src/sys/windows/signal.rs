@@ -9,12 +9,13 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_INVALID_PARAMETER, HANDLE_FLAG_INHERIT, SetHandleInformation,
+    ERROR_ACCESS_DENIED, ERROR_INVALID_PARAMETER, HANDLE, HANDLE_FLAG_INHERIT, NTSTATUS,
+    SetHandleInformation,
 };
 use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, CTRL_C_EVENT, SetConsoleCtrlHandler};
 use windows_sys::Win32::System::Threading::{
     CreateEventW, EVENT_MODIFY_STATE, GetCurrentProcess, GetProcessHandleCount, OpenEventW,
-    PROCESS_TERMINATE, SetEvent, TerminateProcess,
+    PROCESS_SUSPEND_RESUME, PROCESS_TERMINATE, SetEvent, TerminateProcess,
 };
 use windows_sys::core::BOOL;
 
@@ -52,7 +53,10 @@ pub(crate) fn signal(handle: &Handle, signal: Signal) -> io::Result<bool> {
             ask_guardian(&handle.identity);
         }
         Signal::Kill => return kill(handle),
-        Signal::Stop | Signal::Continue => {}
+        // Whoever cannot be stopped is killed while it goes on.
+        Signal::Stop => stop(handle),
+        // What was stopped here is killed next. Of what somebody else has stopped, a thread may be meant to stand still.
+        Signal::Continue => {}
     }
     Ok(!has_ended(&handle.process))
 }
@@ -68,6 +72,20 @@ fn kill(handle: &Handle) -> io::Result<bool> {
         Err(error) if is(&error, ERROR_ACCESS_DENIED) && has_ended(&handle.process) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Lets all threads of a process stand still, if this one may.
+fn stop(handle: &Handle) {
+    if let Ok(process) = open_for(handle.identity.pid, PROCESS_SUSPEND_RESUME) {
+        // SAFETY: the handle is open, and that of `handle` has kept the PID for the same process.
+        unsafe { NtSuspendProcess(raw(&process)) };
+    }
+}
+
+// In no header, but the same since Windows XP: task managers and debuggers rely on it.
+#[link(name = "ntdll")]
+unsafe extern "system" {
+    fn NtSuspendProcess(process: HANDLE) -> NTSTATUS;
 }
 
 /// Waits for a pinned process to exit, for as long as it takes.

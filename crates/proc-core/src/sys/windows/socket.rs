@@ -24,28 +24,18 @@ pub(crate) use lease::{PortLease, lease, lease_holder};
 
 use super::call::is;
 use super::user::{own_user, owner};
-use crate::sys::Socket;
+use crate::sys::{Socket, TcpState};
 
-/// The state of a TCP socket, by the numbers of `MIB_TCP_STATE`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct TcpState(u32);
+/// Those numbers of `MIB_TCP_STATE` that are not of connections.
+const LISTEN: u32 = 2;
+const BOUND: u32 = 13;
 
-impl TcpState {
-    pub(crate) const LISTEN: Self = Self(2);
-
-    /// Bound, and neither listening nor connected.
-    pub(crate) const BOUND: Self = Self(13);
-
-    /// Every state but [`TcpState::BOUND`].
-    pub(crate) const ALL: [Self; 12] = {
-        let mut all = [Self(1); 12];
-        let mut number = 1;
-        while number <= 12 {
-            all[number as usize - 1] = Self(number);
-            number += 1;
-        }
-        all
-    };
+fn state(number: u32) -> TcpState {
+    match number {
+        LISTEN => TcpState::Listening,
+        BOUND => TcpState::Bound,
+        _ => TcpState::Connected,
+    }
 }
 
 /// The machine's TCP sockets.
@@ -62,14 +52,14 @@ impl Row {
     /// The number of the sockets of one process at one port.
     fn number(&self) -> u64 {
         match (self.pid, self.state) {
-            (0, TcpState::LISTEN) => UNTOLD | u64::from(self.port),
+            (0, TcpState::Listening) => UNTOLD | u64::from(self.port),
             (0, _) => 0,
             (pid, _) => u64::from(pid) << 16 | u64::from(self.port),
         }
     }
 
     fn is_untold(&self) -> bool {
-        self.pid == 0 && self.state == TcpState::LISTEN
+        self.pid == 0 && self.state == TcpState::Listening
     }
 
     fn owner(&self) -> Option<u32> {
@@ -95,7 +85,7 @@ impl SocketTable {
         port: Option<u16>,
     ) -> io::Result<Vec<Socket>> {
         let mut users = BTreeMap::new();
-        let rows = rows(states == [TcpState::LISTEN])?.into_iter();
+        let rows = rows(states == [TcpState::Listening])?.into_iter();
         let sockets = rows
             .filter(|row| port.is_none_or(|port| port == row.port) && states.contains(&row.state))
             .map(|row| {
@@ -157,7 +147,7 @@ fn rows(listening_only: bool) -> io::Result<Vec<Row>> {
     found.extend(entries::<MIB_TCPROW_OWNER_PID>(&table).map(|row| Row {
         port: port(row.dwLocalPort),
         address: Ipv4Addr::from(row.dwLocalAddr.to_ne_bytes()).into(),
-        state: TcpState(row.dwState),
+        state: state(row.dwState),
         pid: row.dwOwningPid,
     }));
     let table = match self::table(AF_INET6.into(), listening_only) {
@@ -168,7 +158,7 @@ fn rows(listening_only: bool) -> io::Result<Vec<Row>> {
     found.extend(entries::<MIB_TCP6ROW_OWNER_PID>(&table).map(|row| Row {
         port: port(row.dwLocalPort),
         address: Ipv6Addr::from(row.ucLocalAddr).into(),
-        state: TcpState(row.dwState),
+        state: state(row.dwState),
         pid: row.dwOwningPid,
     }));
     Ok(found)

@@ -15,7 +15,7 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
 };
 
-use super::{Socket, TcpState};
+use super::{Socket, state};
 
 /// A connection to the kernel's socket list.
 #[derive(Debug)]
@@ -209,7 +209,7 @@ fn socket(payload: &[u8]) -> Option<Socket> {
         v6only: v6only(&payload[MESSAGE..]),
         inode: u32_at(message, 68)?.into(),
         user: u32_at(message, 64)?,
-        state: TcpState(message[1]),
+        state: state(message[1]),
     })
 }
 
@@ -249,7 +249,9 @@ fn invalid(what: &'static str) -> io::Error {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::{BOUND, LISTEN};
     use super::*;
+    use crate::sys::TcpState;
 
     fn message(kind: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
         let length = HEADER + payload.len();
@@ -278,7 +280,12 @@ mod tests {
                 put(8, &address.octets());
             }
         }
-        put(1, &[socket.state.0]);
+        let state = match socket.state {
+            TcpState::Listening => LISTEN,
+            TcpState::Bound => BOUND,
+            TcpState::Connected => 1,
+        };
+        put(1, &[state]);
         put(4, &socket.port.to_be_bytes());
         put(64, &socket.user.to_ne_bytes());
         put(68, &u32::try_from(socket.inode).unwrap().to_ne_bytes());
@@ -295,13 +302,13 @@ mod tests {
     fn any_socket() -> impl Strategy<Value = Socket> {
         let fields = (any::<u16>(), any::<IpAddr>(), any::<u32>(), any::<u32>());
         (fields, 1..=13u8, any::<Option<bool>>()).prop_map(
-            |((port, address, inode, user), state, v6only)| Socket {
+            |((port, address, inode, user), number, v6only)| Socket {
                 port,
                 address: address.to_canonical(),
                 v6only,
                 inode: inode.into(),
                 user,
-                state: TcpState(state),
+                state: state(number),
             },
         )
     }
@@ -342,7 +349,7 @@ mod tests {
             v6only: None,
             inode: 2,
             user: 3,
-            state: TcpState::LISTEN,
+            state: TcpState::Listening,
         })
     }
 

@@ -7,15 +7,15 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Socket, TcpState};
+use super::{Socket, TcpState, state};
 
-/// Lists the sockets whose state is in the mask.
-pub(super) fn read(states: u32, port: Option<u16>) -> io::Result<Vec<Socket>> {
+/// Lists the sockets in one of these states.
+pub(super) fn read(states: &[TcpState], port: Option<u16>) -> io::Result<Vec<Socket>> {
     let mut sockets = Vec::new();
     for (path, required) in [("/proc/net/tcp", true), ("/proc/net/tcp6", false)] {
         match fs::read_to_string(path) {
             Ok(text) => sockets.extend(text.lines().skip(1).filter_map(line).filter(|socket| {
-                states & socket.state.bit() != 0 && port.is_none_or(|port| port == socket.port)
+                states.contains(&socket.state) && port.is_none_or(|port| port == socket.port)
             })),
             // A kernel without IPv6 has no second file.
             Err(error) if !required && error.kind() == io::ErrorKind::NotFound => {}
@@ -29,7 +29,7 @@ pub(super) fn read(states: u32, port: Option<u16>) -> io::Result<Vec<Socket>> {
 fn line(line: &str) -> Option<Socket> {
     let mut columns = line.split_ascii_whitespace();
     let (address, port) = columns.nth(1)?.split_once(':')?;
-    let state = columns.nth(1)?;
+    let number = columns.nth(1)?;
     let user = columns.nth(3)?;
     let inode = columns.nth(1)?;
     Some(Socket {
@@ -38,7 +38,7 @@ fn line(line: &str) -> Option<Socket> {
         v6only: None,
         inode: inode.parse().ok()?,
         user: user.parse().ok()?,
-        state: TcpState(u8::from_str_radix(state, 16).ok()?),
+        state: state(u8::from_str_radix(number, 16).ok()?),
     })
 }
 
@@ -89,7 +89,7 @@ mod tests {
                  0000000000000000 100 0 0 10 0",
                 "127.0.0.1",
                 8080,
-                TcpState::LISTEN,
+                TcpState::Listening,
                 1000,
                 4711,
             ),
@@ -98,7 +98,7 @@ mod tests {
                  00:00000000 00000000     0        0 99 1 0000000000000000 100 0 0 10 0",
                 "::1",
                 22,
-                TcpState::LISTEN,
+                TcpState::Listening,
                 0,
                 99,
             ),
@@ -107,7 +107,7 @@ mod tests {
                  00000000:00000000 03:00000EBB 00000000     0        0 0 3 0000000000000000",
                 "127.0.0.1",
                 8080,
-                TcpState(6),
+                TcpState::Connected,
                 0,
                 0,
             ),
