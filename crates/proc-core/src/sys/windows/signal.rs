@@ -53,19 +53,33 @@ pub(crate) fn signal(handle: &Handle, signal: Signal) -> io::Result<bool> {
             ask_guardian(&handle.identity);
         }
         Signal::Kill => return kill(handle),
-        // Whoever cannot be stopped is killed while it goes on.
-        Signal::Stop => stop(handle),
+        Signal::Stop => {
+            // What is stopped is killed next. Whoever may not be killed is told from whoever does not go away, and goes on.
+            if open_to_end(handle)?.is_some() {
+                stop(handle);
+            }
+        }
         // What was stopped here is killed next. Of what somebody else has stopped, a thread may be meant to stand still.
         Signal::Continue => {}
     }
     Ok(!has_ended(&handle.process))
 }
 
+/// Opens a pinned process to be ended. `None`: it has ended already.
+fn open_to_end(handle: &Handle) -> io::Result<Option<OwnedHandle>> {
+    match open_for(handle.identity.pid, PROCESS_TERMINATE) {
+        Ok(process) => Ok(Some(process)),
+        Err(_) if has_ended(&handle.process) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn kill(handle: &Handle) -> io::Result<bool> {
-    let result = open_for(handle.identity.pid, PROCESS_TERMINATE).and_then(|process| {
-        // SAFETY: the handle is open, and that of `handle` has kept the PID for the same process.
-        check(unsafe { TerminateProcess(raw(&process), KILLED) })
-    });
+    let Some(process) = open_to_end(handle)? else {
+        return Ok(false);
+    };
+    // SAFETY: the handle is open, and that of `handle` has kept the PID for the same process.
+    let result = check(unsafe { TerminateProcess(raw(&process), KILLED) });
     match result {
         Ok(()) => Ok(true),
         // What the system says of a process that is on its way out.
