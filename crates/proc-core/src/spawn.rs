@@ -86,7 +86,7 @@ pub enum ResolveError {
 
 /// Finds a program the way a shell does: a name without a separator in `PATH`, anything else below `directory`.
 ///
-/// `extra` is looked at before `PATH`.
+/// `extra` is looked at before `PATH`. What is relative there, or empty, counts from `directory` too.
 pub fn resolve(
     program: &OsStr,
     directory: &Path,
@@ -103,7 +103,7 @@ pub fn resolve(
     let search = std::env::var_os("PATH").unwrap_or_default();
     let mut refused = None;
     for folder in extra.iter().cloned().chain(std::env::split_paths(&search)) {
-        match check(&folder.join(program)) {
+        match check(&directory.join(folder).join(program)) {
             Ok(Some(path)) => return Ok(path),
             Ok(None) => {}
             // A shell goes on looking, and complains only when nothing better turns up.
@@ -287,4 +287,23 @@ pub(crate) fn start_bare(arguments: &[OsString]) -> io::Result<()> {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     spawn_apart(&mut command).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_was_found_has_an_absolute_path() {
+        let own = std::env::current_exe().unwrap();
+        let (folder, name) = (own.parent().unwrap(), own.file_name().unwrap());
+        for (directory, place) in [
+            (folder.parent().unwrap(), folder.file_name().unwrap().into()),
+            (folder, PathBuf::new()),
+            (Path::new("nowhere"), folder.into()),
+        ] {
+            let found = resolve(name, directory, &[place]).unwrap();
+            assert_eq!(found, own);
+        }
+    }
 }
