@@ -107,6 +107,11 @@ impl Bench {
         self.folder.path().join("my gäme")
     }
 
+    /// Where the state of the project is kept.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
     /// Starts a command of `xtask`.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         self.start_with(arguments, 0)
@@ -128,7 +133,7 @@ impl Bench {
         let child = Command::new(binaries().join("xtask.exe"))
             .args(arguments)
             .current_dir(self.root())
-            .env("XTASK_STATE_DIR", self.folder.path().join("state"))
+            .env("XTASK_STATE_DIR", self.state())
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors)

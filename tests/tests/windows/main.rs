@@ -23,6 +23,7 @@ mod escapes;
 mod groups;
 mod launch;
 mod loop_iteration;
+mod pipelines;
 mod stand_in;
 mod state;
 mod ways;
