@@ -13,6 +13,7 @@ pub mod interruption;
 pub mod lending;
 pub mod mark;
 pub mod status;
+pub mod streams;
 
 mod sys;
 

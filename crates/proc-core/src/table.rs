@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::identity::{Boot, Identity};
 use crate::mark::{Mark, MemberNumber};
+use crate::streams::Streams;
 use crate::sys;
 
 /// The environment variable that tells a process of a run which run it belongs to.
@@ -36,6 +37,7 @@ pub struct Process {
     cookie: OnceCell<Option<String>>,
     mark: OnceCell<Option<(Mark, MemberNumber)>>,
     pipes: OnceCell<sys::Pipes>,
+    streams: OnceCell<Option<Streams>>,
 }
 
 impl Table {
@@ -130,6 +132,7 @@ impl Process {
             cookie: OnceCell::new(),
             mark: OnceCell::new(),
             pipes: OnceCell::new(),
+            streams: OnceCell::new(),
         }
     }
 
@@ -246,6 +249,13 @@ impl Process {
     /// The pipes that its standard output and standard error lead to, by inode.
     pub fn pipes_written(&self) -> &[u64] {
         &self.pipes().written
+    }
+
+    /// What its standard streams lead to, where the system does not tell pipes by inode.
+    pub fn streams(&self) -> Option<Streams> {
+        *self
+            .streams
+            .get_or_init(|| sys::streams(self.pid(), self.parent()))
     }
 
     fn pipes(&self) -> &sys::Pipes {

@@ -7,15 +7,18 @@
 //! - `--stand-in-name=NAME`: the name that it gives itself with `prctl`;
 //! - `--stand-in-arguments=FILE`: where it writes all of its arguments, as JSON;
 //! - `--stand-in-child=PROGRAM`: what it starts, which lives as long as it would;
+//! - `--stand-in-copy=FILE`: where it puts all that it reads from its standard input, at the end of which it ends;
+//! - `--stand-in-until=FILE`: it ends when this file is there;
 //! - `--stand-in-port=PORT`: the port at which it answers every request with 200;
 //! - `--stand-in-roll=FOLDER`: where it leaves a file with its own name and PID, when it is up.
 
 use std::ffi::CString;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Less than 90 s, so that nothing outlives a test that failed to end it by much.
 const LIFE: Duration = Duration::from_secs(85);
@@ -27,6 +30,8 @@ const LIFE: Duration = Duration::from_secs(85);
 fn main() -> io::Result<()> {
     let mut life = LIFE;
     let mut roll = None;
+    let mut copy = None;
+    let mut until = None;
     for argument in std::env::args().skip(1) {
         let Some((key, value)) = argument
             .strip_prefix("--stand-in-")
@@ -39,6 +44,8 @@ fn main() -> io::Result<()> {
             "name" => name(value)?,
             "arguments" => std::fs::write(value, arguments()?)?,
             "child" => drop(Command::new(value).spawn()?),
+            "copy" => copy = Some(value.to_owned()),
+            "until" => until = Some(value.to_owned()),
             "port" => serve(value.parse().map_err(io::Error::other)?)?,
             "roll" => roll = Some(value.to_owned()),
             _ => return Err(io::Error::other(format!("what is {key}?"))),
@@ -48,7 +55,19 @@ fn main() -> io::Result<()> {
     if let Some(roll) = roll {
         enter(Path::new(&roll))?;
     }
-    std::thread::sleep(life);
+    if let Some(copy) = copy {
+        io::copy(&mut io::stdin(), &mut File::create(copy)?)?;
+        return Ok(());
+    }
+    let end = Instant::now() + life;
+    match until {
+        Some(until) => {
+            while Instant::now() < end && !Path::new(&until).exists() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        None => std::thread::sleep(life),
+    }
     Ok(())
 }
 

@@ -24,6 +24,7 @@ mod groups;
 mod launch;
 mod loop_iteration;
 mod mistakes;
+mod pipelines;
 mod preflight;
 mod session;
 mod side_by_side;

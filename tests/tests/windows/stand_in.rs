@@ -32,17 +32,22 @@ pub(crate) fn start<S: AsRef<OsStr>>(
     arguments: impl IntoIterator<Item = S>,
     environment: &[(&str, &str)],
 ) -> StandIn {
-    let roll = tempfile::tempdir().unwrap();
-    let child = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(arguments)
-        .arg(format!("--stand-in-roll={}", roll.path().display()))
         .current_dir(directory)
         .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+        .stderr(Stdio::null());
+    start_command(command, program)
+}
+
+/// Starts the stand-in at a path by a command that says everything else, and waits until it is up.
+pub(crate) fn start_command(mut command: Command, program: &Path) -> StandIn {
+    let roll = tempfile::tempdir().unwrap();
+    command.arg(format!("--stand-in-roll={}", roll.path().display()));
+    let child = command.spawn().unwrap();
     let is_up = poll(|| fs::read_dir(roll.path()).unwrap().next().map(|_| ()));
     assert!(is_up.is_some(), "{} is not up", program.display());
     let process = Process::read(child.id()).unwrap();

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::identity::Identity;
 use crate::mark::{Mark, MemberNumber};
+use crate::streams::Streams;
 use crate::table::Process;
 
 /// A process as the classifier asks about it: cheap facts first, and only those that matter.
@@ -50,6 +51,8 @@ pub trait Subject: fmt::Debug {
     fn pipes_read(&self) -> &[u64];
     /// The pipes that its standard output and standard error lead to, by inode.
     fn pipes_written(&self) -> &[u64];
+    /// What its standard streams lead to, where the system does not tell pipes by inode.
+    fn streams(&self) -> Option<Streams>;
 }
 
 /// All facts of one process, read at once.
@@ -93,6 +96,8 @@ pub struct Facts {
     pub pipes_read: Vec<u64>,
     /// The pipes that its standard output and standard error lead to, by inode.
     pub pipes_written: Vec<u64>,
+    /// What its standard streams lead to, where the system does not tell pipes by inode.
+    pub streams: Option<Streams>,
 }
 
 impl Facts {
@@ -117,6 +122,7 @@ impl Facts {
             tracer: None,
             pipes_read: Vec::new(),
             pipes_written: Vec::new(),
+            streams: None,
         }
     }
 
@@ -141,6 +147,7 @@ impl Facts {
             tracer: subject.tracer(),
             pipes_read: subject.pipes_read().to_vec(),
             pipes_written: subject.pipes_written().to_vec(),
+            streams: subject.streams(),
         }
     }
 }
@@ -217,6 +224,10 @@ impl Subject for Facts {
     fn pipes_written(&self) -> &[u64] {
         &self.pipes_written
     }
+
+    fn streams(&self) -> Option<Streams> {
+        self.streams
+    }
 }
 
 impl Subject for Process {
@@ -292,6 +303,10 @@ impl Subject for Process {
 
     fn pipes_written(&self) -> &[u64] {
         self.pipes_written()
+    }
+
+    fn streams(&self) -> Option<Streams> {
+        self.streams()
     }
 }
 

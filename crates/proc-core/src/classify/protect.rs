@@ -4,6 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::lineage::Lineage;
 use super::{ProtectedReason, Subject};
+use crate::streams::{Stream, Streams};
+
+/// Within how much time all programs of a pipeline are started, in whatever order: a second. Times are in the units of
+/// the one system on which streams are compared, 100 ns.
+const AT_ONCE: u64 = 10_000_000;
 
 /// The process on whose behalf is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +33,7 @@ struct Protected<'a, 'l> {
 }
 
 /// The caller, and the lines that hold it: its ancestors (the loop script is one), its session's leader with the
-/// terminal above it, whoever reads what it says, and the debuggers of all these with the programs above them.
+/// terminal above it, whoever reads what it says or writes what it reads, and the debuggers of all these with the programs above them.
 pub(super) fn lines(lineage: &Lineage<'_>, caller: Caller) -> BTreeMap<u32, ProtectedReason> {
     let mut protected = Protected {
         lineage,
@@ -47,6 +52,7 @@ pub(super) fn lines(lineage: &Lineage<'_>, caller: Caller) -> BTreeMap<u32, Prot
     protected.add(leader, &ProtectedReason::Session);
     if let Some(own) = own {
         protected.add_readers(own);
+        protected.add_neighbours(own);
     }
     // A debugger takes along what it debugs when it ends.
     let tracers: Vec<u32> = protected
@@ -100,6 +106,59 @@ impl<'a> Protected<'a, '_> {
                 open.extend(reader.pipes_written());
             }
             self.add(Some(reader), &ProtectedReason::Reader);
+        }
+    }
+
+    /// Protects who may be at the other end of a pipe, where the system does not tell who is.
+    ///
+    /// Whoever makes a pipe for one program of a pipeline makes it for another one too: a sibling, started with it or
+    /// later. On the way up from the caller each pipe is at the level at which it was made; below that it is inherited.
+    fn add_neighbours(&mut self, own: &'a dyn Subject) {
+        let mut below = own;
+        for above in self.lineage.ancestors(own.identity().pid) {
+            let Some(ours) = below.streams() else { return };
+            let earliest = below.identity().start.saturating_sub(AT_ONCE);
+            let siblings = self.lineage.children(above.identity().pid).iter();
+            let siblings: Vec<&dyn Subject> = siblings
+                .filter_map(|pid| self.lineage.get(*pid))
+                .filter(|sibling| sibling.identity() != below.identity())
+                .filter(|sibling| sibling.session() == own.session() && !sibling.is_kernel())
+                .filter(|sibling| sibling.identity().start >= earliest)
+                .collect();
+            for sibling in siblings {
+                if ours.output.may_be_new_pipe() {
+                    self.add_end(sibling, |streams| streams.input, &ProtectedReason::Reader);
+                }
+                if ours.input.may_be_new_pipe() {
+                    self.add_end(sibling, |streams| streams.output, &ProtectedReason::Writer);
+                }
+            }
+            below = above;
+        }
+    }
+
+    /// Protects a process for which a pipe was made, and whom it has left that pipe to.
+    fn add_end(
+        &mut self,
+        first: &'a dyn Subject,
+        stream: fn(Streams) -> Stream,
+        reason: &ProtectedReason,
+    ) {
+        if !first
+            .streams()
+            .map(stream)
+            .is_some_and(Stream::may_be_new_pipe)
+        {
+            return;
+        }
+        let mut open = vec![first];
+        while let Some(holder) = open.pop() {
+            self.add(Some(holder), reason);
+            let children = self.lineage.children(holder.identity().pid).iter();
+            let children = children.filter_map(|pid| self.lineage.get(*pid));
+            open.extend(
+                children.filter(|child| child.streams().map(stream) == Some(Stream::Inherited)),
+            );
         }
     }
 }

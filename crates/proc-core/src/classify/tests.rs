@@ -11,6 +11,7 @@ mod protection;
 mod reading;
 mod runs;
 mod selection;
+mod streams;
 mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -117,6 +117,8 @@ pub enum ProtectedReason {
     Session,
     /// It reads what the caller writes, or the reader descends from it: the rest of a pipeline.
     Reader,
+    /// It writes what the caller or one of its ancestors reads, or the writer descends from it.
+    Writer,
     /// It traces the caller or one of those that hold it, or the tracer descends from it.
     Debugger,
     /// It is the guardian of a live run of this scope.
@@ -344,6 +346,7 @@ impl fmt::Display for ProtectedReason {
             Self::Ancestor => f.write_str("is an ancestor of the caller"),
             Self::Session => f.write_str("holds the caller's session (its shell or terminal)"),
             Self::Reader => f.write_str("reads what the caller writes"),
+            Self::Writer => f.write_str("writes what the caller reads"),
             Self::Debugger => f.write_str("debugs the caller, or what the caller depends on"),
             Self::Guardian { run } => write!(f, "is the guardian of run {run}"),
             Self::OtherScope { run } => write!(f, "belongs to run {run} of another scope"),

@@ -13,6 +13,8 @@ mod job;
 mod mark;
 #[cfg(not(target_os = "linux"))]
 mod namespace;
+#[cfg(not(windows))]
+mod streams;
 #[cfg(not(target_os = "macos"))]
 mod origin;
 #[cfg(not(target_os = "macos"))]
@@ -30,6 +32,8 @@ pub(crate) use job::*;
 pub(crate) use mark::*;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use namespace::*;
+#[cfg(not(windows))]
+pub(crate) use streams::*;
 #[cfg(not(target_os = "macos"))]
 pub(crate) use origin::*;
 #[cfg(not(target_os = "macos"))]

@@ -11,7 +11,7 @@ mod signal;
 mod socket;
 mod stage;
 
-pub(crate) use super::absent::{Console, Job, Surfaces, Tracker, origin, uses_console};
+pub(crate) use super::absent::{Console, Job, Surfaces, Tracker, origin, streams, uses_console};
 pub(crate) use cgroup::*;
 pub(crate) use launch::*;
 pub(in crate::sys) use link::*;

@@ -30,6 +30,7 @@ mod session;
 mod signal;
 mod socket;
 mod stage;
+mod streams;
 mod user;
 
 pub(crate) use super::absent::{
@@ -51,4 +52,5 @@ pub(crate) use process::*;
 pub(crate) use signal::*;
 pub(crate) use socket::*;
 pub(crate) use stage::*;
+pub(crate) use streams::*;
 pub(crate) use user::{own_user, owner};

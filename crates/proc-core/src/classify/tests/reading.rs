@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use super::*;
 use crate::mark::MemberNumber;
+use crate::streams::Streams;
 
 /// Notes each fact that costs a look of its own.
 #[derive(Debug)]
@@ -73,6 +74,9 @@ impl Subject for Noting {
     }
     fn pipes_written(&self) -> &[u64] {
         &self.note("pipes").pipes_written
+    }
+    fn streams(&self) -> Option<Streams> {
+        self.note("streams").streams
     }
 }
 

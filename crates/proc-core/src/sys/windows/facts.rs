@@ -10,7 +10,9 @@ use std::path::PathBuf;
 
 use windows_sys::Win32::Foundation::LocalFree;
 use windows_sys::Win32::System::Diagnostics::Debug::ReadProcessMemory;
-use windows_sys::Win32::System::Threading::{PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_VM_READ};
+use windows_sys::Win32::System::Threading::{
+    PROCESS_ACCESS_RIGHTS, PROCESS_DUP_HANDLE, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_VM_READ,
+};
 use windows_sys::Win32::UI::Shell::CommandLineToArgvW;
 
 use super::call::{check, raw, read_text};
@@ -19,6 +21,8 @@ use super::process::{basics, open_for};
 /// Where in a process's block (`PEB`) the address of its parameters is.
 const PARAMETERS: usize = 0x20;
 /// Where in its parameters these are. The first two are texts: length and room in bytes, and an address.
+/// The streams are three handles.
+const STREAMS: usize = 0x20;
 const DIRECTORY: usize = 0x38;
 const COMMAND_LINE: usize = 0x70;
 const ENVIRONMENT: usize = 0x80;
@@ -32,7 +36,13 @@ struct Memory(OwnedHandle);
 
 impl Memory {
     fn of(pid: u32) -> Option<(Self, usize)> {
-        let process = open_for(pid, PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_VM_READ).ok()?;
+        Self::with(pid, 0)
+    }
+
+    /// Opens a process for something else too.
+    fn with(pid: u32, rights: PROCESS_ACCESS_RIGHTS) -> Option<(Self, usize)> {
+        let rights = rights | PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_VM_READ;
+        let process = open_for(pid, rights).ok()?;
         let block = basics(&process)?.PebBaseAddress.addr();
         let memory = Self(process);
         let parameters = memory.address(block.checked_add(PARAMETERS)?)?;
@@ -129,4 +139,18 @@ pub(crate) fn environment(pid: u32, name: &str) -> Option<String> {
         let (key, value) = variable.split_once('=')?;
         key.eq_ignore_ascii_case(name).then(|| value.to_owned())
     })
+}
+
+/// The handles of a process's standard input, output and error, as numbers that mean something only to it, and the
+/// process itself, of which they can be duplicated.
+pub(super) fn standard_handles(pid: u32) -> Option<(OwnedHandle, [usize; 3])> {
+    let (memory, parameters) = Memory::with(pid, PROCESS_DUP_HANDLE)?;
+    let size = size_of::<usize>();
+    let bytes = memory.read(parameters + STREAMS, 3 * size)?;
+    let handle = |index: usize| {
+        let bytes = bytes.get(index * size..(index + 1) * size)?;
+        Some(usize::from_ne_bytes(bytes.try_into().ok()?))
+    };
+    let handles = [handle(0)?, handle(1)?, handle(2)?];
+    Some((memory.0, handles))
 }
