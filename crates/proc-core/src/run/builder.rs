@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::client::Client;
+use super::client::{Client, tail};
 use super::inbox::{Inbox, Interrupter, Message};
 use super::{Phase, Run, RunError, RunningClient};
 use crate::clean::DEFAULT_GRACE;
@@ -296,8 +296,7 @@ impl Builder {
                     };
                 }
                 Message::GuardianGone => {
-                    let log = std::fs::read_to_string(self.folder.join("guardian.log"))
-                        .unwrap_or_default();
+                    let log = tail(&self.folder.join("guardian.log")).join("\n");
                     return error(format!("it ended at once: {}", log.trim()));
                 }
                 // Nothing has been started, so the guardian has nothing to end but itself.
