@@ -22,6 +22,7 @@ use crate::guarantee::Mechanism;
 use crate::identity::{Boot, Identity};
 use crate::mark::{MAX_MEMBER, Mark, MemberNumber};
 use crate::status::ExitStatus;
+use crate::sys;
 
 pub use history::{History, MemberHistory};
 pub(crate) use runs::take_lock;
@@ -31,6 +32,10 @@ pub use runs::{Damaged, KnownRun, RunState, Runs};
 pub const VERSION: u32 = 1;
 
 const FILE: &str = "ledger";
+
+/// No ledger is larger, in bytes: one of the most clients that there may be has 3 MB.
+const LARGEST: u64 = 64 << 20;
+
 pub(crate) const LOCK: &str = "lock";
 
 /// A part of a run that was started on purpose.
@@ -256,7 +261,7 @@ impl Ledger {
                 source,
             }
         };
-        let bytes = std::fs::read(&path).map_err(error("read"))?;
+        let bytes = sys::read_plain_file(&path, LARGEST).map_err(error("read"))?;
         let whole = bytes
             .iter()
             .rposition(|b| *b == b'\n')

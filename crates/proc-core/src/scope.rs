@@ -27,6 +27,9 @@ pub const STATE_VARIABLE: &str = "XTASK_STATE_DIR";
 /// How long a command waits for another one that is about to open a run.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// No path is longer, in bytes.
+const LONGEST_PATH: u64 = 64 << 10;
+
 /// One project root, and where its state is kept.
 #[derive(Clone, Debug)]
 pub struct Scope {
@@ -95,7 +98,11 @@ impl Scope {
         }
         let note = scope.folder.join("root");
         let bytes = scope.root.as_os_str().as_encoded_bytes();
-        if fs::read(&note).ok().as_deref() != Some(bytes) {
+        if sys::read_plain_file(&note, LONGEST_PATH).ok().as_deref() != Some(bytes) {
+            if fs::symlink_metadata(&note).is_ok_and(|metadata| !metadata.is_file()) {
+                // What cannot be removed is an error of the writing.
+                let _ = fs::remove_file(&note);
+            }
             fs::write(&note, bytes).map_err(|source| ScopeError::Folder {
                 operation: "write",
                 path: note,
@@ -135,7 +142,10 @@ impl Scope {
 
     /// The roots of all other scopes under the same state folder.
     pub fn other_roots(&self) -> Vec<PathBuf> {
-        let read = |folder: PathBuf| sys::path_from_bytes(fs::read(folder.join("root")).ok()?);
+        let read = |folder: PathBuf| {
+            let bytes = sys::read_plain_file(&folder.join("root"), LONGEST_PATH);
+            sys::path_from_bytes(bytes.ok()?)
+        };
         self.other_folders().into_iter().filter_map(read).collect()
     }
 

@@ -166,7 +166,7 @@ pub(crate) fn start_member(
             own_console = Some(own);
         }
         Output::Log(path) => {
-            let log = File::options().create(true).append(true).open(path)?;
+            let log = sys::append_to_plain_file(path)?;
             command
                 .stdin(Stdio::null())
                 .stdout(log.try_clone()?)

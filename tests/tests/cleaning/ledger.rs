@@ -388,6 +388,40 @@ fn a_file_among_the_runs_is_set_aside() {
     });
 }
 
+/// Whoever opens a named pipe waits for its other end, for which there is nobody here.
+#[test]
+fn a_named_pipe_in_the_place_of_a_file_keeps_nobody_waiting() {
+    alone(|| {
+        let bench = Bench::new();
+        let folder = put(&bench, "");
+        let scope = folder.parent().unwrap().parent().unwrap();
+        let other = scope.with_file_name("other-0123456789abcdef");
+        let elsewhere = other.join("runs").join(folder.file_name().unwrap());
+        fs::create_dir_all(&elsewhere).unwrap();
+        let pipe = |path: PathBuf| {
+            let _ = fs::remove_file(&path);
+            let made = bench.finish({
+                let mut command = bench.command("mkfifo");
+                command.arg(path);
+                command
+            });
+            made.expect(0);
+        };
+        pipe(scope.join("root"));
+        pipe(other.join("root"));
+        for folder in [&folder, &elsewhere] {
+            pipe(folder.join("ledger"));
+            pipe(folder.join("lock"));
+        }
+        for arguments in [&["status"][..], &["cleanup"], &["preflight", "--check"]] {
+            xtask(&bench, 109, arguments);
+        }
+        let damaged = xtask(&bench, 109, &["postflight"]);
+        assert_eq!(damaged["damaged"][0]["set_aside"], true);
+        xtask(&bench, 0, &["cleanup", "--all"]);
+    });
+}
+
 #[test]
 fn a_run_that_never_began_is_no_damage() {
     alone(|| {

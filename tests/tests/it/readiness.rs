@@ -163,6 +163,37 @@ fn a_client_that_ends_fails_the_launch_at_once_with_the_end_of_its_log() {
     assert!(finished.stderr.contains(&said), "{}", finished.stderr);
 }
 
+/// What is no plain file has no last lines, and nobody waits for whoever may write into it.
+#[test]
+fn a_log_that_its_client_has_replaced_keeps_nobody_waiting() {
+    for replacement in ["mkfifo", "ln -s /dev/zero", "mkdir"] {
+        let script = format!("log=$(readlink /proc/$$/fd/1); rm $log; {replacement} $log; exit 3");
+        let bench = Bench::with_config(&format!(
+            "[profile.demo]\nprogram = \"sh\"\nargs = [\"-c\", \"{script}\"]\n"
+        ));
+        let finished = bench.finish(bench.launch(["--clients=1"])).expect(101);
+        let exited = finished.event("client_exited");
+        assert_eq!(exited["status"]["code"], 3, "{replacement}");
+        assert!(exited["log_tail"].is_null(), "{exited}");
+        bench.assert_nothing_left();
+    }
+}
+
+/// The first client takes the name of the second one's log.
+#[test]
+fn a_log_that_another_client_has_put_something_in_the_place_of_is_an_error() {
+    let bench = Bench::with_config(
+        "[profile.demo]\nprogram = \"sh\"\n\
+         args = [\"-c\", \"mkfifo {run_dir}/demo-2.log; sleep 60\"]\n",
+    );
+    let launch = bench.launch(["--clients=2", "--stagger=1s", "--grace=1s"]);
+    let finished = bench.finish(launch).expect(106);
+    let last = finished.event("run_finished");
+    let message = last["message"].as_str().unwrap();
+    assert!(message.contains("No such device"), "{message}");
+    bench.assert_nothing_left();
+}
+
 #[test]
 fn the_others_are_ended_when_one_client_ends_while_it_is_waited_for() {
     let config = "[profile.demo]\nprogram = 'sh'\nargs = ['-c', '[ {number} = 2 ] && exit 9; \

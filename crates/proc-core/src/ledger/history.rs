@@ -1,15 +1,15 @@
 //! Reading a ledger back.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Entry, FILE, LedgerError, Member, Opened, VERSION};
+use super::{Entry, FILE, LARGEST, LedgerError, Member, Opened, VERSION};
 use crate::guarantee::Mechanism;
 use crate::identity::Identity;
 use crate::status::ExitStatus;
+use crate::sys;
 
 /// What a ledger says about its run.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ impl History {
     /// Reads the ledger in a run's folder. `None`: the run never got as far as its first entry.
     pub fn read(folder: &Path) -> Result<Option<Self>, LedgerError> {
         let path = folder.join(FILE);
-        match fs::read(&path) {
+        match sys::read_plain_file(&path, LARGEST) {
             Ok(bytes) => Self::parse(&bytes, &path),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(LedgerError::Io {
@@ -194,6 +194,8 @@ fn damaged(path: &Path, line: usize) -> LedgerError {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::fs;
+
     use super::super::Ledger;
     use super::*;
     use crate::identity::Boot;

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::{History, LOCK, LedgerError};
 use crate::identity::Identity;
 use crate::scope::{Scope, open_lock};
+use crate::sys;
 use crate::table::Process;
 
 /// How long a run may take from its folder to its ledger. Far longer than any takes.
@@ -214,7 +215,7 @@ pub(crate) fn take_lock(folder: &Path) -> io::Result<Option<File>> {
 }
 
 fn is_held(folder: &Path) -> io::Result<bool> {
-    match File::open(folder.join(LOCK)) {
+    match sys::open_at_once(File::options().read(true), &folder.join(LOCK)) {
         Ok(file) => match file.try_lock_shared() {
             Ok(()) => Ok(false),
             Err(TryLockError::WouldBlock) => Ok(true),

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::client::Client;
+use super::client::{Client, tail};
 use super::inbox::{Inbox, Interrupter, Message};
 use super::{Phase, Run, RunError, RunningClient};
 use crate::clean::DEFAULT_GRACE;
@@ -213,6 +213,7 @@ impl Builder {
         protocol::send(&link, &Request::Open(open)).map_err(guardian_error)?;
         self.inbox.listen(link).map_err(guardian_error)?;
         let guardian = self.hear_from_guardian()?;
+        self.inbox.watch_guardian(guardian.identity);
         drop(lock);
         let clients = self
             .clients
@@ -296,8 +297,7 @@ impl Builder {
                     };
                 }
                 Message::GuardianGone => {
-                    let log = std::fs::read_to_string(self.folder.join("guardian.log"))
-                        .unwrap_or_default();
+                    let log = tail(&self.folder.join("guardian.log")).join("\n");
                     return error(format!("it ended at once: {}", log.trim()));
                 }
                 // Nothing has been started, so the guardian has nothing to end but itself.

@@ -1,7 +1,6 @@
 //! The clients of a run: what is to be started, and what has become of it.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -200,7 +199,7 @@ impl RunningClient {
 pub(super) fn tail(log: &Path) -> Vec<String> {
     const WINDOW: u64 = 64 * 1024;
     let read = || -> io::Result<Vec<u8>> {
-        let mut file = File::open(log)?;
+        let mut file = sys::open_plain_file(log)?;
         let size = file.metadata()?.len();
         file.seek(SeekFrom::Start(size.saturating_sub(WINDOW)))?;
         let mut bytes = Vec::new();

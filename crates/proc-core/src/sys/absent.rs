@@ -13,10 +13,10 @@ mod job;
 mod mark;
 #[cfg(not(target_os = "linux"))]
 mod namespace;
-#[cfg(not(windows))]
-mod streams;
 #[cfg(not(target_os = "macos"))]
 mod origin;
+#[cfg(not(windows))]
+mod streams;
 #[cfg(not(target_os = "macos"))]
 mod tracker;
 #[cfg(not(target_os = "linux"))]
@@ -32,10 +32,10 @@ pub(crate) use job::*;
 pub(crate) use mark::*;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use namespace::*;
-#[cfg(not(windows))]
-pub(crate) use streams::*;
 #[cfg(not(target_os = "macos"))]
 pub(crate) use origin::*;
+#[cfg(not(windows))]
+pub(crate) use streams::*;
 #[cfg(not(target_os = "macos"))]
 pub(crate) use tracker::*;
 #[cfg(not(target_os = "linux"))]

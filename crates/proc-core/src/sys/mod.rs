@@ -8,6 +8,9 @@ pub(crate) use types::*;
 
 mod absent;
 
+mod plain_file;
+pub(crate) use plain_file::*;
+
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]

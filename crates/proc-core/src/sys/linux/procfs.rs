@@ -164,6 +164,11 @@ pub(crate) fn sees(pid: u32, path: &Path) -> Option<bool> {
     Some(theirs.is_ok_and(|theirs| (theirs.dev(), theirs.ino()) == (own.dev(), own.ino())))
 }
 
+/// Whether a path is a folder that is another one to each process.
+pub(crate) fn is_own_to_each(path: &Path) -> bool {
+    path == Path::new("/proc/self") || path == Path::new("/proc/thread-self")
+}
+
 /// The arguments of a process, the program's name first. Empty for a kernel thread or a zombie.
 pub(crate) fn arguments(pid: u32) -> Option<Vec<String>> {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
@@ -247,6 +252,18 @@ pub(crate) fn pipes(pid: u32) -> Option<Pipes> {
         }
     }
     Some(pipes)
+}
+
+/// Whether a process has this file open.
+pub(crate) fn has_open(pid: u32, path: &Path) -> bool {
+    let Ok(wanted) = fs::metadata(path) else {
+        return false;
+    };
+    let wanted = (wanted.dev(), wanted.ino());
+    let open = fs::read_dir(format!("/proc/{pid}/fd"));
+    open.into_iter().flatten().flatten().any(|entry| {
+        fs::metadata(entry.path()).is_ok_and(|file| (file.dev(), file.ino()) == wanted)
+    })
 }
 
 /// The signals that a process ignores: bit 0 is signal 1.

@@ -1,14 +1,14 @@
 //! Programs, folders and paths.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
-use rustix::fs::Access;
+use rustix::fs::{Access, OFlags};
 
 /// The file names under which a program of this name may be found.
 pub(crate) fn executable_names(path: &Path) -> Vec<PathBuf> {
@@ -46,6 +46,12 @@ pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
     // Permission bits do not stop root, and a read-only file system stops everybody.
     rustix::fs::access(path, Access::WRITE_OK | Access::EXEC_OK)?;
     Ok(())
+}
+
+/// Opens what is under a path, and waits for nobody: a named pipe has whoever opens it wait for the other end.
+pub(crate) fn open_at_once(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    options.custom_flags(flags.bits().cast_signed()).open(path)
 }
 
 /// A path from the bytes that it was written as.

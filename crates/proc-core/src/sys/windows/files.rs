@@ -1,6 +1,7 @@
 //! Programs, folders and paths.
 
 use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -85,6 +86,11 @@ fn make_folder(path: &Path, private: &Private) -> io::Result<()> {
         Err(error) if is(&error, ERROR_ALREADY_EXISTS) && path.is_dir() => private.take(path),
         result => result,
     }
+}
+
+/// Opens what is under a path. Nothing in a folder has anybody wait for another end.
+pub(crate) fn open_at_once(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    options.open(path)
 }
 
 /// A path from the bytes that it was written as.
