@@ -94,7 +94,9 @@ fn guard() -> io::Result<()> {
     let opened = Guardian::open(&open, prepared, streams, leases, Audience::new(happenings));
     match opened {
         Ok(mut guardian) => {
-            guardian.audience.admit_launcher(link, receiver)?;
+            guardian
+                .audience
+                .admit_launcher(link, receiver, open.launcher)?;
             guardian.announce();
             guardian.serve(&inbox);
             Ok(())

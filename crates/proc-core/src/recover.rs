@@ -14,7 +14,7 @@ use crate::classify::LivingOn;
 use crate::contain::Remains;
 use crate::guarantee::Mechanism;
 use crate::identity::Identity;
-use crate::ledger::{Entry, KnownRun, Ledger, Member, RunState, take_lock};
+use crate::ledger::{Entry, KnownRun, LOCK, Ledger, Member, RunState, take_lock};
 use crate::shutdown::{self, Survivor};
 use crate::sys;
 use crate::table::{Process, Table};
@@ -22,6 +22,9 @@ use crate::wait::{Deadline, poll_until};
 
 /// How long another command may hold a run's lock: whoever asks whether the run lives holds it for an instant.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long such an instant may be, until it is asked whether the run itself holds its lock.
+const LOCK_INSTANT: Duration = Duration::from_millis(500);
 
 /// How much longer than the grace a guardian may take that was asked to end.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -125,7 +128,7 @@ fn is_of_this_namespace(run: &KnownRun) -> io::Result<bool> {
 }
 
 /// Whether the PIDs that its ledger names are PIDs here and now.
-fn is_within_reach(run: &KnownRun) -> io::Result<bool> {
+pub(crate) fn is_within_reach(run: &KnownRun) -> io::Result<bool> {
     Ok(is_of_this_boot(run)? && is_of_this_namespace(run)?)
 }
 
@@ -180,20 +183,24 @@ pub fn finish(run: &KnownRun, grace: Duration) -> Result<Recovery, RecoveryError
         source,
     };
     // Held until the end, so that two commands do not end the same run.
-    let lock = poll_until(Deadline::after(LOCK_TIMEOUT), || {
-        take_lock(&run.folder).transpose()
-    });
-    let _lock = match lock {
-        Some(Ok(lock)) => Some(lock),
-        // Nobody else can find a run whose folder is gone.
-        Some(Err(_)) if !run.folder.exists() => None,
-        Some(Err(error)) => return Err(system(error)),
-        None => {
+    let lock_within =
+        |time| poll_until(Deadline::after(time), || take_lock(&run.folder).transpose());
+    let mut lock = lock_within(LOCK_INSTANT);
+    if lock.is_none() && !is_held_by_itself(run).map_err(system)? {
+        lock = lock_within(LOCK_TIMEOUT);
+        if lock.is_none() {
             return Ok(Recovery {
                 skipped: Some(Skipped::Busy),
                 ..Recovery::default()
             });
         }
+    }
+    let _lock = match lock {
+        Some(Ok(lock)) => Some(lock),
+        // Nobody else can find a run whose folder is gone, or hold a lock that is none.
+        Some(Err(_)) if !run.folder.join(LOCK).is_file() => None,
+        Some(Err(error)) => return Err(system(error)),
+        None => None,
     };
     if let Some(skipped) = obstacle(run).map_err(system)? {
         return Ok(Recovery {
@@ -210,6 +217,13 @@ pub fn finish(run: &KnownRun, grace: Duration) -> Result<Recovery, RecoveryError
         recovery.unclosed = close(run, &recovery.living_on).err();
     }
     Ok(recovery)
+}
+
+/// Whether a process of the run has its lock open, as none has that is to end it. The lock is a file like others to it.
+fn is_held_by_itself(run: &KnownRun) -> io::Result<bool> {
+    let lock = run.folder.join(LOCK);
+    let mut remnants = remnants(run)?.into_iter();
+    Ok(remnants.any(|remnant| sys::has_open(remnant.identity.pid, &lock)))
 }
 
 /// Puts away what a run has used up of which nothing is left but what lives on. The error says why a later command has to look again,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::identity::Identity;
 use crate::ledger::KnownRun;
 use crate::protocol::{self, DOOR, Notice, Receiver, Request};
+use crate::recover;
 use crate::shutdown::{self, SurvivalReason};
 use crate::sys;
 use crate::table::Table;
@@ -17,7 +18,7 @@ use crate::wait::Deadline;
 const MARGIN: Duration = Duration::from_secs(5);
 
 /// How long a guardian may take to leave when it has said that its run is over.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What a guardian says of the end of its run.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +52,12 @@ pub enum VisitError {
         /// Why.
         why: String,
     },
+    /// Whoever answers says that the run is over, and its guardian is still there.
+    #[error("run {run} was said to be over, and its guardian is still there")]
+    Lied {
+        /// The run.
+        run: String,
+    },
     /// The guardian died while it ended the run.
     #[error("the guardian of run {run} died before it had ended everything")]
     Died {
@@ -81,8 +88,12 @@ pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, Visi
         run: run.id.clone(),
         source,
     };
+    let guardian = &run.history.opened.guardian;
+    if recover::is_within_reach(run).map_err(unreachable)? && !shutdown::is_there(guardian) {
+        return Err(unreachable(io::ErrorKind::NotConnected.into()));
+    }
     // A guardian that was stopped hears nothing.
-    shutdown::wake(&run.history.opened.guardian);
+    shutdown::wake(guardian);
     let link = sys::knock(&run.folder, DOOR).map_err(unreachable)?;
     sys::limit_patience(&link, grace.saturating_add(MARGIN)).map_err(unreachable)?;
     let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
@@ -108,8 +119,13 @@ pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, Visi
                 identity, reason, ..
             })) => ending.survivors.push((identity, reason)),
             Ok(Some(Notice::Finished)) => {
-                // The run holds its lock and its ports for as long as its guardian is there.
-                shutdown::wait_for_all(&[run.history.opened.guardian], Deadline::after(FAREWELL));
+                // The run holds its lock and its ports for as long as its guardian is there. And who says so may be
+                // somebody of the run that has put up a door of its own.
+                if !shutdown::wait_for_all(&[*guardian], Deadline::after(FAREWELL)) {
+                    return Err(VisitError::Lied {
+                        run: run.id.clone(),
+                    });
+                }
                 return match unseen {
                     None => Ok(ending),
                     Some(why) => Err(VisitError::Unseen {

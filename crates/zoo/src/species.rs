@@ -113,13 +113,15 @@ pub(crate) enum Species {
     /// A PID namespace with processes of its own
     OwnPidNamespace,
 
-    // What turns against its guardian. For the place of the test, which is told where the door is.
+    // What turns against its guardian. Most of it for the place of the test, which is told where the door is.
     /// Knocks at the guardian's door several hundred times, and stays
     Besieger,
     /// Says something to the guardian that does not end
     Chatterbox,
     /// Tells the guardian to go on without its launcher, and to give everything an hour to end
     Lingerer,
+    /// Keeps copies of all that its guardian and its launcher have open: the link between them, the lock of the run
+    Thief,
 
     // What other species execute.
     #[value(hide = true)]
@@ -178,6 +180,7 @@ impl Species {
             Self::Besieger => assaults::besieger(listener.as_ref()),
             Self::Chatterbox => assaults::chatterbox(listener.as_ref()),
             Self::Lingerer => assaults::lingerer(listener.as_ref()),
+            Self::Thief => assaults::thief(listener.as_ref()),
             Self::Rest => life::rest(),
             Self::RestIgnoringTerm => {
                 ignore_requests();

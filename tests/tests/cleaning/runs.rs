@@ -176,6 +176,66 @@ fn a_run_that_somebody_else_holds_is_not_said_to_be_over() {
     });
 }
 
+/// Whoever of a run takes its lock when the guardian is gone keeps nobody from ending the run.
+#[test]
+fn a_run_that_holds_its_own_lock_is_ended() {
+    alone(|| {
+        for command in [&["cleanup", "--all"][..], &["preflight"], &["postflight"]] {
+            let bench = Bench::with_config(
+                "[profile.demo]\nprogram = \"sh\"\n\
+                 args = [\"-c\", \"flock {run_dir}/lock sh -c 'echo > held; exec sleep 60' & exec demo-client serve --port {port}\"]\n",
+            );
+            let launched = bench.run([&LAUNCH[..], &["--detach"]].concat()).expect(0);
+            tests::signal(
+                pid_of(&launched.event("run_started")["guardian"]),
+                rustix::process::Signal::KILL,
+            );
+            tests::wait_for(tests::PATIENCE, "the run to hold its lock", || {
+                bench.root().join("held").exists()
+            });
+            let ended = xtask(&bench, 0, &[command, &["--grace", "1s"]].concat());
+            assert_eq!(ended["runs"][0]["action"], "ended", "{ended:#}");
+            bench.assert_nothing_left();
+        }
+        assert_eq!(others(), []);
+    });
+}
+
+/// A client that puts up a door of its own, behind which it says that all is over.
+const IMPOSTOR: &str = r#"
+import os, socket, sys
+folder = sys.argv[1]
+os.chdir(folder)
+os.unlink("door")
+door = socket.socket(socket.AF_UNIX)
+door.bind("door")
+door.listen()
+if os.fork() == 0:
+    os.execvp("demo-client", ["demo-client", "serve", "--port", sys.argv[2], "--life", "60s"])
+while True:
+    link, _ = door.accept()
+    link.recv(4096)
+    link.sendall(b'{"notice":"finished"}\n')
+"#;
+
+#[test]
+fn who_says_in_the_guardians_place_that_a_run_is_over_is_not_believed() {
+    alone(|| {
+        for command in [&["cleanup", "--all"][..], &["postflight"]] {
+            let bench = Bench::with_config(
+                "[profile.demo]\nprogram = \"python3\"\n\
+                 args = [\"impostor.py\", \"{run_dir}\", \"{port}\"]\n",
+            );
+            bench.write("impostor.py", IMPOSTOR);
+            bench.run([&LAUNCH[..], &["--detach"]].concat()).expect(0);
+            let ended = xtask(&bench, 0, &[command, &["--grace", "1s"]].concat());
+            assert_eq!(ended["runs"][0]["action"], "ended", "{ended:#}");
+            bench.assert_nothing_left();
+        }
+        assert_eq!(others(), []);
+    });
+}
+
 #[test]
 fn who_holds_a_live_run_is_not_cleaned_away_by_preflight() {
     alone(|| {

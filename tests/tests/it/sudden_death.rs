@@ -183,7 +183,13 @@ fn a_guardian_that_its_run_has_stopped_goes_on_when_the_test_has_ended() {
 /// What the launcher has read when the run was opened is enough to end all of it by.
 #[test]
 fn a_run_that_removes_its_ledger_and_kills_its_guardian_is_ended_by_its_launcher() {
-    for removal in ["rm -r $XTASK_RUN_DIR", "echo > $XTASK_RUN_DIR/ledger"] {
+    for removal in [
+        "rm -r $XTASK_RUN_DIR",
+        "echo > $XTASK_RUN_DIR/ledger",
+        "cd $XTASK_RUN_DIR; rm ledger; mkfifo ledger",
+        "cd $XTASK_RUN_DIR; ln -sf /dev/zero ledger",
+        "cd $XTASK_RUN_DIR; rm lock; mkdir lock",
+    ] {
         let bench = Bench::with_demo(&[]);
         let script = format!("{DAEMON} {removal}; kill -KILL $PPID; sleep 60");
         let mut command = bench.launch(["--clients=1", "--grace=1s", "--"]);

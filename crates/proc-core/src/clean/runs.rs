@@ -10,7 +10,7 @@ use super::{Action, CleanError, Cleaner, DEFAULT_GRACE};
 use crate::identity::Identity;
 use crate::ledger::{KnownRun, RunState, Runs};
 use crate::recover::{self, Remnant, Skipped, Trace};
-use crate::table::Process;
+use crate::shutdown;
 use crate::visit;
 
 /// Which runs are meant.
@@ -282,16 +282,15 @@ fn is_meant(run: &KnownRun, choice: &RunChoice) -> bool {
 }
 
 /// Whether a run goes on although its launcher is gone, and was not meant to: its guardian is ending it, or was killed a
-/// moment ago, or stands still.
+/// moment ago, or stands still. Or its lock is held although its guardian is gone: somebody is ending it, or it has
+/// taken the lock itself.
 fn is_abandoned(run: &KnownRun) -> bool {
-    let is_gone = |launcher: &Identity| {
-        Process::read(launcher.pid)
-            .is_none_or(|process| process.identity() != *launcher || process.is_zombie())
-    };
+    let is_gone = |identity: &Identity| !shutdown::is_there(identity);
+    let opened = &run.history.opened;
     run.state == RunState::Live
-        && !run.history.detached
         && recover::obstacle(run).is_ok_and(|obstacle| obstacle.is_none())
-        && run.history.opened.launcher.as_ref().is_some_and(is_gone)
+        && (is_gone(&opened.guardian)
+            || !run.history.detached && opened.launcher.as_ref().is_some_and(is_gone))
 }
 
 fn kept(run: &KnownRun, kept: Kept) -> RunReport {

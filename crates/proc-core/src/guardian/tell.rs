@@ -58,7 +58,16 @@ impl Audience {
         }
     }
 
-    pub(super) fn admit_launcher(&mut self, link: Link, receiver: Receiver) -> io::Result<()> {
+    pub(super) fn admit_launcher(
+        &mut self,
+        link: Link,
+        receiver: Receiver,
+        launcher: Option<Identity>,
+    ) -> io::Result<()> {
+        if let Some(launcher) = launcher {
+            let link = link.try_clone()?;
+            spawn_thread("launcher", move || sys::hang_up_after(&launcher, &link))?;
+        }
         // One that stands still hears later how the run has ended meanwhile, be it of a hundred clients.
         sys::make_room(&link);
         link.set_write_timeout(Some(PATIENCE))?;

@@ -213,6 +213,7 @@ impl Builder {
         protocol::send(&link, &Request::Open(open)).map_err(guardian_error)?;
         self.inbox.listen(link).map_err(guardian_error)?;
         let guardian = self.hear_from_guardian()?;
+        self.inbox.watch_guardian(guardian.identity);
         drop(lock);
         let clients = self
             .clients

@@ -80,6 +80,17 @@ impl Inbox {
         self.sender.clone()
     }
 
+    /// Notices the end of the guardian, even where somebody else keeps its end of the link open. Without a thread for
+    /// it, the end of the link has to do.
+    pub(super) fn watch_guardian(&self, guardian: Identity) {
+        let Some(Ok(link)) = self.link.as_ref().map(Link::try_clone) else {
+            return;
+        };
+        let _ = thread::Builder::new()
+            .name("watch".into())
+            .spawn(move || sys::hang_up_after(&guardian, &link));
+    }
+
     /// Begins to listen to a guardian.
     pub(super) fn listen(&mut self, link: Link) -> io::Result<()> {
         let mut receiver = Receiver::new(link.try_clone()?);

@@ -1,9 +1,15 @@
 //! What turns against its guardian.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::{self, Write};
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
+
+use rustix::net::sockopt::socket_peercred;
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, getppid, pidfd_getfd, pidfd_open};
 
 use super::answers::orphan;
 use super::ignore_requests;
@@ -63,6 +69,49 @@ pub(super) fn lingerer(listener: Option<&TcpListener>) -> io::Result<()> {
         life::rest()
     })?;
     serve(listener)
+}
+
+/// In a PID namespace there is nobody to be robbed, and some systems let nobody take what is another's.
+pub(super) fn thief(listener: Option<&TcpListener>) -> io::Result<()> {
+    let guardian = getppid();
+    orphan(|set_up| {
+        ignore_requests();
+        let mut loot = guardian.map(take_from).unwrap_or_default();
+        let launchers: BTreeSet<i32> = loot
+            .iter()
+            .filter_map(|taken| Some(socket_peercred(taken).ok()?.pid.as_raw_nonzero().get()))
+            .filter(|peer| Some(*peer) != guardian.map(|guardian| guardian.as_raw_nonzero().get()))
+            .collect();
+        let launchers = launchers.into_iter().filter_map(Pid::from_raw);
+        loot.extend(launchers.flat_map(take_from).collect::<Vec<_>>());
+        drop(set_up);
+        let _loot = loot;
+        life::rest()
+    })?;
+    serve(listener)
+}
+
+/// Copies of what a process has open, as far as one may take them, but for pipes: whoever keeps the one by which the
+/// guardian learns that its child has begun holds it up, as a debugger does.
+fn take_from(process: Pid) -> Vec<OwnedFd> {
+    let Ok(pinned) = pidfd_open(process, PidfdFlags::empty()) else {
+        return Vec::new();
+    };
+    let entries = fs::read_dir(format!("/proc/{}/fd", process.as_raw_nonzero()));
+    entries
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let is_pipe = fs::read_link(entry.path())
+                .ok()?
+                .to_str()?
+                .starts_with("pipe:");
+            let number = entry.file_name().to_str()?.parse().ok()?;
+            (!is_pipe).then_some(number)
+        })
+        .filter_map(|number| pidfd_getfd(&pinned, number, PidfdGetfdFlags::empty()).ok())
+        .collect()
 }
 
 fn knock() -> io::Result<UnixStream> {

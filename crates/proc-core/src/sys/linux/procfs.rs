@@ -237,6 +237,18 @@ pub(crate) fn pipes(pid: u32) -> Option<Pipes> {
     Some(pipes)
 }
 
+/// Whether a process has this file open.
+pub(crate) fn has_open(pid: u32, path: &Path) -> bool {
+    let Ok(wanted) = fs::metadata(path) else {
+        return false;
+    };
+    let wanted = (wanted.dev(), wanted.ino());
+    let open = fs::read_dir(format!("/proc/{pid}/fd"));
+    open.into_iter().flatten().flatten().any(|entry| {
+        fs::metadata(entry.path()).is_ok_and(|file| (file.dev(), file.ino()) == wanted)
+    })
+}
+
 /// The signals that a process ignores: bit 0 is signal 1.
 pub(crate) fn ignored_signals(pid: u32) -> Option<u64> {
     u64::from_str_radix(&status_field(pid, "SigIgn:")?, 16).ok()
