@@ -187,6 +187,68 @@ fn a_container_with_other_files_at_the_same_paths_is_left_alone() {
 }
 
 #[test]
+fn a_container_with_another_folder_in_the_project_is_left_alone() {
+    alone(|| {
+        let bench = Bench::new();
+        let outside = outside();
+        std::fs::write(outside.path().join("one.py"), SCRIPT).unwrap();
+        bench.write("Tools/one.py", SCRIPT);
+        let mut command = bench.command("unshare");
+        let mount = "mount --bind \"$1\" \"$2/Tools\" && exec python3 \"$2/Tools/one.py\"";
+        command
+            .args(["--mount", "sh", "-c", mount, "sh"])
+            .args([outside.path(), &bench.root()]);
+        let contained = start(&bench, command);
+        clean_in_every_way(&bench);
+        let cleaned = xtask(&bench, 0, &["cleanup", "--all"]);
+        let spared = report(&cleaned, contained.pid()).unwrap();
+        assert_eq!(spared["judgement"]["reason"]["kind"], "other_files");
+        assert_alive(&[("a script", &contained)]);
+    });
+}
+
+/// What is called by such a path is one thing to the process and another to whoever looks at it.
+#[test]
+fn a_path_that_leads_each_process_somewhere_else_says_nothing() {
+    alone(|| {
+        let bench = Bench::new();
+        let outside = outside();
+        std::fs::write(outside.path().join("one.py"), SCRIPT).unwrap();
+        let script = bench.write("one.py", SCRIPT);
+        let link = outside.path().join("here");
+        std::os::unix::fs::symlink("/proc/self/cwd", &link).unwrap();
+        let link = format!("{}/one.py", link.display());
+        let started = |path: &str| {
+            let mut command = bench.command("python3");
+            let input = std::fs::File::open(outside.path().join("one.py")).unwrap();
+            command.arg(path).current_dir(outside.path()).stdin(input);
+            start(&bench, command)
+        };
+        let paths = [
+            "/proc/self/cwd/one.py",
+            "/proc/thread-self/cwd/one.py",
+            "/proc/self/fd/0",
+            "/dev/fd/0",
+            "/dev/stdin",
+            &link,
+        ];
+        let innocents = paths.map(|path| (path, started(path)));
+        for arguments in [
+            &["cleanup", "--all"][..],
+            &["preflight", "--strict"],
+            &["postflight"],
+        ] {
+            let mut command = bench.xtask(arguments);
+            command.args(["--grace", "1s"]);
+            command.stdin(std::fs::File::open(&script).unwrap());
+            bench.finish(command).expect(0);
+        }
+        let innocents: Vec<_> = innocents.iter().map(|(path, one)| (*path, one)).collect();
+        assert_alive(&innocents);
+    });
+}
+
+#[test]
 fn a_root_that_holds_everything_is_refused() {
     alone(|| {
         let bench = Bench::new();

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::UnknownReason;
 use super::paths;
 use crate::scope::true_path;
+use crate::sys;
 
 /// Follows symbolic links: the true path of something that exists, `None` for everything else.
 ///
@@ -16,8 +17,51 @@ use crate::scope::true_path;
 pub type Resolver<'a> = &'a dyn Fn(&Path) -> Option<PathBuf>;
 
 /// The [`Resolver`] of the machine on which this runs.
+///
+/// A path that leads everybody somewhere else (`/dev/stdin`, `/proc/self/cwd/x.py`) leads this process to what is its
+/// own, and says nothing of others.
 pub fn on_disk(path: &Path) -> Option<PathBuf> {
-    true_path(path).ok()
+    let found = true_path(path).ok()?;
+    (found == path || !passes_through_oneself(path)).then_some(found)
+}
+
+/// Whether the links of a path lead through a folder that is another one to each process.
+fn passes_through_oneself(path: &Path) -> bool {
+    /// As many as the kernel follows.
+    const MOST_LINKS: u32 = 40;
+    let Ok(path) = std::path::absolute(path) else {
+        return false;
+    };
+    let mut links = 0;
+    let mut at = PathBuf::new();
+    let mut rest: Vec<PathBuf> = parts(&path);
+    while let Some(part) = rest.pop() {
+        if part.as_os_str() == ".." {
+            at.pop();
+            continue;
+        }
+        let next = at.join(&part);
+        if sys::is_own_to_each(&next) {
+            return true;
+        }
+        match next.read_link() {
+            Ok(target) if links < MOST_LINKS => {
+                links += 1;
+                if target.is_absolute() {
+                    at.clear();
+                }
+                rest.extend(parts(&target));
+            }
+            _ => at = next,
+        }
+    }
+    false
+}
+
+/// The parts of a path, the last one first.
+fn parts(path: &Path) -> Vec<PathBuf> {
+    let parts = path.components().rev();
+    parts.map(|part| PathBuf::from(part.as_os_str())).collect()
 }
 
 /// What the bounds of a scope are made of.

@@ -246,8 +246,18 @@ impl Reader<'_> {
     }
 
     fn locate(&self, path: &str, must_exist: bool) -> Place {
-        self.bounds
-            .locate(path, self.subject.directory(), must_exist)
+        let place = self
+            .bounds
+            .locate(path, self.subject.directory(), must_exist);
+        match place {
+            // A container may have the scope's root, and in it a folder that is another one.
+            Place::Inside(inside)
+                if self.subject.sees(Path::new(&self.bounds.absolute(&inside))) == Some(false) =>
+            {
+                Place::Unknown(UnknownReason::OtherFiles)
+            }
+            place => place,
+        }
     }
 }
 

@@ -152,6 +152,11 @@ pub(crate) fn sees(pid: u32, path: &Path) -> Option<bool> {
     Some(theirs.is_ok_and(|theirs| (theirs.dev(), theirs.ino()) == (own.dev(), own.ino())))
 }
 
+/// Whether a path is a folder that is another one to each process.
+pub(crate) fn is_own_to_each(path: &Path) -> bool {
+    path == Path::new("/proc/self") || path == Path::new("/proc/thread-self")
+}
+
 /// The arguments of a process, the program's name first. Empty for a kernel thread or a zombie.
 pub(crate) fn arguments(pid: u32) -> Option<Vec<String>> {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
