@@ -160,3 +160,24 @@ fn an_owner_that_is_not_there_is_an_error() {
     );
     bench.assert_nothing_started();
 }
+
+/// It has a number like a process, and a folder in `/proc` like one.
+#[test]
+fn a_thread_is_no_owner() {
+    let bench = Bench::with_demo(&[]);
+    let launch = |thread: String| {
+        bench
+            .run(["launch", "--owner-pid", &thread, "--", "true"])
+            .expect(106)
+    };
+    let finished = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| launch(rustix::thread::gettid().to_string()));
+        thread.join().unwrap()
+    });
+    assert!(
+        finished.stderr.contains("there is no such process"),
+        "{}",
+        finished.stderr
+    );
+    bench.assert_nothing_started();
+}

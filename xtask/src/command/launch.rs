@@ -17,7 +17,7 @@ use proc_core::run::{AfterTest, Run, RunError, interrupt_on_signals};
 use proc_core::scope::Scope;
 use proc_core::spawn::{CommandLine, fits, resolve};
 use proc_core::status::ExitStatus;
-use proc_core::table::{COOKIE, Process};
+use proc_core::table::{COOKIE, Table};
 
 use crate::Outcome;
 use crate::cli::Format;
@@ -229,7 +229,9 @@ impl Launch {
         let Some(pid) = self.owner_pid else {
             return Ok(None);
         };
-        if let Some(process) = Process::read(pid).filter(|process| !process.is_zombie()) {
+        // The table has processes only; looked at by its number, a thread would seem to be one.
+        let table = Table::read().map_err(|error| Failure::new(Exit::Guardian, error))?;
+        if let Some(process) = table.get(pid).filter(|process| !process.is_zombie()) {
             Ok(Some(process.identity()))
         } else {
             let message =

@@ -29,8 +29,8 @@ pub(crate) fn pin(identity: &Identity) -> io::Result<Option<Handle>> {
     };
     let fd = match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
         Ok(fd) => fd,
-        // EINVAL: the PID is that of a thread by now, which is no process of its own.
-        Err(Errno::SRCH | Errno::INVAL) => return Ok(None),
+        // EINVAL, or ENOENT on newer kernels: the PID is that of a thread by now, which is no process of its own.
+        Err(Errno::SRCH | Errno::INVAL | Errno::NOENT) => return Ok(None),
         Err(errno) => return Err(errno.into()),
     };
     match procfs::stat(identity.pid, identity.boot) {
@@ -100,4 +100,20 @@ pub(crate) fn hear_signals() {
     unsafe { pthread_sigmask(SIG_SETMASK, &raw const none, std::ptr::null_mut()) };
     // SAFETY: the default is no function that could be called.
     unsafe { set_handler(SIGCHLD, SIG_DFL) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_no_process_that_can_be_pinned() {
+        let thread = std::thread::spawn(|| {
+            let own = rustix::thread::gettid().as_raw_nonzero().get();
+            let boot = procfs::boot().unwrap();
+            let shown = procfs::stat(own.cast_unsigned(), boot).unwrap();
+            assert!(pin(&shown.identity).unwrap().is_none());
+        });
+        thread.join().unwrap();
+    }
 }
