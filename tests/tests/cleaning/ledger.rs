@@ -321,7 +321,7 @@ fn a_ledger_that_cannot_be_written_keeps_nothing_else_from_being_ended() {
             let [starting, started_first] = started(&first.identity);
             let folder = put(&bench, lines(&[opened(), starting, started_first]));
             // Its lock cannot be opened for writing, by whomever.
-            symlink("/nowhere/lock", folder.join("lock")).unwrap();
+            symlink("/proc/sys/kernel/ostype", folder.join("lock")).unwrap();
             let later = folder.with_file_name("20260102-000000-0badcafe");
             fs::create_dir(&later).unwrap();
             let [starting, started_second] = started(&second.identity);

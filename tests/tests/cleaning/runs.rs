@@ -219,7 +219,9 @@ fn who_says_in_the_guardians_place_that_a_run_is_over_is_not_believed() {
                  args = [\"impostor.py\", \"{run_dir}\", \"{port}\"]\n",
             );
             bench.write("impostor.py", IMPOSTOR);
-            bench.run([&LAUNCH[..], &["--detach"]].concat()).expect(0);
+            // One impostor: two would take the door away from each other.
+            let launch = ["launch", "--clients=1", "--base-port=auto", "--detach"];
+            bench.run(launch).expect(0);
             let ended = xtask(&bench, 0, &[command, &["--grace", "1s"]].concat());
             assert_eq!(ended["runs"][0]["action"], "ended", "{ended:#}");
             bench.assert_nothing_left();

@@ -191,6 +191,27 @@ fn what_reads_the_callers_output_is_left_alone() {
     });
 }
 
+/// The loop has nothing in common with its command but the pipe between them.
+#[test]
+fn what_reads_the_callers_output_from_another_session_is_left_alone() {
+    alone(|| {
+        let bench = Bench::new();
+        let reader = "import os, subprocess, sys\n\
+             read, write = os.pipe()\n\
+             call = ['setsid', '--fork', 'xtask', 'cleanup', '--all', '--format', 'json']\n\
+             subprocess.run(call, stdout=write)\n\
+             os.close(write)\n\
+             sys.stdout.write(os.fdopen(read).read())\n";
+        bench.write("loop.py", reader);
+        let sibling = script(&bench, "sibling.py", SCRIPT);
+        let mut command = bench.command("python3");
+        command.arg("loop.py");
+        let cleaned = bench.finish(command).expect(0).json();
+        check(&cleaned);
+        assert_gone(&[("the sibling", &sibling)]);
+    });
+}
+
 #[test]
 fn a_debugger_of_the_loop_is_left_alone() {
     alone(|| {

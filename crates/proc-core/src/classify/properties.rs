@@ -318,11 +318,16 @@ impl Case {
             !above.iter().any(is_reader)
         };
         for pipe in own.pipes_written.iter().filter(is_unread) {
-            let readers = self.processes.iter().filter(|facts| {
-                facts.session == own.session && !facts.kernel && facts.pipes_read.contains(pipe)
+            let all = self.processes.iter().filter(|facts| {
+                let may_read = facts.session == own.session || facts.own == Some(true);
+                may_read && !facts.kernel && facts.pipes_read.contains(pipe)
             });
+            // Whoever is in the session comes first.
+            let (near, far): (Vec<&Facts>, Vec<&Facts>) =
+                all.partition(|facts| facts.session == own.session);
+            let readers = if near.is_empty() { far } else { near };
             // One is enough: a second one holds a descriptor that it does not need.
-            let readers: Vec<u32> = readers.map(|facts| facts.identity.pid).collect();
+            let readers: Vec<u32> = readers.iter().map(|facts| facts.identity.pid).collect();
             if let [reader] = readers[..] {
                 pids.extend(self.line(reader));
             }

@@ -77,25 +77,31 @@ impl<'a> Protected<'a, '_> {
         }
     }
 
-    /// Protects what the caller's output goes to, through as many pipes as there are. Such a pipeline is of one session.
+    /// Protects what the caller's output goes to, through as many pipes as there are.
     ///
-    /// Mostly an ancestor reads it, and nobody else is looked at then.
+    /// Mostly an ancestor reads it, or somebody of the session, and nobody else is looked at then. Only where neither
+    /// does, the caller has left its reader's session (`setsid`).
     fn add_readers(&mut self, own: &'a dyn Subject) {
         let mut open: BTreeSet<u64> = own.pipes_written().iter().copied().collect();
         if open.is_empty() {
             return;
         }
         let mut rest = self.lineage.ancestors(own.identity().pid);
-        let near = self.lineage.iter().filter(|subject| {
+        let others = self.lineage.iter().filter(|subject| {
             let is_known = self.reasons.contains_key(&subject.identity().pid);
-            subject.session() == own.session() && !subject.is_kernel() && !is_known
+            !subject.is_kernel() && !is_known
         });
-        let mut near: Vec<&dyn Subject> = near.collect();
+        let is_near = |subject: &&dyn Subject| subject.session() == own.session();
+        let (mut near, mut far): (Vec<&dyn Subject>, Vec<&dyn Subject>) = others.partition(is_near);
         near.reverse();
+        far.reverse();
         rest.append(&mut near);
+        rest.append(&mut far);
         while !open.is_empty() {
-            let is_reader =
-                |subject: &&dyn Subject| subject.pipes_read().iter().any(|p| open.contains(p));
+            let is_reader = |subject: &&dyn Subject| {
+                (is_near(subject) || subject.is_own() == Some(true))
+                    && subject.pipes_read().iter().any(|p| open.contains(p))
+            };
             let Some(at) = rest.iter().position(is_reader) else {
                 return;
             };

@@ -107,6 +107,20 @@ fn the_callers_surroundings_hold_against_the_widest_request() {
 }
 
 #[test]
+fn a_reader_in_another_session_is_protected_where_nobody_is_nearer() {
+    let reader = |pid: u32, session: u32| Facts {
+        session,
+        pipes_read: vec![70],
+        ..guilty(pid, 1)
+    };
+    let mut world = World::new().with(reader(7, 7));
+    world.processes[2].pipes_written = vec![70];
+    assert_eq!(world.targets(&every_group()), [0; 0]);
+    let world = world.with(reader(8, 100));
+    assert_eq!(world.targets(&every_group()), [7]);
+}
+
+#[test]
 fn a_pipe_of_somebody_else_protects_nobody() {
     let reader = Facts {
         session: 100,
