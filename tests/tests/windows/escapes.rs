@@ -114,7 +114,7 @@ impl Drop for Escaped {
 fn a_run_is_over_as_soon_as_what_has_got_out_has_ended() {
     let bench = Bench::with_demo(&["--stop-after", "10ms"]);
     // Longer than this test waits for anything.
-    let mut launch = bench.start(&[&LAUNCH[..], &["--grace", "10m"]].concat());
+    let mut launch = bench.launch("--clients 1 --grace 10m", &[]);
     launch.wait_for("client_ready", 1);
     let run = named(&launch.events(), "run_started")[0]["run"].clone();
     let mut escaped = Escaped::of(run.as_str().unwrap());
