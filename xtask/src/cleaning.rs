@@ -5,7 +5,9 @@ mod findings;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use clap::Args;
 use proc_core::classify::{Count, GroupSpec, RuleError, Rules};
 use proc_core::clean::{Action, CleanError, Cleaner, Kept, ProcessReport, RunAction, RunReport};
 use proc_core::ledger::{Damaged, RunState, Runs};
@@ -16,9 +18,27 @@ use serde::Serialize;
 
 pub(crate) use findings::Findings;
 
-use crate::config::Config;
+use crate::config::{Config, parse_duration};
 use crate::context::{on_one_line, processes};
 use crate::failure::Failure;
+
+/// How long what is to end has time to do so by itself.
+#[derive(Debug, Args)]
+pub(crate) struct Patience {
+    /// How long processes may take to end when asked to, instead of 10 s or what a run was launched with
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) grace: Option<Duration>,
+    /// Ask nobody, and kill at once whatever is to end and what it has started, as `taskkill /F /T` does: `--grace 0s`
+    #[arg(long, conflicts_with = "grace")]
+    pub(crate) force: bool,
+}
+
+impl Patience {
+    /// `None`: as long as a run was launched with, and the usual time otherwise.
+    pub(crate) fn grace(&self) -> Option<Duration> {
+        self.force.then_some(Duration::ZERO).or(self.grace)
+    }
+}
 
 /// How many processes a group has, for scripts.
 #[derive(Clone, Debug, Serialize, JsonSchema)]

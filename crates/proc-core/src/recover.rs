@@ -112,7 +112,7 @@ pub enum RecoveryError {
 pub fn take_over(run: &KnownRun, grace: Duration) -> Result<Recovery, RecoveryError> {
     let guardian = &run.history.opened.guardian;
     if obstacle(run).is_ok_and(|obstacle| obstacle.is_none()) {
-        shutdown::end_one(guardian, Deadline::after(grace.saturating_add(PATIENCE)));
+        shutdown::end_one(guardian, grace.saturating_add(PATIENCE));
     }
     finish(run, grace)
 }
@@ -254,9 +254,8 @@ fn end(run: &KnownRun, grace: Duration) -> io::Result<Recovery> {
     for cgroup in &hunt.remains {
         cgroup.thaw();
     }
-    shutdown::ask(&present);
     // What those leave behind that were asked was not there to be asked, and is not waited for.
-    shutdown::wait_for_all(&present, Deadline::after(grace));
+    shutdown::ask_and_wait(&present, grace);
     hunt.look(|_| {})?;
     hunt.let_go();
     hunt.strike();

@@ -71,16 +71,29 @@ pub(crate) struct Killed {
 pub(crate) struct Asking {
     asked: BTreeSet<Identity>,
     surfaces: sys::Surfaces,
+    has_no_time: bool,
 }
 
 impl Asking {
     /// How long to wait until it is worth while to ask again. `None`: it never is.
     pub(crate) const PAUSE: Option<Duration> = sys::Surfaces::PAUSE;
 
+    /// For processes that have this long to end. With no time at all nobody is asked: what a process begins to do when it is
+    /// asked, such as a question to a person, would only be cut off.
+    pub(crate) fn with_grace(grace: Duration) -> Self {
+        Self {
+            has_no_time: grace.is_zero(),
+            ..Self::default()
+        }
+    }
+
     /// Asks these, and lets stopped ones go on so that they can end.
     ///
     /// One that cannot be asked is left to [`kill_all`], which names it.
     pub(crate) fn ask(&mut self, targets: &[Identity]) {
+        if self.has_no_time {
+            return;
+        }
         for identity in targets {
             if self.asked.insert(*identity)
                 && send(identity, Signal::Terminate).is_ok_and(|sent| sent)
@@ -103,9 +116,11 @@ impl Asking {
     }
 }
 
-/// Asks processes to end, once.
-pub(crate) fn ask(targets: &[Identity]) {
-    Asking::default().ask(targets);
+/// Asks processes to end, once, and waits until they have, or until the grace is over.
+pub(crate) fn ask_and_wait(targets: &[Identity], grace: Duration) -> bool {
+    let deadline = Deadline::after(grace);
+    Asking::with_grace(grace).ask(targets);
+    wait_for_all(targets, deadline)
 }
 
 /// Waits until all of these have ended. `false`: the deadline has passed before.
@@ -241,10 +256,9 @@ pub(crate) fn wake(identity: &Identity) {
     let _ = send(identity, Signal::Continue);
 }
 
-/// Ends one process: asks it, and kills it when it has not ended by the deadline. `false`: it is still there.
-pub(crate) fn end_one(identity: &Identity, deadline: Deadline) -> bool {
-    ask(&[*identity]);
-    if wait_for_all(&[*identity], deadline) {
+/// Ends one process: asks it, and kills it when it has not ended within the grace. `false`: it is still there.
+pub(crate) fn end_one(identity: &Identity, grace: Duration) -> bool {
+    if ask_and_wait(&[*identity], grace) {
         return true;
     }
     let _ = send(identity, Signal::Kill);

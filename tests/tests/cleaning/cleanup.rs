@@ -229,6 +229,22 @@ fn a_stopped_script_is_asked_too() {
 }
 
 #[test]
+fn force_asks_nobody_and_kills_the_whole_tree() {
+    alone(|| {
+        let bench = Bench::new();
+        let parent = script(&bench, "parent.py", PARENT_SCRIPT);
+        let stubborn = script(&bench, "stubborn.py", STUBBORN_SCRIPT);
+        let cleaned = xtask(&bench, 0, &["cleanup", "--python", "--force"]);
+        // With the two children of the one.
+        assert_eq!(identities(&cleaned, &["killed"]).len(), 4, "{cleaned:#}");
+        assert_gone(&[("the stubborn script", &stubborn)]);
+        // One that is asked ends by the request.
+        let killed = 128 + rustix::process::Signal::KILL.as_raw();
+        parent.finish().expect(killed);
+    });
+}
+
+#[test]
 fn an_explanation_names_facts_and_verdict_and_touches_nothing() {
     alone(|| {
         let bench = Bench::new();
@@ -294,6 +310,8 @@ fn wrong_calls_end_nothing() {
             (&["cleanup", "--dry-run"], 2, "needs something to clean"),
             (&["cleanup", "--all-users"], 2, "needs something to clean"),
             (&["cleanup", "--grace", "1s"], 2, "needs something to clean"),
+            (&["cleanup", "--force"], 2, "needs something to clean"),
+            (&["cleanup", "--all", "--force", "--grace=1s"], 2, "--grace"),
             (&["cleanup", "--grace", "10"], 2, "10s"),
             (&["launch", "--keep-on-failure"], 2, "TEST"),
             (&["launch", "--deny-leaks"], 2, "TEST"),

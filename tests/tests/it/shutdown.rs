@@ -217,6 +217,20 @@ fn a_second_interruption_skips_the_grace() {
     assert_eq!(finished.event("run_finished")["survivors"], 0);
 }
 
+#[test]
+fn without_a_grace_nobody_is_asked() {
+    let bench = Bench::with_demo(&[]);
+    let launch = ["--clients", "2", "--grace", "0s", "--", "true"];
+    let finished = bench.start(bench.launch(launch)).finish().expect(0);
+    bench.assert_nothing_left();
+    // One that is asked ends by itself.
+    let finished = finished.event("run_finished");
+    for client in finished["clients"].as_array().unwrap() {
+        let killed = json!({"signal": Signal::KILL.as_raw()});
+        assert_eq!(client["end"]["status"], killed, "{finished:#}");
+    }
+}
+
 /// A launch without a test in a terminal of its own. What is written to the child's input is typed there.
 fn start_in_a_terminal(bench: &Bench) -> Running {
     let xtask = tests::binary("xtask");

@@ -184,7 +184,7 @@ fn each_group_is_counted_and_cleaned_and_nobody_else_is() {
     assert_gone(&python);
     assert_alive(&unreal);
 
-    let cleaned = world.say(0, &["cleanup", "--unreal", "--grace", "0s"]);
+    let cleaned = world.say(0, &["cleanup", "--unreal", "--force"]);
     assert_eq!(pids(&cleaned, &["ended", "killed"]), those(&unreal));
     assert_gone(&unreal);
 
@@ -304,7 +304,7 @@ fn the_tree_of_a_target_goes_with_it() {
     let children = table.descendants(&[parent.pid()].into());
     assert_eq!(children.len(), 1);
     let child = table.get(*children.first().unwrap()).unwrap().identity();
-    world.say(0, &["cleanup", "--python", "--grace", "0s"]);
+    world.say(0, &["cleanup", "--python", "--force"]);
     assert!(!parent.is_alive());
     assert_eq!(crate::bench::living(&[child]), []);
 }

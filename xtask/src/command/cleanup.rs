@@ -1,7 +1,6 @@
 //! `cleanup`: the counts, or ending what is asked for.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use clap::Args;
 use proc_core::classify::{Decision, Explanation, Groups, NamedBy, Request, SpareReason};
@@ -13,12 +12,12 @@ use serde::Serialize;
 
 use crate::Outcome;
 use crate::cleaning::{
-    CountReport, DamageReport, Findings, cleaner, live_ids, over, show_counts, show_processes,
-    show_runs,
+    CountReport, DamageReport, Findings, Patience, cleaner, live_ids, over, show_counts,
+    show_processes, show_runs,
 };
 use crate::cli::Format;
+use crate::config::Config;
 use crate::config::nearest::hint;
-use crate::config::{Config, parse_duration};
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -59,9 +58,8 @@ pub(crate) struct Cleanup {
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
-    /// How long processes may take to end when asked to, instead of 10 s or what a run was launched with
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    grace: Option<Duration>,
+    #[command(flatten)]
+    patience: Patience,
     /// Say what is known about a process, and whether it would be ended
     #[arg(long, value_name = "PID", conflicts_with_all = ["python", "unreal", "group", "run", "all"])]
     explain: Option<u32>,
@@ -104,7 +102,7 @@ impl Cleanup {
         let cleaner = Cleaner {
             all_users: self.all_users,
             dry_run: self.dry_run,
-            grace: self.grace,
+            grace: self.patience.grace(),
             ..cleaner(&config)?
         };
         if let Some(pid) = self.explain {
@@ -200,7 +198,8 @@ impl Cleanup {
             ("--editors", self.editors),
             ("--all-users", self.all_users),
             ("--dry-run", self.dry_run),
-            ("--grace", self.grace.is_some()),
+            ("--grace", self.patience.grace.is_some()),
+            ("--force", self.patience.force),
         ];
         match flags.iter().find(|(_, given)| *given) {
             None => Ok(()),

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -15,11 +14,11 @@ use serde::Serialize;
 
 use crate::Outcome;
 use crate::cleaning::{
-    CountReport, DamageReport, Findings, cleaner, live_ids, over, show_counts, show_processes,
-    show_runs,
+    CountReport, DamageReport, Findings, Patience, cleaner, live_ids, over, show_counts,
+    show_processes, show_runs,
 };
 use crate::cli::Format;
-use crate::config::{Config, parse_duration};
+use crate::config::Config;
 use crate::context::{Context, complain, show_path};
 use crate::failure::Failure;
 use crate::lock_files::{self, Found, LockFile};
@@ -33,9 +32,8 @@ pub(crate) struct Postflight {
     /// End editors too that a person has opened, which may hold unsaved work
     #[arg(long)]
     editors: bool,
-    /// How long processes may take to end when asked to, instead of 10 s or what a run was launched with
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    grace: Option<Duration>,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 /// The record of an iteration.
@@ -71,7 +69,7 @@ impl Postflight {
     pub(crate) fn run(self, context: &Context) -> Outcome {
         let config = context.config()?;
         let cleaner = Cleaner {
-            grace: self.grace,
+            grace: self.patience.grace(),
             ..cleaner(&config)?
         };
         let mut before = cleaner.runs()?;

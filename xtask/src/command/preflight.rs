@@ -1,7 +1,6 @@
 //! `preflight`: a clean start for the next launch.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use clap::Args;
 use proc_core::classify::{Groups, Request};
@@ -15,11 +14,11 @@ use serde::Serialize;
 use super::launch::{NextLaunch, plan::Plan};
 use crate::Outcome;
 use crate::cleaning::{
-    CountReport, DamageReport, Findings, cleaner, over as over_runs, show_counts, show_processes,
-    show_runs,
+    CountReport, DamageReport, Findings, Patience, cleaner, over as over_runs, show_counts,
+    show_processes, show_runs,
 };
 use crate::cli::Format;
-use crate::config::{Config, parse_duration};
+use crate::config::Config;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::programs::Programs;
@@ -37,9 +36,8 @@ pub(crate) struct Preflight {
     /// Any member of a group is too many; what is spared makes the command fail (108)
     #[arg(long)]
     strict: bool,
-    /// How long processes may take to end when asked to, instead of 10 s or what a run was launched with
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    grace: Option<Duration>,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 /// What `preflight` has found and done.
@@ -74,7 +72,7 @@ impl Preflight {
         let config = context.config()?;
         let cleaner = Cleaner {
             dry_run: self.check,
-            grace: self.grace,
+            grace: self.patience.grace(),
             ..cleaner(&config)?
         };
         let Survey {

@@ -75,7 +75,7 @@ impl Cleaner {
             source,
         };
         let grace = self.grace.unwrap_or(DEFAULT_GRACE);
-        self.ask_and_wait(runs, request, targets, Deadline::after(grace));
+        self.ask_and_wait(runs, request, targets, grace);
         let mut failure = None;
         let killed = shutdown::kill_all(|| match self.look_again(runs, request, targets) {
             Ok(identities) => Ok(identities),
@@ -109,14 +109,9 @@ impl Cleaner {
     ///
     /// It looks again and again in the meantime: what a target starts while it is ending is known for its descendant
     /// only for as long as the target is there. Whatever comes is asked too.
-    fn ask_and_wait(
-        &self,
-        runs: &Runs,
-        request: &Request,
-        targets: &mut Targets,
-        deadline: Deadline,
-    ) {
-        let mut asking = Asking::default();
+    fn ask_and_wait(&self, runs: &Runs, request: &Request, targets: &mut Targets, grace: Duration) {
+        let deadline = Deadline::after(grace);
+        let mut asking = Asking::with_grace(grace);
         for pause in LOOKS {
             let asked: Vec<Identity> = targets.keys().copied().collect();
             asking.ask(&asked);

@@ -43,7 +43,7 @@ impl Guardian {
         self.let_go();
         self.report_leaks(&present);
         self.containment.thaw();
-        let mut asking = Asking::default();
+        let mut asking = Asking::with_grace(grace);
         asking.ask(&present);
         let nothing_left = self.wait_for_the_end(grace, asking, inbox) || self.kill();
         if nothing_left && self.end_namespace() {
