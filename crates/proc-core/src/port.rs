@@ -15,7 +15,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use choose::choose;
-pub(crate) use owner::{hidden, owners};
 
 use crate::identity::Identity;
 use crate::sys::{self, Bound, Socket, SocketTable, TcpState};
@@ -197,17 +196,16 @@ pub fn listening_ports(
         .iter()
         .map(|socket| (socket.inode, socket.port))
         .collect();
-    let ports_of = |pid: u32| -> BTreeSet<u16> {
-        let inodes = sys::sockets(pid).unwrap_or_default();
-        inodes
-            .iter()
-            .filter_map(|inode| by_inode.get(inode).copied())
-            .collect()
-    };
-    Ok(pids
-        .into_iter()
-        .map(|pid| (pid, ports_of(pid).into_iter().collect::<Vec<_>>()))
-        .filter(|(_, ports)| !ports.is_empty())
+    let inodes = by_inode.keys().copied().collect();
+    let mut ports: BTreeMap<u32, BTreeSet<u16>> = BTreeMap::new();
+    for (inode, pids) in sys::socket_owners(&inodes, pids) {
+        for pid in pids {
+            ports.entry(pid).or_default().extend(by_inode.get(&inode));
+        }
+    }
+    let ports = ports.into_iter();
+    Ok(ports
+        .map(|(pid, ports)| (pid, ports.into_iter().collect()))
         .collect())
 }
 

@@ -1,34 +1,9 @@
-//! From a socket to the processes that have it open.
-//!
-//! No system call answers this. Each process lists its own descriptors in `/proc/PID/fd`, so the order in which
-//! processes are asked decides what an answer costs.
+//! Who holds a port: the processes that have its sockets open, the likely ones looked at first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Holder;
 use crate::sys::{self, Socket};
-
-/// Which of these processes have which of these sockets open. Every one of them is looked at.
-pub(crate) fn owners(
-    inodes: &BTreeSet<u64>,
-    pids: impl IntoIterator<Item = u32>,
-) -> BTreeMap<u64, BTreeSet<u32>> {
-    let mut found: BTreeMap<u64, BTreeSet<u32>> = BTreeMap::new();
-    for pid in pids {
-        for inode in sys::sockets(pid).unwrap_or_default() {
-            if inodes.contains(&inode) {
-                found.entry(inode).or_default().insert(pid);
-            }
-        }
-    }
-    found
-}
-
-/// Those of these processes that live but do not show what they have open.
-pub(crate) fn hidden(pids: impl IntoIterator<Item = u32>) -> impl Iterator<Item = u32> {
-    pids.into_iter()
-        .filter(|pid| sys::sockets(*pid).is_none() && sys::owner(*pid).is_some())
-}
 
 /// The holders of these sockets, each once: of the likely processes, else of the same user's, else of all.
 pub(super) fn holders(sockets: &[Socket], likely: &[u32]) -> Vec<Holder> {
@@ -41,7 +16,7 @@ pub(super) fn holders(sockets: &[Socket], likely: &[u32]) -> Vec<Holder> {
     let mut known: BTreeMap<u32, u32> = BTreeMap::new();
     let mut look = |open: &mut BTreeMap<u64, u32>, pids: &[u32]| {
         let inodes: BTreeSet<u64> = open.keys().copied().collect();
-        for (inode, pids) in owners(&inodes, pids.iter().copied()) {
+        for (inode, pids) in sys::socket_owners(&inodes, pids.iter().copied()) {
             let user = open.remove(&inode).unwrap_or_default();
             known.extend(pids.into_iter().map(|pid| (pid, user)));
         }
@@ -110,10 +85,10 @@ mod tests {
             })
             .collect();
         let inodes: BTreeSet<u64> = sockets.iter().map(|socket| socket.inode).collect();
-        let found = owners(&inodes, [own]);
+        let found = sys::socket_owners(&inodes, [own]);
         assert_eq!(found.keys().copied().collect::<BTreeSet<u64>>(), inodes);
         assert!(found.values().all(|pids| pids.contains(&own)));
         assert_eq!(holders(&sockets, &[own]).len(), 1);
-        assert_eq!(hidden([own]).count(), 0);
+        assert!(!inodes.iter().any(|inode| sys::may_hide_socket(own, *inode)));
     }
 }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Members;
 use super::reach::Reach;
-use crate::port::{Holder, hidden, owners};
+use crate::port::Holder;
 use crate::sys;
 
 /// For each client, a stranger that has one of its sockets; `None` where all sockets are the client's own.
@@ -42,7 +42,7 @@ pub(super) fn judge(
     let shown = claim(members, &mut open, everyone.iter().copied());
     for ((client, inode), user) in open {
         let holder = shown.get(&inode).and_then(|pids| pids.first()).copied();
-        if holder.is_some() || !may_hide(members, client, user, &everyone) {
+        if holder.is_some() || !may_hide(members, client, (inode, user), &everyone) {
             verdicts.insert(client, Some(Holder::of(holder, user)));
         }
     }
@@ -56,7 +56,7 @@ fn claim(
     pids: impl IntoIterator<Item = u32>,
 ) -> BTreeMap<u64, BTreeSet<u32>> {
     let inodes = open.keys().map(|(_, inode)| *inode).collect();
-    let shown = owners(&inodes, pids);
+    let shown = sys::socket_owners(&inodes, pids);
     open.retain(|(client, inode), _| {
         let mut holders = shown.get(inode).into_iter().flatten();
         !holders.any(|pid| members.is_member(*client, *pid))
@@ -64,11 +64,19 @@ fn claim(
     shown
 }
 
-/// Whether the client has a process that does not show what it has open, and that may have made a socket of this user.
-fn may_hide(members: &dyn Members, client: u32, user: u32, everyone: &[u32]) -> bool {
-    hidden(everyone.iter().copied())
-        .filter(|pid| sys::owner(*pid).is_some_and(|owner| owner == user || owner == 0))
-        .any(|pid| members.is_member(client, pid))
+/// Whether the client has a process that does not show whether it has this socket open, and that may have made one of this
+/// user.
+fn may_hide(
+    members: &dyn Members,
+    client: u32,
+    (inode, user): (u64, u32),
+    everyone: &[u32],
+) -> bool {
+    everyone
+        .iter()
+        .filter(|pid| sys::may_hide_socket(**pid, inode))
+        .filter(|pid| sys::owner(**pid).is_some_and(|owner| owner == user || owner == 0))
+        .any(|pid| members.is_member(client, *pid))
 }
 
 #[cfg(test)]

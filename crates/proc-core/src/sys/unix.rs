@@ -6,6 +6,7 @@ mod files;
 mod launch;
 mod look;
 mod signal;
+mod sockets;
 mod stage;
 
 pub(crate) use bind::*;
@@ -14,4 +15,5 @@ pub(crate) use files::*;
 pub(crate) use launch::*;
 pub(crate) use look::*;
 pub(crate) use signal::*;
+pub(crate) use sockets::*;
 pub(crate) use stage::*;

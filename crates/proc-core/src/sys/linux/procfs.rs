@@ -294,7 +294,7 @@ fn status_field(pid: u32, name: &str) -> Option<String> {
 }
 
 /// The socket inodes that a process holds open.
-pub(crate) fn sockets(pid: u32) -> Option<Vec<u64>> {
+pub(in crate::sys) fn sockets(pid: u32) -> Option<Vec<u64>> {
     let mut inodes = Vec::new();
     for entry in fs::read_dir(format!("/proc/{pid}/fd")).ok()? {
         let Ok(entry) = entry else { continue };

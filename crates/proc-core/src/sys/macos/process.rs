@@ -210,7 +210,7 @@ pub(crate) fn innermost_pid(pid: u32) -> Option<u32> {
 }
 
 /// The numbers of the TCP sockets that a process holds open. `None`: it is gone, or may not be looked at.
-pub(crate) fn sockets(pid: u32) -> Option<Vec<u64>> {
+pub(in crate::sys) fn sockets(pid: u32) -> Option<Vec<u64>> {
     const SIZE: usize = size_of::<libc::proc_fdinfo>();
     // The kernel adds some room to the length that it tells, so it tells one of a process that has nothing open, too.
     let length = ask::process_info_length(pid, libc::PROC_PIDLISTFDS)?;

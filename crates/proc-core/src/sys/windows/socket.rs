@@ -3,12 +3,10 @@
 mod bind;
 mod lease;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Foundation::{
     ERROR_INSUFFICIENT_BUFFER, ERROR_NOT_SUPPORTED, ERROR_SUCCESS,
@@ -48,13 +46,16 @@ pub(crate) struct SocketTable {
 /// Where Wine stands for Windows, most sockets have no owner that it would tell. Windows tells that of each listener.
 const UNTOLD: u64 = 1 << 63;
 
+/// Where the PID begins in the number of a socket. Below it is the port.
+const PORT_BITS: u32 = u16::BITS;
+
 impl Row {
     /// The number of the sockets of one process at one port.
     fn number(&self) -> u64 {
         match (self.pid, self.state) {
             (0, TcpState::Listening) => UNTOLD | u64::from(self.port),
             (0, _) => 0,
-            (pid, _) => u64::from(pid) << 16 | u64::from(self.port),
+            (pid, _) => u64::from(pid) << PORT_BITS | u64::from(self.port),
         }
     }
 
@@ -108,31 +109,29 @@ impl SocketTable {
     }
 }
 
-/// The sockets that a process holds open, by their numbers. `None`: it may hold some that nobody tells of.
-pub(crate) fn sockets(pid: u32) -> Option<Vec<u64>> {
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if last
-        .as_ref()
-        .is_none_or(|(when, _)| when.elapsed() > MEMORY)
-    {
-        let rows = rows(false).ok()?;
-        *last = Some((Instant::now(), rows));
-    }
-    let (_, rows) = last.as_ref()?;
-    let own: Vec<u64> = rows
-        .iter()
-        .filter(|row| row.pid == pid)
-        .map(Row::number)
-        .collect();
-    let is_silent = own.is_empty() && rows.iter().any(Row::is_untold);
-    (!is_silent).then_some(own)
+/// Which of these processes have which of these sockets open, by what the listing said that has given their numbers.
+pub(crate) fn socket_owners(
+    numbers: &BTreeSet<u64>,
+    pids: impl IntoIterator<Item = u32>,
+) -> BTreeMap<u64, BTreeSet<u32>> {
+    let pids: BTreeSet<u32> = pids.into_iter().collect();
+    let owned = numbers.iter().filter_map(|number| {
+        let pid = told_owner(*number).filter(|pid| pids.contains(pid))?;
+        Some((*number, BTreeSet::from([pid])))
+    });
+    owned.collect()
 }
 
-/// Who asks for one process asks for others too, and the list is the same for all of them.
-const MEMORY: Duration = Duration::from_millis(20);
+/// Whether a process lives that may have a socket open without showing it.
+pub(crate) fn may_hide_socket(pid: u32, number: u64) -> bool {
+    told_owner(number).is_none() && owner(pid).is_some()
+}
 
-/// The list that was asked for last, counted from when it was there.
-static LAST: Mutex<Option<(Instant, Vec<Row>)>> = Mutex::new(None);
+/// The process of a socket with this number. `None`: nobody tells.
+fn told_owner(number: u64) -> Option<u32> {
+    let pid = u32::try_from(number >> PORT_BITS).ok();
+    pid.filter(|pid| *pid != 0)
+}
 
 struct Row {
     port: u16,
@@ -218,4 +217,29 @@ fn entries<T: Copy>(table: &[u32]) -> impl Iterator<Item = T> {
 #[expect(clippy::unnecessary_wraps, reason = "other systems may not tell")]
 pub(crate) fn ephemeral_ports() -> Option<RangeInclusive<u16>> {
     Some(49_152..=65_535)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_shows_one_socket_may_hide_another_of_which_nobody_tells() {
+        let of = |pid| {
+            let row = Row {
+                port: 8080,
+                address: Ipv4Addr::LOCALHOST.into(),
+                state: TcpState::Listening,
+                pid,
+            };
+            row.number()
+        };
+        let own = std::process::id();
+        let (shown, untold) = (of(own), of(0));
+        let found = socket_owners(&BTreeSet::from([shown, untold]), [own]);
+        assert_eq!(found, BTreeMap::from([(shown, BTreeSet::from([own]))]));
+        assert!(may_hide_socket(own, untold));
+        assert!(!may_hide_socket(own, shown));
+        assert_eq!(socket_owners(&BTreeSet::from([shown]), []), BTreeMap::new());
+    }
 }
