@@ -13,7 +13,7 @@ mod history;
 mod runs;
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -233,7 +233,7 @@ impl Ledger {
     pub fn create(folder: &Path, opened: Opened) -> Result<Self, LedgerError> {
         let path = folder.join(FILE);
         let file = File::options()
-            .append(true)
+            .write(true)
             .create_new(true)
             .open(&path)
             .map_err(|source| LedgerError::Io {
@@ -267,7 +267,7 @@ impl Ledger {
             .rposition(|b| *b == b'\n')
             .map_or(0, |end| end + 1);
         let file = File::options()
-            .append(true)
+            .write(true)
             .open(&path)
             .map_err(error("open"))?;
         let length = whole as u64;
@@ -294,6 +294,10 @@ impl Ledger {
         if self.file.metadata().map_err(error)?.len() > self.length {
             self.file.set_len(self.length).map_err(error)?;
         }
+        // Not by a file that is open for appending: Windows would not let it be cut.
+        self.file
+            .seek(SeekFrom::Start(self.length))
+            .map_err(error)?;
         self.file.write_all(line.as_bytes()).map_err(error)?;
         self.length += line.len() as u64;
         Ok(())
