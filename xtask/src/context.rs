@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anstream::AutoStream;
 use clap::builder::styling::{AnsiColor, Color, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -77,8 +78,8 @@ impl Context {
     /// Begins anew at the top of the terminal, if data goes to one.
     pub(crate) fn clear() {
         if io::stdout().is_terminal() {
-            // A console of Windows obeys only when it was told to.
-            let _ = write!(anstream::stdout(), "\x1b[2J\x1b[H");
+            // A console of Windows obeys only when it was told to. This is no colour, so it is sent in any case.
+            let _ = write!(AutoStream::always(io::stdout()), "\x1b[2J\x1b[H");
         }
     }
 

@@ -87,13 +87,12 @@ impl Programs {
         Ok(programs)
     }
 
-    /// Whether a program is younger than all that it was built from.
+    /// Whether a program is there, and nothing that it is built from has changed since it was.
     fn is_fresh(&self, name: &str, workspace: &Path) -> bool {
         let list = self.list(name);
-        let (Some(built), Some(seen)) = (modified(&self.program(name)), modified(&list)) else {
+        let Some(built) = modified(&list).filter(|_| self.program(name).is_file()) else {
             return false;
         };
-        let built = built.max(seen);
         let Ok(list) = fs::read_to_string(list) else {
             return false;
         };
@@ -112,6 +111,8 @@ impl Programs {
     fn build(&self, workspace: &Path) -> anyhow::Result<()> {
         let shell = Shell::new()?;
         let _directory = shell.push_dir(workspace);
+        // What changes from now on may not be in what is built.
+        let begun = SystemTime::now();
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let target = self
             .folder
@@ -131,7 +132,7 @@ impl Programs {
         for name in [GUARDIAN, DEMO] {
             let list = self.list(name);
             let file = fs::File::options().append(true).open(&list);
-            file.and_then(|file| file.set_modified(SystemTime::now()))
+            file.and_then(|file| file.set_modified(begun))
                 .with_context(|| format!("cannot note that {} is up to date", list.display()))?;
         }
         Ok(())
@@ -148,4 +149,44 @@ fn workspace() -> Option<PathBuf> {
 
 fn modified(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).ok()?.modified().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_source_that_has_changed_since_a_build_began_is_built_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let begun = SystemTime::now() - Duration::from_mins(1);
+        let put = |name: &str, text: &str, time: SystemTime| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            let file = fs::File::options().append(true).open(&path).unwrap();
+            file.set_modified(time).unwrap();
+            path
+        };
+        let programs = Programs {
+            folder: folder.path().to_owned(),
+        };
+        let source = folder.path().join("a source.rs");
+        let list = format!("x: {}\n", source.display()).replace("a source", "a\\ source");
+        put(&format!("{GUARDIAN}.d"), &list, begun);
+        for name in ["Cargo.lock", "Cargo.toml", "a source.rs"] {
+            put(name, "", begun - Duration::from_secs(1));
+        }
+        let is_fresh = || programs.is_fresh(GUARDIAN, folder.path());
+        assert!(!is_fresh(), "there is no program");
+        let program = programs.program(GUARDIAN);
+        put(
+            program.file_name().unwrap().to_str().unwrap(),
+            "",
+            begun + Duration::from_secs(9),
+        );
+        assert!(is_fresh());
+        put("a source.rs", "", begun + Duration::from_secs(1));
+        assert!(!is_fresh());
+    }
 }

@@ -153,7 +153,7 @@ impl Guardian {
         inbox: &mpsc::Receiver<Happening>,
     ) -> bool {
         let mut deadline = Deadline::after(grace);
-        let patience = Deadline::after(grace / 2);
+        let mut patience = Deadline::after(grace / 2);
         loop {
             if self.collect(true).unwrap_or(false) {
                 return true;
@@ -176,6 +176,7 @@ impl Guardian {
                 }
                 Ok(Happening::SessionEnds) => {
                     deadline = deadline.min(Deadline::after(SESSION_GRACE));
+                    patience = patience.min(Deadline::after(SESSION_GRACE / 2));
                 }
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return false,
