@@ -56,16 +56,19 @@ pub(crate) fn take_charge(mut child: Child, at_start: AtStart<'_>) -> io::Result
     let pid = child.id();
     let begun = at_start
         .job
-        .map_or(Ok(()), |job| job.put_in(child.as_raw_handle()))
-        .and_then(|()| hear_of(child.as_handle(), CHILD))
-        .and_then(|()| resume(pid));
-    if let Err(error) = begun {
-        child.kill()?;
-        child.wait()?;
-        return Err(error);
-    }
+        .map_or(Ok(()), |job| job.put_in_member(child.as_raw_handle()))
+        .and_then(|()| Hearing::of(child.as_handle(), CHILD))
+        .and_then(|hearing| resume(pid).map(|()| hearing));
+    let hearing = match begun {
+        Ok(hearing) => hearing,
+        Err(error) => {
+            child.kill()?;
+            child.wait()?;
+            return Err(error);
+        }
+    };
     let mut children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
-    children.push(child);
+    children.push((child, hearing));
     Ok(pid)
 }
 

@@ -1,7 +1,9 @@
 //! Job objects: everything that a process in one starts is in it too, and ends with the last handle to it.
 //!
 //! A guardian is in a job of its own, so that nothing which it creates outlives it, not even what it had no time to put
-//! anywhere. The members of its run are in a second one inside the first, which can be ended without the guardian.
+//! anywhere. The members of its run are in a second one inside the first, which can be ended without the guardian; but for
+//! those that the system lets into no second one, because it has put them into one of its own before: programs that come
+//! out of a package, as from the Microsoft Store.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -94,8 +96,26 @@ impl Job {
         })
     }
 
+    /// Puts a process in that this guardian has started, and makes sure that it is. One that may be in no second job is as
+    /// well kept by that of the guardian.
+    pub(super) fn put_in_member(&self, process: HANDLE) -> io::Result<()> {
+        self.put_in_or_keep(process, OWN.get())
+    }
+
+    fn put_in_or_keep(&self, process: HANDLE, own: Option<&Self>) -> io::Result<()> {
+        match self.put_in(process) {
+            Err(error)
+                if is(&error, ERROR_ACCESS_DENIED)
+                    && own.map_or(Ok(false), |own| own.holds(process))? =>
+            {
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
     /// Puts a process in, and makes sure that it is.
-    pub(super) fn put_in(&self, process: HANDLE) -> io::Result<()> {
+    fn put_in(&self, process: HANDLE) -> io::Result<()> {
         // SAFETY: both handles are open.
         check(unsafe { AssignProcessToJobObject(raw(&self.0), process) })?;
         if self.holds(process)? {
@@ -103,6 +123,20 @@ impl Job {
         } else {
             Err(io::Error::other("the job does not hold what was put in"))
         }
+    }
+
+    /// The jobs in which there are members: this one, and that of the guardian.
+    fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(OWN.get())
+    }
+
+    fn holds_member(&self, process: HANDLE) -> io::Result<bool> {
+        for job in self.all() {
+            if job.holds(process)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn holds(&self, process: HANDLE) -> io::Result<bool> {
@@ -120,12 +154,13 @@ impl Job {
     pub(crate) fn pids(&self) -> io::Result<BTreeSet<u32>> {
         let mut members = BTreeSet::new();
         let mut unseen = BTreeSet::new();
-        for pid in pids()? {
+        let others = pids()?.into_iter().filter(|pid| *pid != std::process::id());
+        for pid in others {
             // The lesser right would do, but Wine asks for this one.
             let rights = PROCESS_QUERY_INFORMATION | PROCESS_SYNCHRONIZE;
             match open_for(pid, rights).or_else(|_| open(pid)) {
                 Ok(process) => {
-                    if self.holds(raw(&process))? && !serves_console(&process) {
+                    if self.holds_member(raw(&process))? && !serves_console(&process) {
                         members.insert(pid);
                     }
                 }
@@ -138,7 +173,9 @@ impl Job {
             }
         }
         if !unseen.is_empty() {
-            members.extend(self.listed()?.intersection(&unseen));
+            for job in self.all() {
+                members.extend(job.listed()?.intersection(&unseen));
+            }
         }
         Ok(members)
     }
@@ -188,4 +225,40 @@ impl Job {
 fn serves_console(process: &OwnedHandle) -> bool {
     let server = root_folder().join("System32").join("conhost.exe");
     image(process).is_some_and(|path| path.as_os_str().eq_ignore_ascii_case(server.as_os_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::windows::io::AsRawHandle;
+    use std::os::windows::process::CommandExt;
+    use std::process::{Child, Command, Stdio};
+
+    use windows_sys::Win32::System::Threading::CREATE_SUSPENDED;
+
+    use super::*;
+
+    /// One that does nothing, and ends with the job that it is put into.
+    #[expect(clippy::disallowed_methods, reason = "what is tested is not spawning")]
+    fn sleeper() -> Child {
+        Command::new("cmd")
+            .stdin(Stdio::null())
+            .creation_flags(CREATE_SUSPENDED)
+            .spawn()
+            .unwrap()
+    }
+
+    #[test]
+    fn who_may_be_in_no_second_job_is_kept_by_the_first() {
+        let (run, own) = (Job::new().unwrap(), Job::new().unwrap());
+        let (other, packaged) = (sleeper(), sleeper());
+        let [other, packaged] = [&other, &packaged].map(AsRawHandle::as_raw_handle);
+        // A job with members goes into no other one any more, and not around one either.
+        run.put_in(other).unwrap();
+        own.put_in(packaged).unwrap();
+        let refused = run.put_in_or_keep(packaged, None).unwrap_err();
+        assert!(is(&refused, ERROR_ACCESS_DENIED), "{refused}");
+        let refused = run.put_in_or_keep(packaged, Some(&run)).unwrap_err();
+        assert!(is(&refused, ERROR_ACCESS_DENIED), "{refused}");
+        run.put_in_or_keep(packaged, Some(&own)).unwrap();
+    }
 }
