@@ -22,7 +22,7 @@ use windows_sys::Win32::System::SystemServices::{
 };
 use windows_sys::Win32::System::Threading::{
     INFINITE, OpenThread, RegisterWaitForSingleObject, ResumeThread, THREAD_SUSPEND_RESUME,
-    WT_EXECUTEINWAITTHREAD, WT_EXECUTEONLYONCE,
+    UnregisterWaitEx, WT_EXECUTEINWAITTHREAD, WT_EXECUTEONLYONCE,
 };
 
 use super::call::{check, is, owned, raw};
@@ -42,7 +42,7 @@ pub(super) const REQUEST: usize = 3;
 pub(super) const SESSION: usize = 4;
 
 /// Those that this process has started and not collected yet. An open handle keeps a PID from being used again.
-static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+static CHILDREN: Mutex<Vec<(Child, Hearing)>> = Mutex::new(Vec::new());
 
 /// Those that were collected. Their PIDs stay theirs, so that whoever names one as its parent means it.
 static COLLECTED: Mutex<Vec<Child>> = Mutex::new(Vec::new());
@@ -76,8 +76,8 @@ pub(crate) fn take_charge(mut child: Child, at_start: AtStart<'_>) -> io::Result
 pub(crate) fn reap() -> io::Result<Reaped> {
     let mut children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
     for index in 0..children.len() {
-        if children[index].try_wait()?.is_some() {
-            let mut child = children.swap_remove(index);
+        if children[index].0.try_wait()?.is_some() {
+            let (mut child, _) = children.swap_remove(index);
             let code = child.wait()?.code().unwrap_or(-1);
             let pid = child.id();
             let mut collected = COLLECTED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -130,14 +130,18 @@ fn resume_thread(id: u32) -> io::Result<bool> {
 }
 
 /// The signals of a guardian, in order of arrival.
-pub(crate) struct GuardianSignals(());
+pub(crate) struct GuardianSignals {
+    _requests: Hearing,
+}
 
 impl GuardianSignals {
     pub(crate) fn begin() -> io::Result<Self> {
-        hear_of(own_request_to_end()?, REQUEST)?;
+        let requests = Hearing::of(own_request_to_end()?, REQUEST)?;
         // Where it cannot be heard of, everything ends with the job.
         let _ = session::hear_of_end();
-        Ok(Self(()))
+        Ok(Self {
+            _requests: requests,
+        })
     }
 
     /// The next one. `None`: there will be no more.
@@ -188,44 +192,48 @@ pub(super) fn port_for_job() -> io::Result<HANDLE> {
     Ok(raw(PORT.get_or_init(|| port)))
 }
 
-/// Something that is waited for, and who has it said then. The wait has a handle of its own, which nobody else closes.
-struct Wait {
+/// That it is said at the port when a process has ended, or an event has happened, for as long as this lives.
+struct Hearing {
+    /// The number of the wait.
+    wait: usize,
+    /// What is waited for: a handle of its own, which nobody closes before the wait is over.
     _handle: OwnedHandle,
-    who: usize,
 }
 
-/// Has it said at the port when a process has ended, or an event has happened.
-fn hear_of(handle: BorrowedHandle<'_>, who: usize) -> io::Result<()> {
-    port_for_job()?;
-    let handle = handle.try_clone_to_owned()?;
-    let awaited = raw(&handle);
-    let context = Box::into_raw(Box::new(Wait {
-        _handle: handle,
-        who,
-    }));
-    let mut wait = std::ptr::null_mut();
-    // SAFETY: the handle is open until the function is called, which is once, and gets the context that it expects.
-    let result = check(unsafe {
-        RegisterWaitForSingleObject(
-            &raw mut wait,
-            awaited,
-            Some(say),
-            context.cast(),
-            INFINITE,
-            WT_EXECUTEINWAITTHREAD | WT_EXECUTEONLYONCE,
-        )
-    });
-    if result.is_err() {
-        // SAFETY: nothing was registered, so nobody else will take it.
-        drop(unsafe { Box::from_raw(context) });
+impl Hearing {
+    /// Has it said as coming from this one.
+    fn of(handle: BorrowedHandle<'_>, who: usize) -> io::Result<Self> {
+        port_for_job()?;
+        let handle = handle.try_clone_to_owned()?;
+        let mut wait = std::ptr::null_mut();
+        // SAFETY: the handle stays open until the wait has been called off. The context is a number, and no address.
+        check(unsafe {
+            RegisterWaitForSingleObject(
+                &raw mut wait,
+                raw(&handle),
+                Some(say),
+                std::ptr::without_provenance(who),
+                INFINITE,
+                WT_EXECUTEINWAITTHREAD | WT_EXECUTEONLYONCE,
+            )
+        })?;
+        Ok(Self {
+            wait: wait.addr(),
+            _handle: handle,
+        })
     }
-    result
 }
 
-extern "system" fn say(context: *mut c_void, _timed_out: bool) {
-    // SAFETY: `hear_of` has handed over its own value, for one call.
-    let wait = unsafe { Box::from_raw(context.cast::<Wait>()) };
-    post(wait.who);
+impl Drop for Hearing {
+    fn drop(&mut self) {
+        let wait = std::ptr::without_provenance_mut(self.wait);
+        // SAFETY: it was registered, and is called off once. This waits until nobody is in the middle of saying it.
+        unsafe { UnregisterWaitEx(wait, INVALID_HANDLE_VALUE) };
+    }
+}
+
+extern "system" fn say(who: *mut c_void, _timed_out: bool) {
+    post(who.addr());
 }
 
 /// Says at the port that there is something to hear from this one.

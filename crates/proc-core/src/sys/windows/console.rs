@@ -1,14 +1,17 @@
 //! Being in a console for a moment: to start somebody who shares it, or to speak to those who are in it.
 //!
 //! A process has one console at most. A guardian has none, so it can enter another's, or one that it makes for a client,
-//! and leave it again. While it is in one it is told of whatever is pressed there, and does not mind. Only who closes a
-//! console just then ends the guardian too, and with it the run: nothing is left in that case either.
+//! and leave it again. While it is in one it is told of whatever is pressed there, and does not mind. Who leaves a console
+//! leaves behind, on Windows 8 and later, what it had set up for that, and would end by a key of which it hears only then.
+//! So whoever presses one stays until it has heard of it itself. Only who closes a console just then ends the guardian too,
+//! and with it the run: nothing is left in that case either.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{HANDLE, HWND};
 use windows_sys::Win32::System::Console::{
@@ -30,6 +33,13 @@ pub(super) const EVERYBODY: u32 = 0;
 const STREAMS: [u32; 3] = [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE];
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// How many keys this process has heard of.
+static HEARD: Mutex<u64> = Mutex::new(0);
+static HEARD_ANOTHER: Condvar = Condvar::new();
+
+/// How long it may take until a process hears of a key that it has pressed itself. It takes a new thread of the process.
+const HEARING: Duration = Duration::from_secs(2);
 
 /// The console that this process is in for as long as this value lives.
 #[derive(Debug)]
@@ -99,21 +109,7 @@ impl Console {
 
     /// The PIDs of all that are in it, but for this process.
     pub(super) fn pids(&self) -> io::Result<Vec<u32>> {
-        let mut pids = vec![0; 16];
-        loop {
-            let room = u32::try_from(pids.len()).map_err(io::Error::other)?;
-            // SAFETY: there is room for so many.
-            let count = unsafe { GetConsoleProcessList(pids.as_mut_ptr(), room) };
-            if count == 0 {
-                return Err(io::Error::last_os_error());
-            }
-            let count = usize::try_from(count).map_err(io::Error::other)?;
-            pids.resize(count, 0);
-            if count <= usize::try_from(room).map_err(io::Error::other)? {
-                pids.retain(|pid| *pid != std::process::id());
-                return Ok(pids);
-            }
-        }
+        pids()
     }
 
     /// Its window, if it has one.
@@ -123,10 +119,15 @@ impl Console {
         (!window.is_null()).then_some(window)
     }
 
-    /// Presses Ctrl+Break for a group of processes, or Ctrl+C where that fails.
+    /// Presses Ctrl+Break for a group of processes that this one is in, or Ctrl+C where that fails, and waits until it has
+    /// heard of it.
     pub(super) fn press(&self, group: u32) -> io::Result<()> {
+        let before = *heard();
         // Wine has no Ctrl+Break. Windows, which has it, gives Ctrl+C to everybody only.
-        press(CTRL_BREAK_EVENT, group).or_else(|_| press(CTRL_C_EVENT, group))
+        press(CTRL_BREAK_EVENT, group).or_else(|_| press(CTRL_C_EVENT, group))?;
+        // Whatever comes of it: nothing else can be done about a key that does not arrive.
+        drop(HEARD_ANOTHER.wait_timeout_while(heard(), HEARING, |heard| *heard == before));
+        Ok(())
     }
 }
 
@@ -134,6 +135,8 @@ impl Drop for Console {
     fn drop(&mut self) {
         // SAFETY: it takes no memory. What it closes are streams that the system has opened itself.
         unsafe { FreeConsole() };
+        // For a key that somebody else has pressed.
+        let _ = mind_no_keys();
         for (stream, handle) in STREAMS.into_iter().zip(self.streams) {
             // SAFETY: it is a number that the system notes; this one was noted before.
             unsafe { SetStdHandle(stream, handle) };
@@ -167,6 +170,29 @@ fn subsystem(program: &Path) -> io::Result<u16> {
     Ok(u16::from_le_bytes(subsystem))
 }
 
+/// The PIDs of those who share a console with this process; of none where it has no console.
+pub(crate) fn in_own_console() -> Vec<u32> {
+    pids().unwrap_or_default()
+}
+
+fn pids() -> io::Result<Vec<u32>> {
+    let mut pids = vec![0; 16];
+    loop {
+        let room = u32::try_from(pids.len()).map_err(io::Error::other)?;
+        // SAFETY: there is room for so many.
+        let count = unsafe { GetConsoleProcessList(pids.as_mut_ptr(), room) };
+        if count == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let count = usize::try_from(count).map_err(io::Error::other)?;
+        pids.resize(count, 0);
+        if count <= usize::try_from(room).map_err(io::Error::other)? {
+            pids.retain(|pid| *pid != std::process::id());
+            return Ok(pids);
+        }
+    }
+}
+
 /// Whether this process is in a console.
 pub(super) fn is_in_console() -> bool {
     let mut first = 0;
@@ -179,14 +205,59 @@ fn press(keys: u32, group: u32) -> io::Result<()> {
     check(unsafe { GenerateConsoleCtrlEvent(keys, group) })
 }
 
-/// From now on what is pressed in a console has no effect on this process.
-///
-/// It is never undone: this process may hear of a key when it has left the console already.
+/// From now on what is pressed in a console has no effect on this process, until it enters or leaves one.
 fn mind_no_keys() -> io::Result<()> {
     // SAFETY: the function lives as long as the program.
     check(unsafe { SetConsoleCtrlHandler(Some(ignore), 1) })
 }
 
 extern "system" fn ignore(_how: u32) -> BOOL {
+    *heard() += 1;
+    HEARD_ANOTHER.notify_all();
     1
+}
+
+fn heard() -> MutexGuard<'static, u64> {
+    HEARD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::windows::process::CommandExt;
+    use std::process::Command;
+
+    use windows_sys::Win32::System::Threading::DETACHED_PROCESS;
+
+    use super::*;
+
+    #[test]
+    #[ignore = "it is what the next test starts without a console"]
+    fn press_keys() {
+        for times in 1..=5 {
+            let console = Console::open("keys").unwrap();
+            let before = *heard();
+            console.press(EVERYBODY).unwrap();
+            assert_eq!(*heard(), before + 1, "at time {times}");
+        }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "what is tested is not spawning")]
+    fn who_presses_a_key_has_heard_of_it_before_it_leaves() {
+        let pressed = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--ignored",
+                "--exact",
+                "sys::windows::console::tests::press_keys",
+            ])
+            .stdin(Stdio::null())
+            .creation_flags(DETACHED_PROCESS)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&pressed.stdout);
+        assert!(
+            pressed.status.success() && said.contains("1 passed"),
+            "{said}"
+        );
+    }
 }
