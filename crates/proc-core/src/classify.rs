@@ -93,7 +93,7 @@ use matching::{Match, Matcher};
 use runs::{Membership, Runs};
 
 /// All that verdicts rest on, the processes themselves excepted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Premises<'a> {
     /// Who asks.
     pub caller: Caller,
@@ -153,17 +153,17 @@ impl<'a> Classifier<'a> {
         premises: Premises<'a>,
     ) -> Result<Self, ClassifyError> {
         let lineage = Lineage::new(subjects);
-        let caller = premises.caller;
-        if lineage.get(caller.pid).is_none() {
-            return Err(ClassifyError::CallerMissing(caller.pid));
+        let caller = premises.caller.pid;
+        if lineage.get(caller).is_none() {
+            return Err(ClassifyError::CallerMissing(caller));
         }
         let pids = || lineage.iter().map(|subject| subject.identity().pid);
         let runs = Runs::new(premises.runs);
         Ok(Self {
-            around: runs.around(&lineage, caller.pid),
+            around: runs.around(&lineage, caller),
             runs,
             matcher: Matcher::new(premises.bounds, premises.rules, pids()),
-            protected: protect::lines(&lineage, caller),
+            protected: protect::lines(&lineage, &premises.caller),
             verdicts: pids().map(|pid| (pid, OnceCell::new())).collect(),
             premises,
             lineage,

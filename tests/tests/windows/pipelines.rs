@@ -1,14 +1,17 @@
-//! Who is at the other end of the caller's pipes lives on.
+//! Who is at the other end of the caller's pipes lives on, and who is above it where nobody tells.
 //!
 //! The test is the shell: it makes the pipes, and starts the programs at their ends. That of Wine 8 makes none, but
 //! writes into files what one program says to the next.
 
 use std::fs::{self, File};
+use std::os::windows::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use proc_core::table::Table;
 use serde_json::Value;
 use wait_timeout::ChildExt;
+use windows_sys::Win32::System::Threading::CREATE_NEW_CONSOLE;
 
 use crate::bench::{Bench, PATIENCE, binaries, poll};
 use crate::stand_in::{StandIn, put, start, start_command};
@@ -181,4 +184,63 @@ fn a_writer_of_the_callers_input_is_left_alone() {
     let documents = documents(&said);
     assert_eq!(documents.len(), 1, "{documents:#?}");
     assert_spared(&documents[0], writer.pid(), "writes what the caller reads");
+}
+
+#[test]
+fn a_loop_above_an_emulated_shell_is_left_alone() {
+    for is_emulated in [true, false] {
+        let scene = Scene::new();
+        let program = put(&scene.outside.path().join("tools/env.exe"));
+        if is_emulated {
+            fs::write(program.with_file_name("msys-2.0.dll"), "").unwrap();
+        }
+        let root = scene.bench.root();
+        let batch = |name: &str, lines: &str| {
+            let path = root.join(name);
+            fs::write(&path, lines.replace('\n', "\r\n")).unwrap();
+            argument("child", &path)
+        };
+        let call = batch(
+            "call.bat",
+            "@wait.exe --stand-in-until=now\n@\"%TOOL%\" cleanup --python --grace 0s --format json > said\n@ren said \
+             said.json\n",
+        );
+        let start = batch("start.bat", "@start /b \"\" \"%SHELL%\" \"%CALL%\"\n");
+        let mut command = Command::new(&scene.python);
+        command.arg(scene.script()).arg(start);
+        command
+            .current_dir(&root)
+            .creation_flags(CREATE_NEW_CONSOLE);
+        command.env("TOOL", binaries().join("xtask.exe"));
+        command.env("SHELL", &program).env("CALL", call);
+        command.env("XTASK_STATE_DIR", scene.bench.state());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let python = start_command(command, &scene.python);
+        // From then on nothing tells that the one has to do with the other.
+        let is_cut = poll(|| {
+            let table = Table::read().unwrap();
+            let shell = table
+                .iter()
+                .find(|process| process.executable() == Some(&program))?;
+            table.get(shell.parent()).is_none().then_some(())
+        });
+        assert!(is_cut.is_some(), "the shell's parent does not leave");
+        fs::write(root.join("now"), "").unwrap();
+        let said = root.join("said.json");
+        assert!(
+            poll(|| said.exists().then_some(())).is_some(),
+            "nothing is said"
+        );
+        let document = &documents(&said)[0];
+        if is_emulated {
+            assert!(python.is_alive());
+            let reason = "shares the caller's console, and may have started it";
+            assert_spared(document, python.pid(), reason);
+        } else {
+            assert!(!python.is_alive(), "{document:#}");
+        }
+    }
 }

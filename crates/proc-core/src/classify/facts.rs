@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::identity::Identity;
 use crate::mark::{Mark, MemberNumber};
 use crate::streams::Streams;
+use crate::sys;
 use crate::table::Process;
 
 /// A process as the classifier asks about it: cheap facts first, and only those that matter.
@@ -41,6 +42,9 @@ pub trait Subject: fmt::Debug {
     fn module_path(&self) -> Option<String>;
     /// The working directory of the shell that started it (`PWD`), or of one further above.
     fn shell_directory(&self) -> Option<String>;
+    /// Whether it may have been put in the place of another process, so that its parent is gone while what has started both
+    /// lives: on Windows, a program of MSYS (Git Bash) or Cygwin.
+    fn takes_a_place(&self) -> bool;
     /// The mark that it carries, and the member of the run that it descends from.
     fn mark(&self) -> Option<(Mark, MemberNumber)>;
     /// The run that its environment names.
@@ -84,6 +88,8 @@ pub struct Facts {
     pub module_path: Option<String>,
     /// The working directory of the shell that started it (`PWD`), or of one further above.
     pub shell_directory: Option<String>,
+    /// Whether it may have been put in the place of another process, as programs of MSYS and Cygwin are on Windows.
+    pub takes_a_place: bool,
     /// The mark that it carries, and the member of the run; written as `MARK.MEMBER`.
     #[serde(serialize_with = "write_mark")]
     #[schemars(with = "Option<String>")]
@@ -117,6 +123,7 @@ impl Facts {
             sees_scope: None,
             module_path: None,
             shell_directory: None,
+            takes_a_place: false,
             mark: None,
             cookie: None,
             tracer: None,
@@ -142,6 +149,7 @@ impl Facts {
             sees_scope: subject.sees(root),
             module_path: subject.module_path(),
             shell_directory: subject.shell_directory(),
+            takes_a_place: subject.takes_a_place(),
             mark: subject.mark(),
             cookie: subject.cookie().map(str::to_owned),
             tracer: subject.tracer(),
@@ -203,6 +211,10 @@ impl Subject for Facts {
 
     fn shell_directory(&self) -> Option<String> {
         self.shell_directory.clone()
+    }
+
+    fn takes_a_place(&self) -> bool {
+        self.takes_a_place
     }
 
     fn mark(&self) -> Option<(Mark, MemberNumber)> {
@@ -283,6 +295,10 @@ impl Subject for Process {
 
     fn shell_directory(&self) -> Option<String> {
         self.variable("PWD")
+    }
+
+    fn takes_a_place(&self) -> bool {
+        sys::takes_a_place(self.identity().pid)
     }
 
     fn mark(&self) -> Option<(Mark, MemberNumber)> {

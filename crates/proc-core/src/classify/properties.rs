@@ -261,7 +261,7 @@ impl Case {
         };
         let bounds = Bounds::new(&spec, &resolve).unwrap();
         let premises = Premises {
-            caller: Caller { pid: CALLER },
+            caller: Caller::new(CALLER),
             bounds: &bounds,
             rules: &RULES,
             runs: &self.runs,

@@ -5,23 +5,35 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::lineage::Lineage;
 use super::{ProtectedReason, Subject};
 use crate::streams::{Stream, Streams};
+use crate::sys;
 
 /// Within how much time all programs of a pipeline are started, in whatever order: a second. Times are in the units of
 /// the one system on which streams are compared, 100 ns.
 const AT_ONCE: u64 = 10_000_000;
 
 /// The process on whose behalf is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// Its PID.
     pub pid: u32,
+    /// The PIDs of those who share its console, where a console is something that processes have.
+    pub console: Vec<u32>,
 }
 
 impl Caller {
+    /// A process that shares no console.
+    pub fn new(pid: u32) -> Self {
+        Self {
+            pid,
+            console: Vec::new(),
+        }
+    }
+
     /// The process that this code runs in.
     pub fn this_process() -> Self {
         Self {
             pid: std::process::id(),
+            console: sys::in_own_console(),
         }
     }
 }
@@ -33,15 +45,21 @@ struct Protected<'a, 'l> {
 }
 
 /// The caller, and the lines that hold it: its ancestors (the loop script is one), its session's leader with the
-/// terminal above it, whoever reads what it says or writes what it reads, and the debuggers of all these with the programs above them.
-pub(super) fn lines(lineage: &Lineage<'_>, caller: Caller) -> BTreeMap<u32, ProtectedReason> {
+/// terminal above it, whoever reads what it says or writes what it reads, and the debuggers of all these with the programs
+/// above them. Where the line of ancestors may be cut, also whoever shares its console.
+pub(super) fn lines(lineage: &Lineage<'_>, caller: &Caller) -> BTreeMap<u32, ProtectedReason> {
     let mut protected = Protected {
         lineage,
         reasons: BTreeMap::from([(caller.pid, ProtectedReason::Caller)]),
     };
-    let parent = lineage.ancestors(caller.pid).first().copied();
-    protected.add(parent, &ProtectedReason::Ancestor);
+    let line = lineage.ancestors(caller.pid);
+    protected.add(line.first().copied(), &ProtectedReason::Ancestor);
     let own = lineage.get(caller.pid);
+    if let Some(own) = own
+        && line.last().unwrap_or(&own).takes_a_place()
+    {
+        protected.add_console(own, &caller.console);
+    }
     let leader = own.and_then(|own| {
         // A leader that is younger than the caller is a newcomer with the PID of one that is gone.
         lineage
@@ -74,6 +92,15 @@ impl<'a> Protected<'a, '_> {
         for subject in std::iter::once(first).chain(above) {
             let pid = subject.identity().pid;
             self.reasons.entry(pid).or_insert_with(|| reason.clone());
+        }
+    }
+
+    /// Protects whoever shares the caller's console and is old enough to have started it.
+    fn add_console(&mut self, own: &'a dyn Subject, pids: &[u32]) {
+        for pid in pids {
+            let mate = self.lineage.get(*pid);
+            let mate = mate.filter(|mate| mate.identity().start <= own.identity().start);
+            self.add(mate, &ProtectedReason::Console);
         }
     }
 

@@ -34,6 +34,8 @@ struct World {
     rules: Rules,
     runs: Vec<RunInfo>,
     all_users: bool,
+    /// Who shares the caller's console.
+    console: Vec<u32>,
 }
 
 impl World {
@@ -53,6 +55,7 @@ impl World {
             rules: rules(),
             runs: Vec::new(),
             all_users: false,
+            console: Vec::new(),
         }
         .with_files([
             "/home/me/game/loop.py",
@@ -112,7 +115,10 @@ impl World {
         };
         let bounds = Bounds::new(&spec, &resolve).unwrap();
         let premises = Premises {
-            caller: Caller { pid: CALLER },
+            caller: Caller {
+                pid: CALLER,
+                console: self.console.clone(),
+            },
             bounds: &bounds,
             rules: &self.rules,
             runs: &self.runs,

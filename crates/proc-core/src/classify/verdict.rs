@@ -119,6 +119,8 @@ pub enum ProtectedReason {
     Reader,
     /// It writes what the caller or one of its ancestors reads, or the writer descends from it.
     Writer,
+    /// It shares the caller's console, and may be one of its ancestors: the line to these is cut.
+    Console,
     /// It traces the caller or one of those that hold it, or the tracer descends from it.
     Debugger,
     /// It is the guardian of a live run of this scope.
@@ -347,6 +349,7 @@ impl fmt::Display for ProtectedReason {
             Self::Session => f.write_str("holds the caller's session (its shell or terminal)"),
             Self::Reader => f.write_str("reads what the caller writes"),
             Self::Writer => f.write_str("writes what the caller reads"),
+            Self::Console => f.write_str("shares the caller's console, and may have started it"),
             Self::Debugger => f.write_str("debugs the caller, or what the caller depends on"),
             Self::Guardian { run } => write!(f, "is the guardian of run {run}"),
             Self::OtherScope { run } => write!(f, "belongs to run {run} of another scope"),

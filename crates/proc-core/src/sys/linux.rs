@@ -11,7 +11,9 @@ mod signal;
 mod socket;
 mod stage;
 
-pub(crate) use super::absent::{Console, Job, Surfaces, Tracker, origin, streams, uses_console};
+pub(crate) use super::absent::{
+    Console, Job, Surfaces, Tracker, in_own_console, origin, streams, takes_a_place, uses_console,
+};
 pub(crate) use cgroup::*;
 pub(crate) use launch::*;
 pub(crate) use link::hang_up_after;

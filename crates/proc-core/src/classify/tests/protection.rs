@@ -271,7 +271,7 @@ fn without_the_caller_nothing_is_said() {
     let bounds = Bounds::new(&spec, &resolve).unwrap();
     let rules = rules();
     let premises = Premises {
-        caller: Caller { pid: CALLER },
+        caller: Caller::new(CALLER),
         bounds: &bounds,
         rules: &rules,
         runs: &[],
@@ -280,4 +280,25 @@ fn without_the_caller_nothing_is_said() {
     let subject = guilty(7, 1);
     let error = Classifier::new([&subject as &dyn Subject], premises).unwrap_err();
     assert_eq!(error, ClassifyError::CallerMissing(CALLER));
+}
+
+#[test]
+fn where_the_line_of_ancestors_is_cut_the_console_tells_who_may_be_one() {
+    // The shell has been put in the place of one that was started by PID 7, below PID 6, and has left since.
+    let cut = |takes_a_place| {
+        let mut world = World::new()
+            .with(guilty(6, 1))
+            .with(guilty(7, 6))
+            .with(guilty(8, 1))
+            .with(guilty(200, 1));
+        world.processes[1].parent = 55;
+        world.processes[1].takes_a_place = takes_a_place;
+        // PID 200 is younger than the caller, as are those with larger PIDs here.
+        world.console = vec![7, 200];
+        [6, 7, 8, 200].map(|pid| world.says(pid))
+    };
+    let script = "belongs to group python: runs a script of this scope";
+    let mate = "shares the caller's console, and may have started it";
+    assert_eq!(cut(true), [mate, mate, script, script]);
+    assert_eq!(cut(false), [script; 4]);
 }

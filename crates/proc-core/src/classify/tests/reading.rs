@@ -60,6 +60,9 @@ impl Subject for Noting {
     fn shell_directory(&self) -> Option<String> {
         self.note("environment").shell_directory.clone()
     }
+    fn takes_a_place(&self) -> bool {
+        self.note("program").takes_a_place
+    }
     fn mark(&self) -> Option<(Mark, MemberNumber)> {
         self.note("mark").mark
     }
@@ -99,7 +102,7 @@ fn read(seven: Facts, runs: Vec<RunInfo>) -> Vec<&'static str> {
     };
     let bounds = Bounds::new(&spec, &resolve).unwrap();
     let premises = Premises {
-        caller: Caller { pid: CALLER },
+        caller: Caller::new(CALLER),
         bounds: &bounds,
         rules: &world.rules,
         runs: &world.runs,

@@ -32,7 +32,7 @@ fn says(root: &str, directory: &str, executable: &str, command: &str, files: &[&
     let caller = process(CALLER, 1, r"C:\xtask.exe", "xtask");
     let subjects = [subject, caller];
     let premises = Premises {
-        caller: Caller { pid: CALLER },
+        caller: Caller::new(CALLER),
         bounds: &bounds,
         rules: &rules,
         runs: &[],

@@ -14,6 +14,16 @@ pub(crate) fn uses_console(_program: &Path) -> bool {
     false
 }
 
+/// The PIDs of those who share a console with this process: it has none.
+pub(crate) fn in_own_console() -> Vec<u32> {
+    Vec::new()
+}
+
+/// Whether a process may have been put in the place of another: a program is executed by the process that asks for it.
+pub(crate) fn takes_a_place(_pid: u32) -> bool {
+    false
+}
+
 /// There are none.
 #[derive(Debug)]
 pub(crate) struct Console(Infallible);

@@ -92,6 +92,18 @@ fn session(pid: u32) -> Option<u32> {
     Some(session)
 }
 
+/// Whether a process may have been put in the place of another, as the emulators of Unix do it whose library lies beside
+/// each of their programs: when one of their processes executes a program, they start that anew, and the first one leaves.
+pub(crate) fn takes_a_place(pid: u32) -> bool {
+    const EMULATORS: [&str; 2] = ["msys-2.0.dll", "cygwin1.dll"];
+    let program = open(pid).ok().and_then(|process| image(&process));
+    program.is_some_and(|program| {
+        EMULATORS
+            .iter()
+            .any(|library| program.with_file_name(library).is_file())
+    })
+}
+
 /// When a process was created, in units of 100 ns.
 pub(super) fn creation_time(process: &OwnedHandle) -> Option<u64> {
     times(process).map(|[created, _]| created)
