@@ -7,6 +7,9 @@
 //! process shows a socket, it is taken for the client's only if a process of the client is among those that do not show
 //! theirs, and the socket's user is that process's (or that process counts as root's, as one does that has dropped its
 //! privileges). In every other case it belongs to a stranger.
+//!
+//! Where the system itself listens for its programs, as `HTTP.sys` does on Windows, nobody shows for whom. Nobody else had the
+//! port when the client was started, so what the system has there since then is taken for the client's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,7 +44,8 @@ pub(super) fn judge(
     let everyone = sys::pids().unwrap_or_default();
     let shown = claim(members, &mut open, everyone.iter().copied());
     for ((client, inode), user) in open {
-        let holder = shown.get(&inode).and_then(|pids| pids.first()).copied();
+        let holders = shown.get(&inode).into_iter().flatten();
+        let holder = holders.copied().find(|pid| !sys::listens_for_others(*pid));
         if holder.is_some() || !may_hide(members, client, (inode, user), &everyone) {
             verdicts.insert(client, Some(Holder::of(holder, user)));
         }

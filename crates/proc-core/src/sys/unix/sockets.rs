@@ -27,3 +27,8 @@ pub(crate) fn socket_owners(
 pub(crate) fn may_hide_socket(pid: u32, _number: u64) -> bool {
     sockets(pid).is_none() && owner(pid).is_some()
 }
+
+/// Whether a process listens for programs that leave that to it: none does.
+pub(crate) fn listens_for_others(_pid: u32) -> bool {
+    false
+}

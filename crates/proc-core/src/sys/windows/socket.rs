@@ -46,6 +46,9 @@ pub(crate) struct SocketTable {
 /// Where Wine stands for Windows, most sockets have no owner that it would tell. Windows tells that of each listener.
 const UNTOLD: u64 = 1 << 63;
 
+/// The process that the kernel itself is.
+const SYSTEM: u32 = 4;
+
 /// Where the PID begins in the number of a socket. Below it is the port.
 const PORT_BITS: u32 = u16::BITS;
 
@@ -64,7 +67,7 @@ impl Row {
     }
 
     fn owner(&self) -> Option<u32> {
-        if self.is_untold() {
+        if self.is_untold() || listens_for_others(self.pid) {
             Some(own_user())
         } else {
             owner(self.pid)
@@ -124,7 +127,13 @@ pub(crate) fn socket_owners(
 
 /// Whether a process lives that may have a socket open without showing it.
 pub(crate) fn may_hide_socket(pid: u32, number: u64) -> bool {
-    told_owner(number).is_none() && owner(pid).is_some()
+    told_owner(number).is_none_or(listens_for_others) && owner(pid).is_some()
+}
+
+/// Whether a process is the system's own, which listens for programs that leave that to it: `HTTP.sys` does so for those of
+/// .NET, PowerShell and IIS, and tells nobody for whom.
+pub(crate) fn listens_for_others(pid: u32) -> bool {
+    pid == SYSTEM
 }
 
 /// The process of a socket with this number. `None`: nobody tells.
@@ -241,5 +250,6 @@ mod tests {
         assert!(may_hide_socket(own, untold));
         assert!(!may_hide_socket(own, shown));
         assert_eq!(socket_owners(&BTreeSet::from([shown]), []), BTreeMap::new());
+        assert!(may_hide_socket(own, of(SYSTEM)));
     }
 }
