@@ -113,6 +113,7 @@ fn guard() -> io::Result<()> {
 
 /// A guardian at work.
 struct Guardian {
+    run: String,
     containment: Containment,
     starter: Starter,
     ledger: Ledger,

@@ -23,6 +23,7 @@ use crate::identity::{Boot, Identity};
 use crate::mark::{MAX_MEMBER, Mark, MemberNumber};
 use crate::status::ExitStatus;
 use crate::sys;
+use crate::table::{MEMBER, Process};
 
 pub use history::{History, MemberHistory};
 pub(crate) use runs::take_lock;
@@ -50,6 +51,9 @@ pub enum Member {
 
 /// The largest number of clients in a run: the numbers that a mark has room for.
 pub const MAX_CLIENTS: MemberNumber = MAX_MEMBER - 1;
+
+/// What the test is called where clients are numbers.
+const TEST: &str = "test";
 
 /// One act of a run.
 #[expect(
@@ -216,6 +220,23 @@ impl Member {
             MAX_MEMBER => Some(Self::Test),
             number => Some(Self::Client(number)),
         }
+    }
+
+    /// Its name in the environment of everything that it starts ([`crate::table::MEMBER`]).
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Client(number) => number.to_string(),
+            Self::Test => TEST.to_owned(),
+        }
+    }
+
+    /// The member of a run that the environment of a process names.
+    pub(crate) fn named_by(process: &Process, run: &str) -> Option<Self> {
+        let name = (process.cookie() == Some(run)).then(|| process.variable(MEMBER))??;
+        if name == TEST {
+            return Some(Self::Test);
+        }
+        name.parse().ok().and_then(Self::from_number)
     }
 }
 

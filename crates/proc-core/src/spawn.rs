@@ -18,7 +18,8 @@ use crate::identity::Identity;
 use crate::ledger::Member;
 use crate::shutdown;
 use crate::sys::{self, Console, Link, Streams};
-use crate::wait::{Deadline, poll_until};
+use crate::table::MEMBER;
+use crate::wait::{Deadline, Pauses, poll_until, poll_with};
 
 pub use length::fits;
 pub(crate) use starter::Starter;
@@ -155,6 +156,7 @@ pub(crate) fn start_member(
     command
         .args(&line.arguments)
         .envs(line.environment.iter().cloned())
+        .env(MEMBER, member.name())
         .current_dir(&line.directory);
     // This process is in it until the member has started, which shares it from then on.
     let (mut own_console, mut _lent_console) = (None, None);

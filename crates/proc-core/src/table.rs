@@ -18,6 +18,9 @@ use crate::sys;
 /// The environment variable that tells a process of a run which run it belongs to.
 pub const COOKIE: &str = "XTASK_RUN_ID";
 
+/// The environment variable that tells it which member of the run has started it: the number of a client, or `test`.
+pub const MEMBER: &str = "XTASK_MEMBER";
+
 /// All processes that this process can see, at about one moment.
 #[derive(Debug)]
 pub struct Table {

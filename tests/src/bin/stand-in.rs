@@ -78,6 +78,8 @@ fn arguments() -> io::Result<Vec<u8>> {
 
 fn serve(port: u16) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    // Wine tells the owner of a socket only of one that its process has worked with itself.
+    listener.set_ttl(64)?;
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             // Whoever has left already needs no answer.

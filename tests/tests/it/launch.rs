@@ -159,6 +159,7 @@ fn the_test_is_told_everything_about_its_clients() {
     let mut expected = vec![
         format!("XTASK_RUN_ID={}", text_of(&run["run"])),
         format!("XTASK_RUN_DIR={}", text_of(&run["folder"])),
+        "XTASK_MEMBER=test".to_owned(),
         "XTASK_CLIENTS=2".to_owned(),
         format!("XTASK_CLIENT_URLS={}", urls.join(",")),
     ];

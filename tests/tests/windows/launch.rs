@@ -2,9 +2,10 @@
 
 use std::process::Command;
 
+use proc_core::table::Process;
 use serde_json::json;
 
-use crate::bench::{Bench, PASS, binaries, cast, expect_gone, expect_over, hold, named};
+use crate::bench::{Bench, PASS, binaries, cast, expect_gone, expect_over, hold, named, poll};
 
 #[test]
 fn three_clients_are_ready_tested_and_ended() {
@@ -166,31 +167,58 @@ fn leave_a_child() {
 }
 
 #[test]
-fn what_a_test_leaves_is_told_and_ended() {
-    let bench = Bench::new();
+#[ignore = "it is what the next test launches as its test command"]
+fn leave_an_orphan() {
     let own = std::env::current_exe().unwrap();
-    let test = [
-        "--",
-        own.to_str().unwrap(),
-        "--ignored",
-        "--exact",
-        "launch::leave_a_child",
-    ];
-    let finished = bench
-        .launch("--clients 1 --deny-leaks", &test)
-        .finish()
-        .expect(103);
-    let events = finished.events();
-    let leaks = named(&events, "leak");
-    assert_eq!(leaks.len(), 1, "{}", finished.stdout);
-    assert_eq!(leaks[0]["started_by"], "the test");
-    assert!(
-        leaks[0]["process"]["command"]
-            .as_str()
-            .unwrap()
-            .contains("--life 85s")
+    let child = ["--ignored", "--exact", "launch::leave_a_child"];
+    let mut between = Command::new(own).args(child).spawn().unwrap();
+    assert!(between.wait().unwrap().success());
+    let pid = between.id();
+    // Its PID is its own for as long as somebody has a handle to it.
+    drop(between);
+    let is_gone = poll(|| Process::read(pid).is_none().then_some(()));
+    assert!(is_gone.is_some(), "{:?}", Process::read(pid));
+}
+
+#[test]
+fn what_a_test_leaves_is_told_and_ended() {
+    let own = std::env::current_exe().unwrap();
+    for leave in ["launch::leave_a_child", "launch::leave_an_orphan"] {
+        let bench = Bench::new();
+        let test = ["--", own.to_str().unwrap(), "--ignored", "--exact", leave];
+        let finished = bench
+            .launch("--clients 1 --deny-leaks", &test)
+            .finish()
+            .expect(103);
+        let events = finished.events();
+        let leaks = named(&events, "leak");
+        assert_eq!(leaks.len(), 1, "{}", finished.stdout);
+        assert_eq!(leaks[0]["started_by"], "the test");
+        assert!(
+            leaks[0]["process"]["command"]
+                .as_str()
+                .unwrap()
+                .contains("--life 85s")
+        );
+        let (guardian, clients, ports) = cast(&events);
+        let leak = crate::bench::identity(&leaks[0]["process"]["identity"]);
+        expect_gone(&[&[guardian, leak], &clients[..]].concat(), &ports);
+    }
+}
+
+#[test]
+fn a_server_whose_parent_has_left_is_its_clients() {
+    let bench = Bench::new();
+    // What starts the server leaves at once, and the client itself stays.
+    let script = "@start /b \"\" \"%~1\" --stand-in-port=%2\r\n@\"%~1\"\r\n";
+    std::fs::write(bench.root().join("serve.bat"), script).unwrap();
+    let server = binaries().join("stand-in.exe");
+    let config = format!(
+        "[launch]\nprofile = \"own\"\n[profile.own]\nprogram = \"./serve.bat\"\nargs = [{:?}, \"{{port}}\"]\nready = \
+         {{ path = \"/\", timeout = \"60s\" }}\nshutdown = {{ grace = \"0s\" }}\n",
+        server.to_str().unwrap(),
     );
-    let (guardian, clients, ports) = cast(&events);
-    let leak = crate::bench::identity(&leaks[0]["process"]["identity"]);
-    expect_gone(&[&[guardian, leak], &clients[..]].concat(), &ports);
+    std::fs::write(bench.root().join("xtask.toml"), config).unwrap();
+    let launch = bench.launch("--clients 2", &PASS);
+    expect_over(&launch.finish().expect(0).events());
 }

@@ -253,14 +253,17 @@ impl Guardian {
         (!self.members.is_member(identity) && self.members.has_ended(member)).then_some(member)
     }
 
-    /// The member that a process descends from: by its mark, as it was followed, or by its parents.
+    /// The member that a process descends from: by its mark; or as it was followed, by its parents, or by its environment.
     pub(super) fn started_by(&self, identity: &Identity) -> Option<Member> {
+        let process = || Process::read(identity.pid);
         let Some(own) = self.containment.mark() else {
             let followed = self.containment.root_of(identity);
             let followed = followed.and_then(|root| self.members.find(&root));
-            return followed.or_else(|| self.members.ancestor_of(identity));
+            return followed
+                .or_else(|| self.members.ancestor_of(identity))
+                .or_else(|| Member::named_by(&process()?, &self.run));
         };
-        let (mark, number) = Process::read(identity.pid)?.mark()?;
+        let (mark, number) = process()?.mark()?;
         Member::from_number(number).filter(|_| mark == own)
     }
 

@@ -90,6 +90,7 @@ impl Guardian {
             }
         })?;
         Ok(Self {
+            run: open.run.clone(),
             containment,
             starter,
             ledger,

@@ -26,6 +26,7 @@ impl Run {
         on_event: &mut dyn FnMut(&Event),
     ) -> Result<(), RunError> {
         let roots = Arc::new(Roots {
+            run: self.id.clone(),
             mark,
             clients: Mutex::default(),
         });
@@ -209,9 +210,10 @@ impl Run {
     }
 }
 
-/// Which client a process belongs to: told by the mark that everything carries that the client has started, or by
-/// descent where there is no mark.
+/// Which client a process belongs to: told by the mark that everything carries that the client has started, or where there
+/// is no mark by descent, or by what its environment says: whoever has started it may be gone.
 struct Roots {
+    run: String,
     mark: Option<Mark>,
     clients: Mutex<BTreeMap<u32, Identity>>,
 }
@@ -251,6 +253,10 @@ impl Members for Roots {
                     .iter()
                     .any(|process| process.identity() == root)
             })
+            || (process.is_own()
+                && process.identity().start >= root.start
+                && Member::named_by(&process, &self.run)
+                    == u16::try_from(client).ok().map(Member::Client))
     }
 
     fn candidates(&self, client: u32) -> Vec<u32> {
