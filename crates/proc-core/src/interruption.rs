@@ -13,12 +13,13 @@ pub fn hear() {
 }
 
 /// What asks a launcher to end: a signal, or on Windows something that happens to its console.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Interruption {
     /// Ctrl+C (`SIGINT`).
     Interrupt,
     /// A request to end (`SIGTERM`, Ctrl+Break).
+    #[default]
     Terminate,
     /// The terminal is gone (`SIGHUP`), its window was closed, or the user logs off.
     HangUp,

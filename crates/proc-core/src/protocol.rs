@@ -112,6 +112,7 @@ pub(crate) enum Notice {
         member: Member,
         error: String,
         /// Whether no other program could have been started either.
+        #[serde(default)]
         shortage: bool,
     },
     /// A member's own process has ended.
@@ -136,6 +137,7 @@ pub(crate) enum Notice {
         reason: String,
         grace_ms: u64,
         /// What it comes to for a launcher that has not asked for it.
+        #[serde(default)]
         how: Interruption,
     },
     /// A process lives on, as the profile of the client says that started it.
@@ -160,6 +162,9 @@ pub(crate) enum Notice {
     Finished,
     /// The guardian cannot do its work.
     Failed { error: String },
+    /// What only a guardian of another version says, whose run a visitor may end all the same.
+    #[serde(other)]
+    Other,
 }
 
 /// Why a run cannot be opened.

@@ -14,8 +14,12 @@ use crate::sys;
 use crate::table::Table;
 use crate::wait::Deadline;
 
-/// How much longer than the grace a guardian may take.
+/// How much longer than the grace a guardian may take until it says something.
 const MARGIN: Duration = Duration::from_secs(5);
+
+/// How much longer than the grace the end of a run may take in all, whatever is said meanwhile: killing has its own bound,
+/// and looking for what is left takes some seconds more.
+const LONGEST: Duration = Duration::from_secs(40);
 
 /// How long a guardian may take to leave when it has said that its run is over.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -43,6 +47,18 @@ pub enum VisitError {
         run: String,
         /// Why.
         source: io::Error,
+    },
+    /// Somebody else answers in the place of the guardian.
+    #[error("somebody else answers at the door of run {run} than its guardian")]
+    Impostor {
+        /// The run.
+        run: String,
+    },
+    /// The guardian goes on talking, and the run does not end.
+    #[error("the guardian of run {run} did not end it in time")]
+    Endless {
+        /// The run.
+        run: String,
     },
     /// The guardian cannot see whether something is left.
     #[error("the guardian of run {run} does not know what is left: {why}")]
@@ -89,12 +105,20 @@ pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, Visi
         source,
     };
     let guardian = &run.history.opened.guardian;
-    if recover::is_within_reach(run).map_err(unreachable)? && !shutdown::is_there(guardian) {
+    let is_within_reach = recover::is_within_reach(run).map_err(unreachable)?;
+    if is_within_reach && !shutdown::is_there(guardian) {
         return Err(unreachable(io::ErrorKind::NotConnected.into()));
     }
     // A guardian that was stopped hears nothing.
     shutdown::wake(guardian);
     let link = sys::knock(&run.folder, DOOR).map_err(unreachable)?;
+    // Whatever a run starts may put up a door in its folder.
+    if is_within_reach && sys::peer(&link).map_err(unreachable)?.pid != Some(guardian.pid) {
+        return Err(VisitError::Impostor {
+            run: run.id.clone(),
+        });
+    }
+    let end = Deadline::after(grace.saturating_add(LONGEST));
     sys::limit_patience(&link, grace.saturating_add(MARGIN)).map_err(unreachable)?;
     let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
     protocol::send(
@@ -109,6 +133,11 @@ pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, Visi
     let mut ending = Ending::default();
     let mut unseen = None;
     loop {
+        if end.has_passed() {
+            return Err(VisitError::Endless {
+                run: run.id.clone(),
+            });
+        }
         match receiver.next() {
             Ok(Some(Notice::Exited {
                 identity, killed, ..

@@ -193,31 +193,48 @@ fn a_run_that_holds_its_own_lock_is_ended() {
     });
 }
 
-/// A client that puts up a door of its own, behind which it says that all is over.
+/// A client that puts up a door of its own, behind which it says that all is over, or talks without end; or before which it
+/// has everybody wait.
 const IMPOSTOR: &str = r#"
-import os, socket, sys
-folder = sys.argv[1]
+import os, socket, sys, time
+folder, kind = sys.argv[1], sys.argv[3]
 os.chdir(folder)
 os.unlink("door")
 door = socket.socket(socket.AF_UNIX)
 door.bind("door")
-door.listen()
+door.listen(0)
+if kind == "crowd":
+    first = socket.socket(socket.AF_UNIX)
+    first.connect("door")
 if os.fork() == 0:
     os.execvp("demo-client", ["demo-client", "serve", "--port", sys.argv[2], "--life", "60s"])
+while kind == "crowd":
+    time.sleep(1)
 while True:
     link, _ = door.accept()
-    link.recv(4096)
-    link.sendall(b'{"notice":"finished"}\n')
+    try:
+        link.recv(4096)
+        while kind == "talk":
+            link.sendall(b'{"notice":"at_work"}\n')
+            time.sleep(0.2)
+        link.sendall(b'{"notice":"finished"}\n')
+    except OSError:
+        pass
 "#;
 
 #[test]
-fn who_says_in_the_guardians_place_that_a_run_is_over_is_not_believed() {
+fn who_stands_in_the_guardians_place_is_neither_believed_nor_waited_for() {
     alone(|| {
-        for command in [&["cleanup", "--all"][..], &["postflight"]] {
-            let bench = Bench::with_config(
+        for (kind, command) in [
+            ("lie", &["cleanup", "--all"][..]),
+            ("talk", &["postflight"]),
+            ("crowd", &["cleanup", "--all"]),
+        ] {
+            let config = format!(
                 "[profile.demo]\nprogram = \"python3\"\n\
-                 args = [\"impostor.py\", \"{run_dir}\", \"{port}\"]\n",
+                 args = [\"impostor.py\", \"{{run_dir}}\", \"{{port}}\", \"{kind}\"]\n"
             );
+            let bench = Bench::with_config(&config);
             bench.write("impostor.py", IMPOSTOR);
             // One impostor: two would take the door away from each other.
             let launch = ["launch", "--clients=1", "--base-port=auto", "--detach"];

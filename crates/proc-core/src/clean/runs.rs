@@ -132,7 +132,7 @@ impl Cleaner {
         }
         match run.state {
             RunState::Live => self.end_live(run, reason),
-            RunState::Dead | RunState::Closed => self.finish(run),
+            RunState::Dead | RunState::Closed => self.finish(run, "its guardian was gone"),
         }
     }
 
@@ -147,9 +147,10 @@ impl Cleaner {
                 processes.collect(),
             ));
         }
-        // A guardian that is gone, or that does not answer, has left its work to whoever comes next.
-        let Ok(ending) = visit::end(run, reason, self.grace_of(run)) else {
-            return self.finish(run);
+        let ending = match visit::end(run, reason, self.grace_of(run)) {
+            Ok(ending) => ending,
+            // A guardian that is gone, or that does not answer, has left its work to whoever comes next.
+            Err(error) => return self.finish(run, &error.to_string()),
         };
         let mut processes: Vec<RunProcess> = present
             .into_iter()
@@ -194,7 +195,8 @@ impl Cleaner {
         Ok(report(run, RunAction::Ended, reason, processes))
     }
 
-    fn finish(&self, run: &KnownRun) -> Result<RunReport, CleanError> {
+    /// Ends what is left of a run without its guardian, for this reason.
+    fn finish(&self, run: &KnownRun, why: &str) -> Result<RunReport, CleanError> {
         if self.dry_run {
             if let Some(skipped) = recover::obstacle(run).map_err(look_error)? {
                 return Ok(kept(run, skipped.into()));
@@ -232,8 +234,8 @@ impl Cleaner {
             process(remnant, action)
         });
         let reason = match &recovery.unclosed {
-            None => "its guardian was gone".to_owned(),
-            Some(why) => format!("its guardian was gone; {why}, so the next command looks again"),
+            None => why.to_owned(),
+            Some(unclosed) => format!("{why}; {unclosed}, so the next command looks again"),
         };
         let processes = remnants.chain(living_on).collect();
         Ok(report(run, RunAction::Ended, &reason, processes))

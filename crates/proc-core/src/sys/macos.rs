@@ -24,7 +24,7 @@ pub(crate) use super::absent::{
 };
 pub(crate) use launch::*;
 pub(crate) use link::peer;
-pub(in crate::sys) use link::{DESCRIPTORS, RECEIVE, SEND, with_short_path};
+pub(in crate::sys) use link::{DESCRIPTORS, RECEIVE, SEND, SOCKET, with_short_path};
 pub(crate) use process::*;
 pub(crate) use signal::*;
 pub(crate) use socket::*;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
 use super::{pin, wait_for_exit};
 use crate::identity::Identity;
@@ -16,6 +16,9 @@ pub(in crate::sys) const SEND: SendFlags = SendFlags::NOSIGNAL;
 
 /// What is received is inherited by no program.
 pub(in crate::sys) const RECEIVE: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+
+/// A socket is inherited by no program.
+pub(in crate::sys) const SOCKET: SocketFlags = SocketFlags::CLOEXEC;
 
 /// Where a descriptor of this process is a path.
 pub(in crate::sys) const DESCRIPTORS: &str = "/proc/self/fd";

@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::Path;
 
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
 use crate::sys::Peer;
 
@@ -15,6 +15,9 @@ pub(in crate::sys) const SEND: SendFlags = SendFlags::empty();
 
 /// There is no flag here that keeps programs from inheriting what is received.
 pub(in crate::sys) const RECEIVE: RecvFlags = RecvFlags::empty();
+
+/// There is no flag here either that keeps programs from inheriting a socket.
+pub(in crate::sys) const SOCKET: SocketFlags = SocketFlags::empty();
 
 /// Where a descriptor of this process is a path.
 pub(in crate::sys) const DESCRIPTORS: &str = "/dev/fd";

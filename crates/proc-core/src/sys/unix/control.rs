@@ -6,14 +6,19 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, SendAncillaryBuffer, SendAncillaryMessage, recvmsg,
-    sendmsg,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, SendAncillaryBuffer,
+    SendAncillaryMessage, SocketAddrUnix, SocketType, connect, recvmsg, sendmsg, socket_with,
 };
 
 use crate::lending::Lending;
 use crate::sys::{self, Console, PortLease};
+
+/// How long to wait at a door until one's turn comes.
+const TURN: Duration = Duration::from_secs(5);
 
 /// One end of a link. Reading and writing are bytes in order; end of file means that the other end is gone.
 pub(crate) type Link = UnixStream;
@@ -148,7 +153,16 @@ pub(crate) fn open_door(folder: &Path, name: &str) -> io::Result<Door> {
 
 /// Knocks at the door of a guardian, and checks that the same user has opened it.
 pub(crate) fn knock(folder: &Path, name: &str) -> io::Result<Link> {
-    let link = sys::with_short_path(folder, name, |path| UnixStream::connect(path))?;
+    let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
+    let link = socket_with(family, kind, sys::SOCKET, None)?;
+    // Not every system does it at once.
+    rustix::io::fcntl_setfd(&link, rustix::io::FdFlags::CLOEXEC)?;
+    // Whoever lets nobody in is not waited for any longer.
+    set_socket_timeout(&link, Timeout::Send, Some(TURN))?;
+    sys::with_short_path(folder, name, |path| {
+        Ok(connect(&link, &SocketAddrUnix::new(path)?)?)
+    })?;
+    let link = Link::from(link);
     check_peer(&link)?;
     Ok(link)
 }
@@ -177,7 +191,7 @@ pub(crate) fn admit(door: &Door) -> io::Result<Link> {
 }
 
 /// Gives up on the other end of a link when it says nothing for so long.
-pub(crate) fn limit_patience(link: &Link, patience: std::time::Duration) -> io::Result<()> {
+pub(crate) fn limit_patience(link: &Link, patience: Duration) -> io::Result<()> {
     link.set_read_timeout(Some(patience))
 }
 
