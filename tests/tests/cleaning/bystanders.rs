@@ -207,6 +207,53 @@ fn a_container_with_another_folder_in_the_project_is_left_alone() {
     });
 }
 
+/// In a mount namespace of its own, puts a file system on a folder of the project that answers nothing, and starts a script
+/// there, which waits for that.
+const UNSERVED: &str = r#"
+import ctypes, os, signal, struct, subprocess, sys, time
+signal.alarm(80)
+root = sys.argv[1]
+libc = ctypes.CDLL(None, use_errno=True)
+def check(result):
+    if result:
+        raise OSError(ctypes.get_errno(), "mount")
+check(libc.unshare(0x20000))
+check(libc.mount(b"none", b"/", None, 0x4000 | 1 << 18, None))
+fuse = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+options = f"fd={fuse},rootmode=40000,user_id=0,group_id=0".encode()
+check(libc.mount(b"unserved", f"{root}/Tools".encode(), b"fuse", 4, options))
+# Only the request to begin is answered: the number of the request, and the version.
+request = os.read(fuse, 1 << 16)
+answer = bytearray(80)
+for place, number in (0, 80), (16, 7), (20, 31), (24, 4096), (36, 4096), (40, 1):
+    answer[place:place + 4] = struct.pack("=I", number)
+answer[8:16] = request[8:16]
+os.write(fuse, answer)
+subprocess.Popen(["python3", f"{root}/Tools/one.py"], cwd="/")
+print("up", flush=True)
+time.sleep(80)
+"#;
+
+#[test]
+fn a_file_system_that_nobody_serves_keeps_nobody_waiting() {
+    alone(|| {
+        if let Err(error) = std::fs::File::open("/dev/fuse") {
+            eprintln!("skipped: there is no file system that a program could serve: {error}");
+            return;
+        }
+        let bench = Bench::new();
+        bench.write("Tools/one.py", SCRIPT);
+        let server = python(
+            &bench,
+            ["-c".as_ref(), UNSERVED.as_ref(), bench.root().as_os_str()],
+        );
+        for command in [&["status"][..], &["cleanup"], &["cleanup", "--python"]] {
+            bench.run(command).expect(0);
+        }
+        assert_alive(&[("who serves nothing", &server)]);
+    });
+}
+
 /// What is called by such a path is one thing to the process and another to whoever looks at it.
 #[test]
 fn a_path_that_leads_each_process_somewhere_else_says_nothing() {

@@ -4,6 +4,7 @@ mod cgroup;
 mod launch;
 mod link;
 mod memory;
+mod mounts;
 mod namespace;
 mod peer;
 mod procfs;

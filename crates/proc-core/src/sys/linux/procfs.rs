@@ -154,16 +154,6 @@ pub(crate) fn working_directory(pid: u32) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/cwd")).ok()
 }
 
-/// Whether a path leads a process to the same file as this one. A container has files of its own, and so has whoever
-/// changed its root: what such a process calls by a path of this one is something else.
-pub(crate) fn sees(pid: u32, path: &Path) -> Option<bool> {
-    let own = fs::metadata(path).ok()?;
-    let root = PathBuf::from(format!("/proc/{pid}/root"));
-    fs::metadata(&root).ok()?;
-    let theirs = fs::metadata(root.join(path.strip_prefix("/").ok()?));
-    Some(theirs.is_ok_and(|theirs| (theirs.dev(), theirs.ino()) == (own.dev(), own.ino())))
-}
-
 /// Whether a path is a folder that is another one to each process.
 pub(crate) fn is_own_to_each(path: &Path) -> bool {
     path == Path::new("/proc/self") || path == Path::new("/proc/thread-self")
@@ -252,18 +242,6 @@ pub(crate) fn pipes(pid: u32) -> Option<Pipes> {
         }
     }
     Some(pipes)
-}
-
-/// Whether a process has this file open.
-pub(crate) fn has_open(pid: u32, path: &Path) -> bool {
-    let Ok(wanted) = fs::metadata(path) else {
-        return false;
-    };
-    let wanted = (wanted.dev(), wanted.ino());
-    let open = fs::read_dir(format!("/proc/{pid}/fd"));
-    open.into_iter().flatten().flatten().any(|entry| {
-        fs::metadata(entry.path()).is_ok_and(|file| (file.dev(), file.ino()) == wanted)
-    })
 }
 
 /// The signals that a process ignores: bit 0 is signal 1.
