@@ -12,6 +12,8 @@ use crate::identity::Identity;
 use crate::sys::{self, Signal};
 use crate::wait::{Deadline, Pauses, pause, poll_until};
 
+pub(crate) use crate::sys::is_there;
+
 /// How long it may take until at least one more of the killed processes is gone, or has at least worked at going. Killing
 /// is immediate unless the kernel itself waits for something (state `D`), is too busy to get around to it, or has a great
 /// deal of memory to free, which takes it a second or more for 10 GB and counts as work of the process.
@@ -281,12 +283,6 @@ fn send(identity: &Identity, signal: Signal) -> io::Result<bool> {
         Some(handle) => sys::signal(&handle, signal),
         None => Ok(false),
     }
-}
-
-/// Whether the process with this identity lives.
-pub(crate) fn is_there(identity: &Identity) -> bool {
-    sys::stat(identity.pid, identity.boot)
-        .is_some_and(|stat| stat.identity == *identity && !stat.zombie)
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use wait_timeout::ChildExt;
 
 use crate::contain::Containment;
 use crate::identity::Identity;
@@ -26,6 +25,12 @@ pub(crate) use starter::Starter;
 
 /// How long a guardian may take to be on its own.
 const GUARDIAN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// It takes about a millisecond.
+const GUARDIAN_PAUSES: Pauses = Pauses {
+    first: Duration::from_micros(200),
+    longest: Duration::from_millis(10),
+};
 
 /// How long a member may take to come into the console that was made for it.
 const CONSOLE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -213,7 +218,11 @@ pub(crate) fn start_guardian(program: &Path, log: File) -> io::Result<Link> {
         .stdout(Stdio::null())
         .stderr(log);
     let mut child = spawn_apart(&mut command)?;
-    match child.wait_timeout(GUARDIAN_TIMEOUT)? {
+    // It needs no descriptor, of which there may be none left.
+    let status = poll_with(Deadline::after(GUARDIAN_TIMEOUT), GUARDIAN_PAUSES, || {
+        child.try_wait().transpose()
+    });
+    match status.transpose()? {
         Some(status) if status.success() => Ok(near),
         Some(status) => Err(io::Error::other(format!(
             "{} ended with {status}",

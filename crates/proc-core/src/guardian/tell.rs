@@ -64,9 +64,11 @@ impl Audience {
         receiver: Receiver,
         launcher: Option<Identity>,
     ) -> io::Result<()> {
-        if let Some(launcher) = launcher {
-            let link = link.try_clone()?;
-            spawn_thread("launcher", move || sys::hang_up_after(&launcher, &link))?;
+        if let Some(launcher) = launcher
+            && let Ok(link) = link.try_clone()
+        {
+            // Who cannot be watched is left to the kernel, which ends the link too.
+            let _ = spawn_thread("launcher", move || sys::hang_up_after(&launcher, &link));
         }
         // One that stands still hears later how the run has ended meanwhile, be it of a hundred clients.
         sys::make_room(&link);

@@ -10,6 +10,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use crate::identity::{Boot, Identity};
 use crate::sys::Stat;
 
@@ -70,7 +72,7 @@ pub(crate) fn children(pid: u32) -> Option<Vec<u32>> {
                     .filter_map(|pid| pid.parse::<u32>().ok()),
             ),
             // A thread that has ended between the two calls has handed its children to another thread.
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {}
+            Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound && task.path().exists() => {
                 return None;
             }
@@ -83,8 +85,22 @@ pub(crate) fn children(pid: u32) -> Option<Vec<u32>> {
 
 /// State, lineage and start time of a process.
 pub(crate) fn stat(pid: u32, boot: Boot) -> Option<Stat> {
-    let line = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    parse_stat(pid, boot, &line)
+    try_stat(pid, boot).ok()?
+}
+
+/// The same. `None`: there is no such process; an error: it could not be learned, because this process may open no more
+/// files.
+pub(super) fn try_stat(pid: u32, boot: Boot) -> io::Result<Option<Stat>> {
+    match fs::read(format!("/proc/{pid}/stat")) {
+        Ok(line) => Ok(parse_stat(pid, boot, &line)),
+        Err(error) if is_gone(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether an error says that there is no such process, or none any more.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || Errno::from_io_error(error) == Some(Errno::SRCH)
 }
 
 /// The CPU time that a process has used so far, in clock ticks; in the kernel too, while it ends.

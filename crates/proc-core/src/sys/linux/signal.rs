@@ -33,9 +33,16 @@ pub(crate) fn pin(identity: &Identity) -> io::Result<Option<Handle>> {
         Err(Errno::SRCH | Errno::INVAL | Errno::NOENT) => return Ok(None),
         Err(errno) => return Err(errno.into()),
     };
-    match procfs::stat(identity.pid, identity.boot) {
-        Some(now) if now.identity == *identity => Ok(Some(Handle { fd })),
-        _ => Ok(None),
+    let now = procfs::try_stat(identity.pid, identity.boot)?;
+    let is_it = now.is_some_and(|now| now.identity == *identity);
+    Ok(is_it.then_some(Handle { fd }))
+}
+
+/// Whether the process with this identity lives. Of whom nothing can be learned that is believed.
+pub(crate) fn is_there(identity: &Identity) -> bool {
+    match procfs::try_stat(identity.pid, identity.boot) {
+        Ok(now) => now.is_some_and(|now| now.identity == *identity && !now.zombie),
+        Err(_) => true,
     }
 }
 

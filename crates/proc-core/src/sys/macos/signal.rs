@@ -43,7 +43,8 @@ pub(crate) fn pin(identity: &Identity) -> io::Result<Option<Handle>> {
     }))
 }
 
-fn is_there(identity: &Identity) -> bool {
+/// Whether the process with this identity lives.
+pub(crate) fn is_there(identity: &Identity) -> bool {
     process::stat(identity.pid, identity.boot)
         .is_some_and(|stat| stat.identity == *identity && !stat.zombie)
 }
@@ -71,11 +72,8 @@ pub(crate) fn signal(handle: &Handle, signal: Signal) -> io::Result<bool> {
             None => return send(pid, signal),
         }
     }
-    if is_there(&handle.identity) {
-        send(pid, signal)
-    } else {
-        Ok(false)
-    }
+    // One that executes program after program is there, and is met by the next look.
+    Ok(is_there(&handle.identity))
 }
 
 /// Sends a signal to whoever has this PID now. `false`: nobody has.

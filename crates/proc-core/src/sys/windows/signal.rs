@@ -21,7 +21,7 @@ use windows_sys::core::BOOL;
 
 use super::call::{check, has_ended, is, owned, raw, wait_for, wide};
 use super::children::KILLED;
-use super::process::{creation_time, open, open_for};
+use super::process::{creation_time, open, open_for, stat};
 use crate::identity::Identity;
 use crate::interruption::Interruption;
 use crate::sys::Signal;
@@ -43,6 +43,11 @@ pub(crate) fn pin(identity: &Identity) -> io::Result<Option<Handle>> {
     let is_it = creation_time(&process) == Some(identity.start) && !has_ended(&process);
     let identity = *identity;
     Ok(is_it.then_some(Handle { process, identity }))
+}
+
+/// Whether the process with this identity lives.
+pub(crate) fn is_there(identity: &Identity) -> bool {
+    stat(identity.pid, identity.boot).is_some_and(|stat| stat.identity == *identity && !stat.zombie)
 }
 
 /// Asks something of a pinned process. `false`: it is gone.
@@ -168,7 +173,7 @@ pub(super) fn own_request_to_end() -> io::Result<BorrowedHandle<'static>> {
     if let Some(event) = OWN.get() {
         return Ok(event.as_handle());
     }
-    let own = super::stat(std::process::id(), super::boot()?).ok_or(io::ErrorKind::NotFound)?;
+    let own = stat(std::process::id(), super::boot()?).ok_or(io::ErrorKind::NotFound)?;
     let name = request_name(&own.identity);
     // SAFETY: the name ends with a zero; the result is checked.
     let event = owned(unsafe { CreateEventW(std::ptr::null(), 1, 0, name.as_ptr()) })?;
