@@ -182,11 +182,14 @@ fn a_log_that_its_client_has_replaced_keeps_nobody_waiting() {
 /// The first client takes the name of the second one's log.
 #[test]
 fn a_log_that_another_client_has_put_something_in_the_place_of_is_an_error() {
-    let bench = Bench::with_config(
-        "[profile.demo]\nprogram = \"sh\"\n\
-         args = [\"-c\", \"mkfifo {run_dir}/demo-2.log; sleep 60\"]\n",
-    );
-    let launch = bench.launch(["--clients=2", "--stagger=1s", "--grace=1s"]);
+    let config = "[profile.first]\nprogram = \"sh\"\nargs = [\"-c\", \"mkfifo {run_dir}/second-2.log; exec demo-client \
+                  serve --port {port} --life 60s\"]\n"
+        .to_owned()
+        + &demo_profile("second", &[])
+        + "[[launch.role]]\nname = 'first'\nbase_port = 'auto'\n\
+           [[launch.role]]\nname = 'second'\nbase_port = 'auto'\n";
+    let bench = Bench::with_config(&config);
+    let launch = bench.launch_on_default_ports(["--grace=1s"]);
     let finished = bench.finish(launch).expect(106);
     let last = finished.event("run_finished");
     let message = last["message"].as_str().unwrap();

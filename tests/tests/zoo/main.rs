@@ -75,6 +75,13 @@ fn a_guardian_takes_no_orders_from_those_whom_it_guards() {
 }
 
 #[test]
+fn who_copies_what_guardian_and_launcher_have_open_keeps_neither_alive() {
+    alone_within(LIFE, || {
+        siege::be_robbed();
+    });
+}
+
+#[test]
 fn nothing_is_started_where_the_disk_is_full() {
     alone_within(LIFE, || {
         if disk::can_be_had() {

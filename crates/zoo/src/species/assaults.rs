@@ -71,7 +71,8 @@ pub(super) fn lingerer(listener: Option<&TcpListener>) -> io::Result<()> {
     serve(listener)
 }
 
-/// In a PID namespace there is nobody to be robbed, and some systems let nobody take what is another's.
+/// In a PID namespace there is nobody to be robbed, and some systems let nobody take what is another's. So it says how much
+/// it has got.
 pub(super) fn thief(listener: Option<&TcpListener>) -> io::Result<()> {
     let guardian = getppid();
     orphan(|set_up| {
@@ -84,6 +85,7 @@ pub(super) fn thief(listener: Option<&TcpListener>) -> io::Result<()> {
             .collect();
         let launchers = launchers.into_iter().filter_map(Pid::from_raw);
         loot.extend(launchers.flat_map(take_from).collect::<Vec<_>>());
+        let _ = writeln!(io::stderr(), "taken: {}", loot.len());
         drop(set_up);
         let _loot = loot;
         life::rest()
