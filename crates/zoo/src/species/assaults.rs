@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use rustix::fs::{FileType, fstat};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, getppid, pidfd_getfd, pidfd_open};
 
@@ -103,16 +104,12 @@ fn take_from(process: Pid) -> Vec<OwnedFd> {
     entries
         .into_iter()
         .flatten()
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
-            let is_pipe = fs::read_link(entry.path())
-                .ok()?
-                .to_str()?
-                .starts_with("pipe:");
-            let number = entry.file_name().to_str()?.parse().ok()?;
-            (!is_pipe).then_some(number)
-        })
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter_map(|number| pidfd_getfd(&pinned, number, PidfdGetfdFlags::empty()).ok())
+        // Looked at only now: by its number it may have become another one since it was listed.
+        .filter(|taken| {
+            fstat(taken).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) != FileType::Fifo)
+        })
         .collect()
 }
 
