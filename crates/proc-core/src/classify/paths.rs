@@ -2,7 +2,8 @@
 //!
 //! A path found in a command line may be a Windows path on a Unix host (Wine) and is never valid for this process's own
 //! working directory, so it is taken apart here and not by `std::path`. A *normal* path is absolute, has `/` between
-//! its parts and neither `.` nor `..`; one with a drive or a server is folded to lower case, as its file system does.
+//! its parts and neither `.` nor `..`; one with a drive or a server is folded to lower case, as far as its file system takes
+//! both cases for the same.
 
 /// The last part of a path, without a trailing separator. Both separators count: the name of a program under Wine is a
 /// Windows path.
@@ -52,7 +53,7 @@ pub(super) fn normal(text: &str) -> Option<String> {
     if !is_windows(text) {
         return text.starts_with('/').then(|| fold_dots("", text));
     }
-    let text = text.replace('\\', "/").to_lowercase();
+    let text: String = text.replace('\\', "/").chars().map(fold).collect();
     let text = match (text.strip_prefix("//?/unc/"), text.strip_prefix("//?/")) {
         (Some(server), _) => format!("//{server}"),
         (None, Some(plain)) => plain.to_owned(),
@@ -103,6 +104,20 @@ pub(super) fn relative<'a>(folder: &str, path: &'a str) -> Option<&'a str> {
     }
 }
 
+/// The lower case of a letter, where the file systems of Windows take both for the same: they know pairs of letters, and
+/// take none for two (`İ`) and no sign for a letter (that of Kelvin for a `k`). What is folded can still be looked for on
+/// the disk; so what younger scripts have for cases stays as it is.
+fn fold(letter: char) -> char {
+    if !matches!(letter, '\0'..='\u{58f}' | '\u{1e00}'..='\u{1fff}') {
+        return letter;
+    }
+    let mut lower = letter.to_lowercase();
+    match (lower.next(), lower.next()) {
+        (Some(lower), None) if lower.to_uppercase().eq([letter]) => lower,
+        _ => letter,
+    }
+}
+
 fn fold_dots(prefix: &str, path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
@@ -129,6 +144,8 @@ mod tests {
             (r"\\?\C:\Game", Some("c:/game")),
             (r"\\?\UNC\Server\Share\x", Some("//server/share/x")),
             (r"\\server\share", Some("//server/share")),
+            (r"C:\GÄME\ΣΔΣ\Ж", Some("c:/gäme/σδσ/ж")),
+            ("C:/İ/\u{212a}/ẞ", Some("c:/İ/\u{212a}/ẞ")),
             ("C:relative", None),
             ("relative", None),
             ("/not\u{fffd}text", None),

@@ -3,6 +3,8 @@
 use super::*;
 
 const SCRIPT: &str = "belongs to group monitor: runs a script of this scope";
+const ELSEWHERE: &str = "belongs to group monitor: by name alone, elsewhere";
+const NOTHING: &str = "the interpreter runs no script of this scope";
 const PROJECT: &str = "belongs to group unreal: works on a project of this scope";
 
 /// What is said of a process in a scope with this root, in which these files exist.
@@ -18,12 +20,14 @@ fn says(root: &str, directory: &str, executable: &str, command: &str, files: &[&
             }
         }
         let path = parts.join("\\");
-        let is_it = |file: &&&str| file.eq_ignore_ascii_case(path.trim_start_matches(r"\\?\"));
+        let path = path.trim_start_matches(r"\\?\");
+        let is_it = |file: &&&str| file.chars().map(upper).eq(path.chars().map(upper));
         files.iter().find(is_it).map(PathBuf::from)
     };
     let spec = BoundsSpec {
         root: root.into(),
         projects: vec![format!(r"{root}\My.uproject").into()],
+        marks: vec!["xtask.toml".to_owned()],
         ..BoundsSpec::default()
     };
     let bounds = Bounds::new(&spec, &resolve).unwrap();
@@ -43,6 +47,15 @@ fn says(root: &str, directory: &str, executable: &str, command: &str, files: &[&
     classifier.explain(7, &every_group()).unwrap().text
 }
 
+/// The letter as the disk compares it: no other one for what would be two.
+fn upper(letter: char) -> char {
+    let mut upper = letter.to_uppercase();
+    match (upper.next(), upper.next()) {
+        (Some(upper), None) => upper,
+        _ => letter,
+    }
+}
+
 #[test]
 fn a_script_is_found_in_whatever_way_its_path_is_written() {
     let drive = r"C:\Games\My";
@@ -53,7 +66,6 @@ fn a_script_is_found_in_whatever_way_its_path_is_written() {
         r"\\Server\Share\My\Tools\watch.py",
         r"C:\Games\My\watch\__main__.py",
     ];
-    let elsewhere = "belongs to group monitor: by name alone, elsewhere";
     for (root, directory, script, expected) in [
         (drive, r"C:\", r"c:/games/my/Tools/Watch.PY", SCRIPT),
         (
@@ -68,13 +80,13 @@ fn a_script_is_found_in_whatever_way_its_path_is_written() {
         // Of the drive on which the process works, and not of the caller's.
         (drive, r"C:\Windows", r"\games\my\tools\watch.py", SCRIPT),
         (drive, r"C:\Windows", "/games/my/tools/watch.py", SCRIPT),
-        (drive, r"D:\Windows", "/games/my/tools/watch.py", elsewhere),
-        (drive, r"C:\", r"C:\Games\MyOther\watch.py", elsewhere),
+        (drive, r"D:\Windows", "/games/my/tools/watch.py", ELSEWHERE),
+        (drive, r"C:\", r"C:\Games\MyOther\watch.py", ELSEWHERE),
         (
             drive,
             r"C:\",
             r"\\server\share\my\tools\watch.py",
-            elsewhere,
+            ELSEWHERE,
         ),
         (share, r"C:\", r"\\SERVER\share\My\Tools\watch.py", SCRIPT),
         (share, r"C:\", "//server/share/my/tools/watch.py", SCRIPT),
@@ -86,7 +98,7 @@ fn a_script_is_found_in_whatever_way_its_path_is_written() {
         ),
         (share, r"\\server\share\my\x", r"..\Tools\watch.py", SCRIPT),
         (share, r"\\server\share\x", r"\my\Tools\watch.py", SCRIPT),
-        (share, r"C:\", r"C:\Games\My\Tools\watch.py", elsewhere),
+        (share, r"C:\", r"C:\Games\My\Tools\watch.py", ELSEWHERE),
     ] {
         let command = format!("python.exe {script}");
         let said = says(
@@ -102,6 +114,28 @@ fn a_script_is_found_in_whatever_way_its_path_is_written() {
     let command = r"python.exe D:watch.py";
     let said = says(drive, drive, r"C:\Python311\python.exe", command, &files);
     assert!(!said.starts_with("belongs"), "{said}");
+}
+
+#[test]
+fn a_folder_is_asked_about_whose_name_has_no_other_case_on_the_disk() {
+    let root = r"C:\Games\My";
+    let python = r"C:\Python311\python.exe";
+    for folder in ["İ", "\u{212a}", "ẞ", "ΟΔΟΣ", "Plain"] {
+        let files = [
+            format!(r"C:\Games\My\{folder}\other\xtask.toml"),
+            format!(r"C:\Games\My\{folder}\env\pyvenv.cfg"),
+        ];
+        let files = files.each_ref().map(String::as_str);
+        for (script, expected) in [
+            ("watch.py", SCRIPT),
+            (r"other\watch.py", ELSEWHERE),
+            (r"env\watch.py", NOTHING),
+        ] {
+            let command = format!(r"python.exe C:\Games\My\{folder}\{script}");
+            let said = says(root, r"C:\", python, &command, &files);
+            assert_eq!(said, expected, "{folder} {script}");
+        }
+    }
 }
 
 #[test]
