@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::UnknownReason;
-use super::paths;
+use super::{paths, unreal};
 use crate::scope::true_path;
 use crate::sys;
 
@@ -208,6 +208,21 @@ impl<'a> Bounds<'a> {
             added.is_some_and(|added| {
                 let kind = added.split('-').next().unwrap_or_default();
                 ["", "client", "server", "game"].contains(&kind)
+            })
+        })
+    }
+
+    /// Whether a path of the scope is one that a project writes to, in its own folder or in that of a build, which is called
+    /// after it. There may be other projects in the scope.
+    pub(super) fn is_written_by_project(&self, inside: &str) -> bool {
+        let path = self.absolute(inside);
+        unreal::writers(&path).any(|folder| {
+            self.projects.iter().any(|project| {
+                let (own, file) = project.rsplit_once('/').unwrap_or_default();
+                let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+                let is_build = paths::base_name(folder).eq_ignore_ascii_case(stem)
+                    && !self.exists(folder, file);
+                folder == own || is_build
             })
         })
     }

@@ -252,7 +252,7 @@ impl<'a> Matcher<'a> {
             None if names.iter().any(|name| unreal::is_helper(name))
                 && unreal::given_paths(arguments)
                     .filter_map(is_inside)
-                    .any(|path| unreal::is_written_by_project(&path)) =>
+                    .any(|path| self.bounds.is_written_by_project(&path)) =>
             {
                 Evidence::Project
             }

@@ -110,11 +110,15 @@ pub(super) fn is_helper(name: &str) -> bool {
     HELPERS.iter().any(|helper| name.starts_with(helper))
 }
 
-/// Whether a path relative to the scope is one that an editor or a game writes to.
-pub(super) fn is_written_by_project(relative: &str) -> bool {
-    relative
-        .split('/')
-        .any(|part| part.eq_ignore_ascii_case("Saved") || part.eq_ignore_ascii_case("Intermediate"))
+/// The folders on a normal path that hold what an editor or a game writes: each is that of a project, or of a build.
+pub(super) fn writers(path: &str) -> impl Iterator<Item = &str> {
+    let is_written = |part: &str| {
+        part.eq_ignore_ascii_case("Saved") || part.eq_ignore_ascii_case("Intermediate")
+    };
+    path.match_indices('/').filter_map(move |(at, _)| {
+        let part = path[at + 1..].split('/').next()?;
+        is_written(part).then(|| &path[..at])
+    })
 }
 
 /// The name of an option without its dashes.

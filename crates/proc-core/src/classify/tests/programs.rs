@@ -116,6 +116,38 @@ fn guilty_in_every_disguise() {
     );
 }
 
+/// There may be other projects in a scope, whose editors are not its own either.
+#[test]
+fn a_helper_serves_the_project_whose_folder_it_is_given() {
+    check([
+        (
+            "a crash reporter of a build",
+            unreal(
+                "CrashReportClient",
+                "/home/me/game/Build/My/Saved/Crashes/1",
+            ),
+            HERE,
+        ),
+        (
+            "a crash reporter of another project in the scope",
+            unreal(
+                "CrashReportClient",
+                "/home/me/game/Samples/Lyra/Saved/Crashes/1",
+            ),
+            ELSEWHERE,
+        ),
+        (
+            "a crash reporter of another copy of the project",
+            unreal(
+                "CrashReportClient",
+                "/home/me/game/trees/My/Saved/Crashes/1",
+            )
+            .with_files(["/home/me/game/trees/My/My.uproject"]),
+            ELSEWHERE,
+        ),
+    ]);
+}
+
 /// Such a game is called after its project, and not after the engine.
 #[test]
 fn a_game_that_was_built_from_the_project_is_told_by_name_and_place() {
