@@ -27,32 +27,41 @@ pub(super) enum Work {
 /// whose files are not what it runs.
 const RUNNERS: [&str; 4] = ["pytest", "py.test", "nose2", "coverage"];
 
-/// Options of runners whose value is the next argument, and is nothing that they run.
-const VALUES: [&str; 24] = [
-    "-c",
-    "-k",
-    "-m",
-    "-n",
-    "-o",
-    "-p",
-    "-r",
-    "-W",
-    "--basetemp",
-    "--config-file",
-    "--confcutdir",
-    "--cov",
-    "--cov-config",
-    "--cov-report",
-    "--data-file",
-    "--deselect",
-    "--ignore",
-    "--ignore-glob",
-    "--junit-xml",
-    "--junitxml",
-    "--log-file",
-    "--rcfile",
-    "--rootdir",
-    "--source",
+/// Short options of runners whose value is the next argument, and is nothing that they run.
+const VALUES: [&str; 8] = ["-c", "-k", "-m", "-n", "-o", "-p", "-r", "-W"];
+
+/// Long options of runners that have no value. Plugins add others, so that one that is not known here has one.
+const FLAGS: [&str; 30] = [
+    "--append",
+    "--branch",
+    "--buffer",
+    "--cache-clear",
+    "--catch",
+    "--count",
+    "--disable-warnings",
+    "--doctest-modules",
+    "--exitfirst",
+    "--failed-first",
+    "--failfast",
+    "--ff",
+    "--forked",
+    "--last-failed",
+    "--lf",
+    "--listfuncs",
+    "--locals",
+    "--no-cov",
+    "--no-header",
+    "--no-summary",
+    "--parallel-mode",
+    "--pdb",
+    "--quiet",
+    "--runxfail",
+    "--showlocals",
+    "--stepwise",
+    "--strict-markers",
+    "--trace",
+    "--trackcalls",
+    "--verbose",
 ];
 
 /// Modules of Python itself that do the same.
@@ -267,7 +276,8 @@ fn tests(arguments: &[String]) -> Vec<String> {
     let mut all = Vec::new();
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
-        if VALUES.contains(&argument.as_str()) {
+        let is_long = argument.len() > 2 && argument.starts_with("--") && !argument.contains('=');
+        if VALUES.contains(&argument.as_str()) || is_long && !FLAGS.contains(&argument.as_str()) {
             rest.next();
             continue;
         }

@@ -229,6 +229,21 @@ fn what_a_runner_is_told_about_is_not_what_it_runs() {
             ELSEWHERE,
         ),
         (
+            "the value of an option that a plugin has added",
+            runs(other, "--alluredir /home/me/game/log"),
+            ELSEWHERE,
+        ),
+        (
+            "the value of such an option, at work here",
+            runs(ROOT, "--alluredir /home/me/other"),
+            HERE,
+        ),
+        (
+            "tests of this scope behind an option without a value",
+            runs(other, "--verbose /home/me/game/tests"),
+            HERE,
+        ),
+        (
             "tests of both, at work elsewhere",
             runs(other, "loop.py /home/me/game/loop.py"),
             ELSEWHERE,
