@@ -325,7 +325,12 @@ pub(super) fn names_of(subject: &dyn Subject) -> Vec<String> {
             .filter(|own| is_path(own))
             .map(|own| paths::program_name(own).to_owned()),
     );
-    if names.iter().any(|name| name.starts_with("wine")) {
+    // On Windows, and among Wine's own programs, nothing loads another one.
+    let is_windows = subject
+        .executable()
+        .and_then(Path::to_str)
+        .is_some_and(paths::is_windows);
+    if !is_windows && names.iter().any(|name| name.starts_with("wine")) {
         // Before Wine has put the program's own name in place of its loader's.
         let program = arguments.get(1).filter(|argument| is_path(argument));
         names.extend(program.map(|program| paths::program_name(program).to_owned()));

@@ -139,6 +139,13 @@ fn a_folder_is_asked_about_whose_name_has_no_other_case_on_the_disk() {
 }
 
 #[test]
+fn a_program_that_is_only_called_like_a_loader_loads_nothing() {
+    let command = r"winemerge.exe C:\UE\UnrealEditor.exe C:\Games\My\My.uproject -game";
+    let said = says(r"C:\Games\My", r"D:\", r"D:\winemerge.exe", command, &[]);
+    assert_eq!(said, "no rule matches it");
+}
+
+#[test]
 fn an_editor_belongs_to_a_project_in_whatever_case() {
     let editor = r"D:\UE\UnrealEditor.exe";
     for (directory, command, expected) in [
