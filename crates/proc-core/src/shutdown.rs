@@ -114,7 +114,7 @@ impl Asking {
 
     /// Asks more firmly, where there is a way to.
     pub(crate) fn insist(&mut self) {
-        self.surfaces.insist();
+        self.surfaces.insist(&self.asked);
     }
 }
 

@@ -1,6 +1,7 @@
-//! Looks at the console of another process, or presses a key in it: `console (press | close | list | title) PID`.
+//! Looks at the console of another process, or presses a key in it: `console (press | close | list | title | stay) PID`.
 //!
-//! `press` is Ctrl+C, for everybody in that console; `close` is the button of its window. It is a program of its own because whoever enters another's console
+//! `press` is Ctrl+C, for everybody in that console; `close` is the button of its window. `stay` says that it is there, and
+//! stays until it gets a line; then it fails if the console was closed. It is a program of its own because whoever enters another's console
 //! has to leave its own. Only Windows has consoles; elsewhere it says so.
 
 #[cfg(windows)]
@@ -51,6 +52,14 @@ fn look(action: &str, pid: u32) -> std::io::Result<()> {
             for pid in pids.iter().take(usize::try_from(count).unwrap_or(0)) {
                 writeln!(std::io::stdout(), "{pid}")?;
             }
+        }
+        "stay" => {
+            // SAFETY: no function is handed over.
+            check(unsafe { SetConsoleCtrlHandler(None, 1) })?;
+            writeln!(std::io::stdout(), "here")?;
+            std::io::stdin().read_line(&mut String::new())?;
+            // SAFETY: there is room for so many.
+            check(unsafe { GetConsoleTitleW([0; 512].as_mut_ptr(), 512) }.cast_signed())?;
         }
         "title" => {
             let mut title = [0; 512];

@@ -1,7 +1,9 @@
 //! What happens in consoles and windows: how programs are asked to end, and how a launcher is.
 
 use std::fs;
+use std::io::Read;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use crate::bench::{
     Bench, PASS, STAY, binaries, cast, expect_gone, expect_over, identity, is_wine, living, named,
@@ -170,6 +172,41 @@ fn a_client_can_have_a_console_of_its_own() {
     let finished = launch.finish().expect(130);
     finished.expect_ends(2, "graceful", 0);
     expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+}
+
+#[test]
+fn a_console_stays_open_for_whom_has_come_into_it_meanwhile() {
+    let serve = [&SERVE[..], &["--ignore-term"]].concat();
+    let bench = Bench::with_client("demo-client.exe", &serve, "new", "6s");
+    let mut launch = bench.launch_in_console("--clients 1", &[]);
+    launch.wait_for("client_ready", 1);
+    let (_, clients, _) = cast(&launch.events());
+    press_ctrl_c(launch.pid());
+    launch.wait_for("terminating", 1);
+    // The client is asked in its console, in which it is alone, within the first half of the grace.
+    std::thread::sleep(Duration::from_secs(1));
+    let mut visitor = Command::new(binaries().join("console.exe"))
+        .args(["stay", &clients[0].pid.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut here = [0; 4];
+    visitor
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut here)
+        .unwrap();
+    let finished = launch.finish().expect(130);
+    if is_wine() {
+        eprintln!("not looked at: whether it is closed; no console is under Wine");
+    }
+    finished.expect_ends(1, "killed", 1);
+    drop(visitor.stdin.take());
+    let visitor = visitor.wait_with_output().unwrap();
+    assert!(visitor.status.success(), "{visitor:?}");
 }
 
 #[test]

@@ -53,5 +53,5 @@ impl Surfaces {
     pub(crate) fn ask(&mut self, _targets: &BTreeSet<Identity>) {}
 
     #[expect(clippy::unused_self, reason = "on Windows there is more to ask by")]
-    pub(crate) fn insist(&mut self) {}
+    pub(crate) fn insist(&mut self, _targets: &BTreeSet<Identity>) {}
 }

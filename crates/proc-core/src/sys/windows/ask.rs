@@ -30,8 +30,8 @@ pub(crate) struct Surfaces {
     windows: BTreeSet<usize>,
     /// The PIDs of those whose console was told, or who cannot be told by one.
     told: BTreeSet<u32>,
-    /// The windows of consoles in which there were only processes that are to end.
-    consoles: BTreeSet<usize>,
+    /// The windows of consoles in which there were only processes that are to end, each with one of these.
+    consoles: BTreeMap<usize, Identity>,
 }
 
 impl Surfaces {
@@ -40,11 +40,7 @@ impl Surfaces {
 
     /// Asks these processes by what they have: closes their windows, and presses Ctrl+Break in their consoles.
     pub(crate) fn ask(&mut self, targets: &BTreeSet<Identity>) {
-        // As long as these are held, no PID becomes another process's.
-        let pinned: BTreeMap<u32, Handle> = targets
-            .iter()
-            .filter_map(|identity| Some((identity.pid, pin(identity).ok()??)))
-            .collect();
+        let pinned = pin_all(targets);
         for (window, pid) in windows().unwrap_or_default() {
             let is_console = || [CONSOLE_CLASS, PSEUDO_CONSOLE_CLASS].contains(&&*class(window));
             let is_theirs = pinned.contains_key(&pid) && !is_console();
@@ -52,20 +48,30 @@ impl Surfaces {
                 close(window);
             }
         }
-        for pid in pinned.keys() {
-            if self.told.insert(*pid) {
+        for identity in targets.iter().filter(|one| pinned.contains_key(&one.pid)) {
+            if self.told.insert(identity.pid) {
                 // Who has no console, or one that this process may not enter, is not asked this way.
-                let _ = self.tell_console(*pid, &pinned);
+                let _ = self.tell_console(identity, &pinned);
             }
         }
     }
 
-    /// Closes the consoles in which only such processes were that had been asked before.
-    pub(crate) fn insist(&mut self) {
-        for window in std::mem::take(&mut self.consoles) {
+    /// Closes the consoles in which only such processes were that had been asked before, and still are: whoever is in a
+    /// console that is closed ends.
+    pub(crate) fn insist(&mut self, targets: &BTreeSet<Identity>) {
+        let consoles = std::mem::take(&mut self.consoles);
+        if consoles.is_empty() {
+            return;
+        }
+        let pinned = pin_all(targets);
+        for (window, one) in consoles {
+            let is_theirs_alone = pinned.contains_key(&one.pid)
+                && Console::of(one.pid)
+                    .and_then(|console| console.pids())
+                    .is_ok_and(|present| are_among(&present, &pinned));
             let window = std::ptr::without_provenance_mut(window);
             // It may be gone by now, and its number another's. And a terminal's is not for us to close.
-            if class(window) == CONSOLE_CLASS {
+            if is_theirs_alone && class(window) == CONSOLE_CLASS {
                 close(window);
             }
         }
@@ -74,10 +80,10 @@ impl Surfaces {
     /// Tells all in the console of a process at once, if all are to end. Otherwise those that this process has started,
     /// if it is a guardian: they are of its group, and whoever shares the console with them is not. To a group that there
     /// is none of, nothing is sent: the system may take it for everybody.
-    fn tell_console(&mut self, pid: u32, targets: &BTreeMap<u32, Handle>) -> io::Result<()> {
-        let console = Console::of(pid)?;
+    fn tell_console(&mut self, one: &Identity, targets: &BTreeMap<u32, Handle>) -> io::Result<()> {
+        let console = Console::of(one.pid)?;
         let present = console.pids()?;
-        let is_theirs_alone = present.iter().all(|pid| targets.contains_key(pid));
+        let is_theirs_alone = are_among(&present, targets);
         if is_theirs_alone {
             console.press(EVERYBODY)?;
         } else if is_guardian() {
@@ -85,10 +91,21 @@ impl Surfaces {
         }
         self.told.extend(present);
         if is_theirs_alone && let Some(window) = console.window() {
-            self.consoles.insert(window.addr());
+            self.consoles.insert(window.addr(), *one);
         }
         Ok(())
     }
+}
+
+/// Those of them that live, by PID. As long as they are held, no PID becomes another process's.
+fn pin_all(targets: &BTreeSet<Identity>) -> BTreeMap<u32, Handle> {
+    let pin = |identity: &Identity| Some((identity.pid, pin(identity).ok()??));
+    targets.iter().filter_map(pin).collect()
+}
+
+/// Whether all who are present are to end.
+fn are_among(present: &[u32], targets: &BTreeMap<u32, Handle>) -> bool {
+    present.iter().all(|pid| targets.contains_key(pid))
 }
 
 /// All top-level windows, and whose they are.
