@@ -131,6 +131,15 @@ pub enum ClassifyError {
     CallerMissing(u32),
 }
 
+/// Whom nothing ends that this process does, by its own sake: itself, its ancestors, and whoever else [`Classifier`] protects
+/// for the caller.
+pub(crate) fn held_by_caller(table: &Table) -> BTreeSet<Identity> {
+    let subjects = table.iter().map(|process| process as &dyn Subject);
+    let lines = protect::lines(&Lineage::new(subjects), &Caller::this_process());
+    let processes = lines.keys().filter_map(|pid| table.get(*pid));
+    processes.map(crate::table::Process::identity).collect()
+}
+
 /// What is known about a process and what follows from it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Explanation {

@@ -123,9 +123,9 @@ impl Containment {
     }
 
     /// Puts everything that is started from now on into a job of the run.
-    pub(crate) fn make_job(&mut self, run: &str) -> io::Result<()> {
+    pub(crate) fn make_job(&mut self, run: &str, folder: &Path) -> io::Result<()> {
         self.job = Some(Job::make()?);
-        self.escapes = Some(Escapes::new(run, self.own));
+        self.escapes = Some(Escapes::new(run, folder, self.own));
         Ok(())
     }
 

@@ -26,8 +26,8 @@ use crate::sys;
 use crate::table::{MEMBER, Process};
 
 pub use history::{History, MemberHistory};
-pub(crate) use runs::take_lock;
 pub use runs::{Damaged, KnownRun, RunState, Runs};
+pub(crate) use runs::{of_other_runs, take_lock};
 
 /// The version of the entries below. A reader refuses a ledger with a larger one.
 pub const VERSION: u32 = 1;

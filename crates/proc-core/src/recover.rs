@@ -14,7 +14,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::classify::LivingOn;
+use crate::classify::{LivingOn, held_by_caller};
 use crate::contain::Remains;
 use crate::guarantee::Mechanism;
 use crate::identity::Identity;
@@ -145,7 +145,8 @@ pub fn remnants(run: &KnownRun) -> io::Result<Vec<Remnant>> {
     // A cgroup that cannot be read leaves the other evidence.
     let contained = contained(run).unwrap_or_default();
     let table = Table::read()?;
-    let (traces, _) = traces(run, &table, &contained, &Known::default());
+    let spared = held_by_caller(&table);
+    let (traces, _) = traces(run, &table, &contained, &Known::default(), &spared);
     Ok(traces
         .into_iter()
         .filter_map(|(pid, trace)| Some(remnant(table.get(pid)?, trace)))
@@ -291,13 +292,10 @@ struct Hunt<'a> {
 
 impl<'a> Hunt<'a> {
     fn begin(run: &'a KnownRun) -> io::Result<Self> {
-        let table = Table::read()?;
-        let own = std::process::id();
-        let spared = table.ancestors(own).into_iter().chain(table.get(own));
         Ok(Self {
             run,
             remains: remains(run).filter_map(Result::ok).collect(),
-            spared: spared.map(Process::identity).collect(),
+            spared: held_by_caller(&Table::read()?),
             allowed: living_on(run),
             seen: BTreeMap::new(),
             living_on: BTreeMap::new(),
@@ -323,7 +321,7 @@ impl<'a> Hunt<'a> {
             numbers: self.numbers.clone(),
         };
         let mut identities = Vec::new();
-        let (ending, living_on) = traces(self.run, &table, &contained, &known);
+        let (ending, living_on) = traces(self.run, &table, &contained, &known, &self.spared);
         for (pid, trace) in living_on {
             let Some(process) = table.get(pid) else {
                 continue;

@@ -6,12 +6,12 @@ use std::io;
 use std::time::Duration;
 
 use crate::identity::Identity;
-use crate::ledger::KnownRun;
+use crate::ledger::{KnownRun, RunState};
 use crate::protocol::{self, DOOR, Notice, Receiver, Request};
 use crate::recover;
 use crate::shutdown::{self, SurvivalReason};
 use crate::sys;
-use crate::table::Table;
+use crate::table::{Process, Table};
 use crate::wait::Deadline;
 
 /// How much longer than the grace a guardian may take until it says something.
@@ -86,16 +86,29 @@ pub enum VisitError {
 pub fn is_inside(run: &KnownRun) -> bool {
     Table::read().is_ok_and(|table| {
         let own = std::process::id();
-        let marked = table
-            .get(own)
-            .and_then(crate::table::Process::mark)
-            .map(|(mark, _)| mark);
-        (marked.is_some() && marked == run.history.opened.mark)
-            || table
-                .ancestors(own)
+        let opened = &run.history.opened;
+        let marked = table.get(own).and_then(Process::mark).map(|(mark, _)| mark);
+        let above = table.ancestors(own);
+        (marked.is_some() && marked == opened.mark)
+            || above
                 .iter()
-                .any(|ancestor| ancestor.identity() == run.history.opened.guardian)
+                .any(|ancestor| ancestor.identity() == opened.guardian)
+            || above
+                .into_iter()
+                .chain(table.get(own))
+                .any(|process| is_taken_for_its_own(run, process))
     })
+}
+
+/// Whether the guardian of a run takes a process for one of the run by its environment, as it does where there are no marks:
+/// it would end who asks it to end the run.
+fn is_taken_for_its_own(run: &KnownRun, process: &Process) -> bool {
+    let opened = &run.history.opened;
+    run.state == RunState::Live
+        && opened.mark.is_none()
+        && process.identity().start >= opened.guardian.start
+        && process.is_own()
+        && process.cookie() == Some(&run.id)
 }
 
 /// Asks the guardian of a run to end it, and waits until it has.

@@ -124,6 +124,26 @@ fn a_detached_run_whose_guardian_was_killed_is_finished_too() {
     });
 }
 
+/// A shell may have taken over what a test is told.
+#[test]
+fn who_reads_what_the_command_says_is_left_alone_though_its_environment_names_the_run() {
+    alone(|| {
+        let bench = Bench::new();
+        let launch = ["launch", "--clients=1", "--base-port=auto", "--detach"];
+        let launched = bench.run([&launch[..], &["--format", "json"]].concat());
+        let started = launched.expect(0).event("run_started");
+        kill(pid_of(&started["guardian"]));
+        let mut shell = bench.command("sh");
+        let line = "\"$XTASK\" preflight --base-port auto --format json | cat";
+        shell.args(["-c", line]);
+        shell.env("XTASK", tests::binary("xtask"));
+        shell.env("XTASK_RUN_ID", started["run"].as_str().unwrap());
+        let finished = bench.finish(shell).expect(0);
+        assert_eq!(finished.json()["runs"][0]["run"], started["run"]);
+        assert_eq!(others(), []);
+    });
+}
+
 #[test]
 fn looking_says_what_would_be_finished_and_leaves_it() {
     alone(|| {

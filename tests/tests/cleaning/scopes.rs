@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use rustix::process::Signal;
 use tests::namespace::{alone, others};
-use tests::{Bench, pid_of};
+use tests::{Bench, is_alive, pid_of};
 
 use crate::support::{
     CLIENT, SCRIPT, SCRIPT_PROFILE, assert_alive, assert_gone, here, kill, outside, python, xtask,
@@ -73,6 +74,37 @@ fn a_project_beside_this_one_is_never_touched() {
         let folder = outside();
         let other = folder.path().join("other");
         neither_touches(&other, &bench);
+    });
+}
+
+/// A shell may have taken over what a test is told.
+#[test]
+fn a_run_goes_on_that_was_launched_where_the_environment_names_another() {
+    alone(|| {
+        let bench = Bench::new();
+        let folder = outside();
+        std::fs::write(folder.path().join("xtask.toml"), "").unwrap();
+        let launch = ["launch", "--clients=1", "--base-port=auto", "--format=json"];
+        let first = bench.run([&launch[..], &["--detach"]].concat()).expect(0);
+        let first = first.event("run_started");
+        let mut command = bench.xtask(launch);
+        command.current_dir(folder.path());
+        command.env("XTASK_RUN_ID", first["run"].as_str().unwrap());
+        let mut launcher = bench.start(command);
+        let started = launcher.wait_for_event("run_started");
+        launcher.wait_for_event("client_ready");
+        kill(pid_of(&first["guardian"]));
+        xtask(&bench, 0, &["preflight", "--base-port", "auto"]);
+        let [guardian, client] = [
+            &started["guardian"],
+            &launcher.wait_for_event("client_started")["identity"],
+        ];
+        assert!(is_alive(pid_of(guardian)) && is_alive(pid_of(client)));
+        assert_alive(&[("the launcher", &launcher)]);
+        launcher.signal(Signal::INT);
+        launcher.finish().expect(130);
+        let is_over = || others().is_empty();
+        tests::wait_for(tests::PATIENCE, "the guardian to leave", is_over);
     });
 }
 

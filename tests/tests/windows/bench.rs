@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use proc_core::identity::Identity;
-use proc_core::table::Table;
+use proc_core::table::{COOKIE, Table};
 use serde_json::Value;
 use wait_timeout::ChildExt;
 use windows_sys::Win32::System::Threading::CREATE_NEW_CONSOLE;
@@ -147,6 +147,11 @@ impl Bench {
         let mut command = Command::new(binaries().join("desktop.exe"));
         command.arg(desktop).arg(binaries().join("xtask.exe"));
         self.start_as(&mut command, &launch(flags, &[]))
+    }
+
+    /// Starts a command whose environment names a run, as that of a shell may.
+    pub(crate) fn start_naming(&self, run: &str, arguments: &[&str]) -> Running {
+        self.start_as(xtask().env(COOKIE, run), arguments)
     }
 
     fn start_as(&self, command: &mut Command, arguments: &[&str]) -> Running {

@@ -1,12 +1,13 @@
 //! What is of a run and not in its job, because somebody else has started it for the run.
 
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command};
 
 use proc_core::identity::Identity;
 
-use crate::bench::{Bench, binaries, cast, expect_gone, kill, named, poll};
+use crate::bench::{Bench, binaries, cast, expect_gone, expect_over, kill, living, named, poll};
 use crate::stand_in::{StandIn, assert_alive, assert_gone, start};
 
 /// Two stand-ins, and what they are.
@@ -79,6 +80,58 @@ fn the_next_command_reaches_what_names_a_run_whose_guardian_was_killed() {
     );
     assert_alive(&innocent);
     bench.expect_no_runs();
+}
+
+/// A detached run: its id, its guardian and clients, and the ports of these.
+fn detached(bench: &Bench) -> (String, Vec<Identity>, Vec<u16>) {
+    let launched = bench.launch("--clients 1 --detach", &[]).finish().expect(0);
+    let events = launched.events();
+    let run = named(&events, "run_started")[0]["run"].clone();
+    let (guardian, clients, ports) = cast(&events);
+    let all = [&[guardian], &clients[..]].concat();
+    (run.as_str().unwrap().to_owned(), all, ports)
+}
+
+#[test]
+fn who_asks_for_the_end_of_a_run_that_its_environment_names_is_left_alone() {
+    let bench = Bench::new();
+    let (run, all, ports) = detached(&bench);
+    let asked = bench.start_naming(&run, &["cleanup", "--run", &run]);
+    let asked = asked.finish().expect(107);
+    let said = format!("run {run} goes on: this command is part of it");
+    assert!(asked.stderr.contains(&said), "{}", asked.stderr);
+    assert_eq!(living(&all), all);
+    bench.run(&["cleanup", "--run", &run]).expect(0);
+    expect_gone(&all, &ports);
+}
+
+#[test]
+fn a_run_goes_on_that_was_launched_where_the_environment_names_another() {
+    let bench = Bench::new();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("xtask.toml");
+    fs::copy(bench.root().join("xtask.toml"), &config).unwrap();
+    let launch = "launch --base-port auto --clients 1 --format json --config";
+    let launch: Vec<&str> = launch.split(' ').chain(config.to_str()).collect();
+    for kills_guardian in [false, true] {
+        let (run, first, ports) = detached(&bench);
+        let mut other = bench.start_naming(&run, &launch);
+        other.wait_for("client_ready", 1);
+        let (guardian, clients, _) = cast(&other.events());
+        let others = [&[guardian], &clients[..]].concat();
+        if kills_guardian {
+            kill(&first[0]);
+        }
+        bench.run(&["cleanup", "--all"]).expect(0);
+        if !kills_guardian {
+            bench.run(&["cleanup", "--run", &run]).expect(0);
+        }
+        expect_gone(&first, &ports);
+        assert_eq!(living(&others), others, "{kills_guardian}");
+        assert!(!other.has_ended());
+        other.kill();
+        expect_over(&other.events());
+    }
 }
 
 /// A program with a window that somebody has started outside of the run's job. It ends when it is asked to, and is killed

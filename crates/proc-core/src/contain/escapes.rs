@@ -4,24 +4,29 @@
 //! a task scheduler. Such a process is known where its environment names the run, or where the system names a member as
 //! the one that has started it.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use crate::identity::Identity;
+use crate::ledger::of_other_runs;
 use crate::table::{Process, Table};
 
 /// What tells a run's processes, wherever they are.
 #[derive(Debug)]
 pub(super) struct Escapes {
     run: String,
+    folder: PathBuf,
     guardian: Identity,
     /// What the guardian has started. It keeps their PIDs from being used again, so that none of them is anybody else's.
     members: Vec<Identity>,
 }
 
 impl Escapes {
-    pub(super) fn new(run: &str, guardian: Identity) -> Self {
+    pub(super) fn new(run: &str, folder: &Path, guardian: Identity) -> Self {
         Self {
             run: run.to_owned(),
+            folder: folder.to_owned(),
             guardian,
             members: Vec::new(),
         }
@@ -42,10 +47,15 @@ impl Escapes {
                 && !contained.contains(&process.identity())
                 && process.is_own()
         };
+        // Only asked for where nothing but a copied environment tells.
+        let others = LazyCell::new(|| of_other_runs(&self.folder, table));
+        let names_it = |process: &Process| {
+            process.cookie() == Some(&self.run) && !others.contains(&process.identity())
+        };
         let found = table
             .iter()
             .filter(is_outside)
-            .filter(|process| self.started(process) || process.cookie() == Some(&self.run));
+            .filter(|process| self.started(process) || names_it(process));
         let mut pids: BTreeSet<u32> = found.map(|process| process.identity().pid).collect();
         pids.extend(table.descendants(&pids));
         let processes = pids.iter().filter_map(|pid| table.get(*pid));

@@ -1,6 +1,7 @@
 //! Obtaining the containment that a launcher asks for, or refusing the run.
 
 use std::io;
+use std::path::Path;
 
 use super::tell::Audience;
 use crate::contain::{Containment, mechanisms};
@@ -47,7 +48,7 @@ pub(super) fn contain(
         } else if let (Mechanism::Pidns, Err(why)) = (mechanism, &prepared) {
             Err(why.clone())
         } else {
-            obtain(containment, mechanism, &open.run, audience, &mut record)
+            obtain(containment, mechanism, open, audience, &mut record)
                 .map_err(|error| error.to_string())
         };
         match result {
@@ -67,18 +68,18 @@ pub(super) fn contain(
 fn obtain(
     containment: &mut Containment,
     mechanism: Mechanism,
-    run: &str,
+    open: &Open,
     audience: &Audience,
     record: &mut dyn FnMut(&Entry) -> io::Result<()>,
 ) -> io::Result<Starter> {
     let starter = match mechanism {
         Mechanism::Tracked => {
-            audience.listen_to_tracker(containment.track(run)?)?;
+            audience.listen_to_tracker(containment.track(&open.run)?)?;
             Starter::Here
         }
         Mechanism::Subreaper => Starter::Here,
         Mechanism::Cgroup => {
-            containment.make_cgroup(run, |folder| {
+            containment.make_cgroup(&open.run, |folder| {
                 record(&Entry::Containing {
                     cgroup: folder.to_owned(),
                 })
@@ -86,7 +87,7 @@ fn obtain(
             Starter::Here
         }
         Mechanism::Job => {
-            containment.make_job(run)?;
+            containment.make_job(&open.run, Path::new(&open.folder))?;
             Starter::Here
         }
         Mechanism::Pidns => {

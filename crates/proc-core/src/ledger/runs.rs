@@ -1,5 +1,6 @@
 //! Finding the runs of a scope, and which of them live.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use super::{History, LOCK, LedgerError};
 use crate::identity::Identity;
 use crate::scope::{Scope, open_lock};
 use crate::sys;
-use crate::table::Process;
+use crate::table::{Process, Table};
 
 /// How long a run may take from its folder to its ledger. Far longer than any takes.
 const STILLBORN_AFTER: Duration = Duration::from_hours(1);
@@ -202,6 +203,35 @@ impl Runs {
     pub fn dead(&self) -> impl Iterator<Item = &KnownRun> {
         self.known.iter().filter(|run| run.state == RunState::Dead)
     }
+}
+
+/// What belongs to live runs of this scope and of others, but for the run in this folder: guardians, clients and tests, and
+/// who holds a run, with what is above. It is none of that run's, though its environment may name it: whoever begins a run
+/// may have got that from another one.
+pub(crate) fn of_other_runs(folder: &Path, table: &Table) -> BTreeSet<Identity> {
+    // …/scopes/<scope>/runs/<run>
+    let scopes = folder.ancestors().nth(3).into_iter().flat_map(folders);
+    let runs = scopes.filter_map(|scope| Runs::read_folder(&scope.join("runs")).ok());
+    let runs: Vec<KnownRun> = runs.flat_map(|runs| runs.known).collect();
+    let mut found = BTreeSet::new();
+    for run in runs.iter().filter(|run| run.folder != folder) {
+        if run.state != RunState::Live {
+            continue;
+        }
+        let opened = &run.history.opened;
+        let members = run.history.members.values();
+        found.extend(members.filter_map(|member| member.identity));
+        found.insert(opened.guardian);
+        let launcher = opened.launcher.filter(|_| !run.history.detached);
+        for holder in launcher.into_iter().chain(opened.owner) {
+            if table.find(&holder).is_some() {
+                let above = table.ancestors(holder.pid);
+                found.extend(above.into_iter().map(Process::identity));
+                found.insert(holder);
+            }
+        }
+    }
+    found
 }
 
 /// Takes the lock of a run, which whoever ends the run holds. `None`: another process holds it.

@@ -1,10 +1,11 @@
 //! Which processes belong to a dead run, and what gives each of them away.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Trace, living_on, starters};
 use crate::identity::Identity;
-use crate::ledger::{History, KnownRun};
+use crate::ledger::{History, KnownRun, of_other_runs};
 use crate::sys::Origin;
 use crate::table::{Process, Table};
 
@@ -28,22 +29,17 @@ pub(super) fn carries_mark(run: &KnownRun, process: &Process) -> bool {
         && process.mark().map(|(mark, _)| mark) == opened.mark
 }
 
-/// What belongs to the run, by PID: what ends with it, and what lives on. Never its guardian, nor this process or one
-/// of its ancestors.
+/// What belongs to the run, by PID: what ends with it, and what lives on. Never its guardian, nor those who are spared.
 pub(super) fn traces(
     run: &KnownRun,
     table: &Table,
     contained: &BTreeSet<Identity>,
     known: &Known,
+    spared: &BTreeSet<Identity>,
 ) -> (BTreeMap<u32, Trace>, BTreeMap<u32, Trace>) {
     let history = &run.history;
-    let own = std::process::id();
-    let mut spared: BTreeSet<u32> = table
-        .ancestors(own)
-        .iter()
-        .map(|process| process.identity().pid)
-        .collect();
-    spared.extend([own, 1]);
+    // Only asked for where nothing but a copied environment tells.
+    let others = LazyCell::new(|| of_other_runs(&run.folder, table));
     let recorded: BTreeSet<Identity> = history
         .members
         .values()
@@ -69,7 +65,11 @@ pub(super) fn traces(
             Trace::Lineage
         } else if recorded.contains(&process.identity()) {
             Trace::Recorded
-        } else if mark.is_none() && process.is_own() && process.cookie() == Some(&run.id) {
+        } else if mark.is_none()
+            && process.is_own()
+            && process.cookie() == Some(&run.id)
+            && !others.contains(&process.identity())
+        {
             Trace::Cookie
         } else {
             continue;
@@ -86,8 +86,11 @@ pub(super) fn traces(
         }
     }
     found.retain(|pid, _| {
-        let guardian = table.find(&history.opened.guardian);
-        !spared.contains(pid) && guardian.is_none_or(|guardian| guardian.identity().pid != *pid)
+        let identity = table.get(*pid).map(Process::identity);
+        *pid != 1
+            && identity.is_some_and(|identity| {
+                !spared.contains(&identity) && identity != history.opened.guardian
+            })
     });
     let allowed = living_on(run);
     if allowed.is_empty() {
