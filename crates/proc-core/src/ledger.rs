@@ -185,6 +185,14 @@ pub enum LedgerError {
         /// The line, from 1.
         line: usize,
     },
+    /// It tells of a run of another project, and has come here as a copy.
+    #[error("the ledger {path} tells of a run of another project, {root}", path = path.display())]
+    Elsewhere {
+        /// The ledger.
+        path: PathBuf,
+        /// The root of that project.
+        root: String,
+    },
     /// A newer version of this tool wrote it.
     #[error("the ledger {path} was written by a newer version of this tool (format {version}, this one knows {VERSION})", path = path.display())]
     Newer {

@@ -39,13 +39,14 @@ fn namespace() -> u64 {
     fs::metadata("/proc/self/ns/pid").unwrap().ino()
 }
 
-/// The first entry of a run in this boot and namespace, whose guardian was the first process of all.
-fn opened() -> Value {
+/// The first entry of a run of this project in this boot and namespace, whose guardian was the first process of all.
+fn opened(bench: &Bench) -> Value {
     let mut guardian = identity(std::process::id());
     guardian["pid"] = json!(4_000_000);
     guardian["start"] = json!(1);
+    let root = bench.root().canonicalize().unwrap();
     json!({
-        "entry": "opened", "version": 1, "run": RUN, "root": "/project", "time": "2026-01-01T00:00:00Z",
+        "entry": "opened", "version": 1, "run": RUN, "root": root, "time": "2026-01-01T00:00:00Z",
         "boot": guardian["boot"], "pid_namespace": namespace(), "guardian": guardian, "launcher": null,
         "mark": null, "ports": []
     })
@@ -105,7 +106,7 @@ fn a_ledger_that_holds_is_acted_upon() {
             let bench = Bench::new();
             let innocent = innocent(&bench);
             let [starting, started] = started(&innocent.identity);
-            put(&bench, lines(&[opened(), starting, started]));
+            put(&bench, lines(&[opened(&bench), starting, started]));
             let finished = xtask(&bench, 0, command);
             let ended = &finished["runs"][0]["processes"];
             assert_eq!(ended[0]["identity"], innocent.identity);
@@ -125,7 +126,7 @@ fn a_recycled_pid_is_never_signalled() {
             let mut other = innocent.identity.clone();
             other["start"] = json!(other["start"].as_u64().unwrap() - 1);
             let [starting, started] = started(&other);
-            let mut first = opened();
+            let mut first = opened(&bench);
             // The guardian's PID has a new owner as well.
             first["guardian"] = other.clone();
             first["launcher"] = other.clone();
@@ -162,7 +163,7 @@ fn nothing_outlives_a_boot() {
         let other = json!("01234567-89ab-cdef-0123-456789abcdef");
         let mut identity = innocent.identity.clone();
         identity["boot"] = other.clone();
-        let mut first = opened();
+        let mut first = opened(&bench);
         first["boot"] = other.clone();
         first["guardian"]["boot"] = other;
         let [starting, started] = started(&identity);
@@ -187,7 +188,7 @@ fn a_run_of_another_namespace_is_kept_and_said_so() {
         let running = python(&bench, [folder.path().join("test.py")]);
         let identity = identity(running.pid());
         let innocent = Innocent { running, identity };
-        let mut first = opened();
+        let mut first = opened(&bench);
         first["pid_namespace"] = json!(namespace() - 1);
         let [starting, started] = started(&innocent.identity);
         let folder = put(&bench, lines(&[first, starting, started]));
@@ -218,7 +219,7 @@ fn lock_files_of_a_run_that_is_not_over_stay() {
     alone(|| {
         let bench = Bench::with_config("[profile.demo]\nlock_files = [\"*.lock\"]\n");
         let lock = bench.write("a.lock", "");
-        let mut first = opened();
+        let mut first = opened(&bench);
         first["pid_namespace"] = json!(namespace() - 1);
         let folder = put(&bench, lines(&[first]));
         let ended = xtask(&bench, 0, &["postflight"]);
@@ -237,7 +238,7 @@ fn a_torn_tail_is_cut_off() {
         let bench = Bench::new();
         let innocent = innocent(&bench);
         let [starting, started] = started(&innocent.identity);
-        let whole = lines(&[opened(), starting, started]);
+        let whole = lines(&[opened(&bench), starting, started]);
         let torn = lines(&[json!({"entry": "detached"})]);
         put(&bench, whole + &torn[..torn.len() / 2]);
         let finished = xtask(&bench, 0, &["preflight", "--base-port", "auto"]);
@@ -256,7 +257,7 @@ fn a_ledger_that_cannot_be_read_is_set_aside_and_nothing_is_ended_on_its_word() 
         let innocent = innocent(&bench);
         let entries = || {
             let [starting, started] = started(&innocent.identity);
-            [opened(), starting, started]
+            [opened(&bench), starting, started]
         };
         let mut newer = entries();
         newer[0]["version"] = json!(2);
@@ -319,13 +320,13 @@ fn a_ledger_that_cannot_be_written_keeps_nothing_else_from_being_ended() {
             let first = innocent(&bench);
             let second = innocent(&bench);
             let [starting, started_first] = started(&first.identity);
-            let folder = put(&bench, lines(&[opened(), starting, started_first]));
+            let folder = put(&bench, lines(&[opened(&bench), starting, started_first]));
             // Its lock cannot be opened for writing, by whomever.
             symlink("/proc/sys/kernel/ostype", folder.join("lock")).unwrap();
             let later = folder.with_file_name("20260102-000000-0badcafe");
             fs::create_dir(&later).unwrap();
             let [starting, started_second] = started(&second.identity);
-            let entries = lines(&[opened(), starting, started_second]);
+            let entries = lines(&[opened(&bench), starting, started_second]);
             fs::write(later.join("ledger"), entries).unwrap();
             let stray = script(&bench, "stray.py", SCRIPT);
 
@@ -428,7 +429,7 @@ fn a_run_that_never_began_is_no_damage() {
         let bench = Bench::new();
         put(&bench, "");
         xtask(&bench, 0, &["postflight"]);
-        let torn = lines(&[opened()]);
+        let torn = lines(&[opened(&bench)]);
         put(&bench, &torn[..torn.len() - 1]);
         xtask(&bench, 0, &["postflight"]);
     });

@@ -67,7 +67,25 @@ pub struct Runs {
 impl Runs {
     /// Reads the ledgers of a scope, and leaves everything as it is.
     pub fn read(scope: &Scope) -> io::Result<Self> {
-        Self::read_folder(&scope.runs_folder())
+        let mut runs = Self::read_folder(&scope.runs_folder())?;
+        // Whoever holds the lock of a run does not hold that of its copy, so that it would look dead.
+        let root = scope.root().display().to_string();
+        let (known, copied) = runs
+            .known
+            .into_iter()
+            .partition(|run| run.history.opened.root == root);
+        runs.known = known;
+        let copied: Vec<KnownRun> = copied;
+        runs.damaged.extend(copied.into_iter().map(|run| Damaged {
+            error: LedgerError::Elsewhere {
+                path: run.folder.join(super::FILE),
+                root: run.history.opened.root,
+            },
+            id: run.id,
+            folder: run.folder,
+            is_set_aside: false,
+        }));
+        Ok(runs)
     }
 
     /// Moves the runs out of the way whose ledger could not be read, unless their guardian lives.
@@ -308,14 +326,46 @@ fn free_name(folder: &Path, id: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::super::history::tests::opened;
-    use super::super::{Entry, Ledger, VERSION};
+    use super::super::{Entry, Ledger, Opened, VERSION};
     use super::*;
+
+    fn opened_in(scope: &Scope) -> Opened {
+        Opened {
+            root: scope.root().display().to_string(),
+            ..opened(VERSION)
+        }
+    }
+
+    #[test]
+    fn a_ledger_that_was_copied_from_another_project_says_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let [mine, theirs] = ["mine", "theirs"].map(|name| {
+            let root = folder.path().join(name);
+            fs::create_dir(&root).unwrap();
+            Scope::open_in(&root, &folder.path().join("state")).unwrap()
+        });
+        let run = theirs.make_run_folder("run").unwrap();
+        Ledger::create(&run, opened_in(&theirs)).unwrap();
+        let copy = mine.make_run_folder("run").unwrap();
+        fs::copy(run.join(super::super::FILE), copy.join(super::super::FILE)).unwrap();
+        assert_eq!(Runs::read(&theirs).unwrap().known.len(), 1);
+        let mut runs = Runs::read(&mine).unwrap();
+        assert_eq!(runs.known.len(), 0);
+        let said = runs.damaged[0].error.to_string();
+        let root = theirs.root().display();
+        assert!(
+            said.ends_with(&format!("tells of a run of another project, {root}")),
+            "{said}"
+        );
+        runs.set_aside(&mine);
+        assert!(runs.damaged[0].is_set_aside && !copy.exists());
+    }
 
     /// A scope with a run that is over and has left these processes behind. Returns the folder of the run too.
     fn scope_of_a_closed_run(folder: &Path, living_on: Vec<Identity>) -> (Scope, PathBuf) {
         let scope = Scope::open_in(folder, &folder.join("state")).unwrap();
         let run = scope.make_run_folder("old").unwrap();
-        let mut ledger = Ledger::create(&run, opened(VERSION)).unwrap();
+        let mut ledger = Ledger::create(&run, opened_in(&scope)).unwrap();
         ledger.append(&Entry::Closed { living_on }).unwrap();
         (scope, run)
     }
