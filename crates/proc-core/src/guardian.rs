@@ -345,6 +345,7 @@ impl Guardian {
 
     /// Collects all children that have ended. `true`: nothing of the run is left.
     fn collect(&mut self, asked: bool) -> io::Result<bool> {
+        tell::begin_to_look();
         let mut is_empty = false;
         loop {
             match sys::reap()? {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SendError, Sender};
 use std::thread;
 use std::time::Duration;
 
@@ -153,7 +154,7 @@ impl Audience {
                     Ok(length) => length == 0,
                     Err(error) => error.kind() != io::ErrorKind::Interrupted,
                 };
-                if happenings.send(Happening::ChildEnded).is_err() || is_over {
+                if say_that_one_has_ended(&happenings).is_err() || is_over {
                     break;
                 }
             }
@@ -167,7 +168,7 @@ impl Audience {
             // Whoever acts looks too. But what has started another may be gone by then, so the first look is here.
             while tracker.wait().is_ok() {
                 let _ = tracker.look();
-                if happenings.send(Happening::ChildEnded).is_err() {
+                if say_that_one_has_ended(&happenings).is_err() {
                     break;
                 }
             }
@@ -190,17 +191,34 @@ impl Audience {
     }
 }
 
+/// Whether it was said that somebody has ended, and nobody has looked yet who.
+static SOMEBODY_HAS_ENDED: AtomicBool = AtomicBool::new(false);
+
+/// Says that somebody has ended, unless that is being said already. One look shows all who have, and takes longer than
+/// processes need to end that start each other on and on: whatever else happens would wait behind their ends.
+fn say_that_one_has_ended(happenings: &Sender<Happening>) -> Result<(), SendError<Happening>> {
+    if SOMEBODY_HAS_ENDED.swap(true, Ordering::SeqCst) {
+        return Ok(());
+    }
+    happenings.send(Happening::ChildEnded)
+}
+
+/// Whoever ends from now on has it said again.
+pub(super) fn begin_to_look() {
+    SOMEBODY_HAS_ENDED.swap(false, Ordering::SeqCst);
+}
+
 /// Turns the signals that concern a guardian into happenings.
 pub(super) fn listen_for_signals(happenings: Sender<Happening>) -> io::Result<()> {
     let mut signals = sys::GuardianSignals::begin()?;
     spawn_thread("signals", move || {
         while let Some(signal) = signals.next() {
-            let happening = match signal {
-                sys::GuardianSignal::ChildEnded => Happening::ChildEnded,
-                sys::GuardianSignal::AskedToEnd => Happening::AskedToEnd,
-                sys::GuardianSignal::SessionEnds => Happening::SessionEnds,
+            let said = match signal {
+                sys::GuardianSignal::ChildEnded => say_that_one_has_ended(&happenings),
+                sys::GuardianSignal::AskedToEnd => happenings.send(Happening::AskedToEnd),
+                sys::GuardianSignal::SessionEnds => happenings.send(Happening::SessionEnds),
             };
-            if happenings.send(happening).is_err() {
+            if said.is_err() {
                 break;
             }
         }
@@ -219,4 +237,23 @@ fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<
         .stack_size(256 * 1024)
         .spawn(body)
         .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn ends_do_not_queue_up() {
+        let (happenings, inbox) = mpsc::channel();
+        for _ in 0..2 {
+            begin_to_look();
+            for _ in 0..3 {
+                say_that_one_has_ended(&happenings).unwrap();
+            }
+            assert!(matches!(inbox.try_recv(), Ok(Happening::ChildEnded)));
+            assert!(inbox.try_recv().is_err());
+        }
+    }
 }
