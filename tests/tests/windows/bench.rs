@@ -63,6 +63,7 @@ pub(crate) fn binaries() -> PathBuf {
         "zoo.exe",
         "console.exe",
         "desktop.exe",
+        "thief.exe",
         "window.exe",
     ] {
         let path = folder.join(name);

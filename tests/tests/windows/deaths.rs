@@ -1,6 +1,9 @@
 //! Whoever is killed, nothing is left.
 
-use crate::bench::{Bench, STAY, cast, expect_gone, kill, named};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use crate::bench::{Bench, STAY, binaries, cast, expect_gone, expect_over, kill, named};
 
 #[test]
 fn the_run_ends_when_the_launcher_is_killed() {
@@ -53,4 +56,46 @@ fn the_run_ends_with_its_test_when_its_launcher_is_killed_meanwhile() {
     let test = crate::bench::identity(&started[0]["identity"]);
     launch.kill();
     expect_gone(&[&[guardian, test], &clients[..]].concat(), &ports);
+}
+
+/// Somebody who holds copies of all handles of another process. It is killed when it is dropped.
+struct Thief(Child);
+
+impl Thief {
+    /// Returns when it has the copies, and of how many handles. `None`: it may have none.
+    fn of(pid: u32) -> Option<(Self, usize)> {
+        let mut child = Command::new(binaries().join("thief.exe"))
+            .arg(pid.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        let output = child.stdout.take().unwrap();
+        BufReader::new(output).read_line(&mut said).unwrap();
+        let thief = Self(child);
+        Some((thief, said.trim().parse().ok()?))
+    }
+}
+
+impl Drop for Thief {
+    fn drop(&mut self) {
+        // It may have ended long ago.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_copy_of_the_launchers_end_of_the_link_keeps_no_run_alive() {
+    let bench = Bench::new();
+    let mut launch = bench.launch("--clients 2", &[]);
+    launch.wait_for("client_ready", 2);
+    let (mut thief, count) = Thief::of(launch.pid()).unwrap();
+    assert!(count > 0);
+    launch.kill();
+    expect_over(&launch.events());
+    bench.expect_no_runs();
+    assert!(thief.0.try_wait().unwrap().is_none());
 }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+#[cfg(not(windows))]
 use crate::identity::Identity;
+#[cfg(not(windows))]
 use crate::sys::Link;
 
 /// The pipes that a process has to do with, by inode.
@@ -34,6 +36,7 @@ pub(crate) fn has_open(_pid: u32, _path: &Path) -> bool {
 }
 
 /// A link ends with the process at its other end: nobody takes copies of that without its help.
+#[cfg(not(windows))]
 pub(crate) fn hang_up_after(_other: &Identity, _link: &Link) {}
 
 /// Whether a path is a folder that is another one to each process: there are none.

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::windows::io::{AsHandle, OwnedHandle};
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,9 @@ use windows_sys::core::BOOL;
 
 use super::call::{Event, check, is, owned, raw, wait_for_either, wide};
 use super::private::Private;
+use super::signal::{pin, wait_for_exit};
 use super::user::{own_user, owner};
+use crate::identity::Identity;
 use crate::sys::Peer;
 
 /// How much may have been said and not heard yet.
@@ -52,6 +54,8 @@ struct Pipe {
     /// Whether this end has made the pipe.
     is_server: bool,
     hung_up: Event,
+    /// How much may still be heard, in bytes, of what was said before the link was hung up.
+    last_words: AtomicUsize,
     /// In ms; [`u64::MAX`] for as long as it takes.
     read_patience: AtomicU64,
     write_patience: AtomicU64,
@@ -63,6 +67,7 @@ impl Link {
             handle,
             is_server,
             hung_up: Event::new()?,
+            last_words: AtomicUsize::new(0),
             read_patience: AtomicU64::new(u64::MAX),
             write_patience: AtomicU64::new(u64::MAX),
         })))
@@ -134,7 +139,9 @@ fn millis(patience: Option<Duration>) -> u64 {
 
 impl Read for &Link {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.has_hung_up() {
+        let has_hung_up = self.has_hung_up();
+        let last_words = self.0.last_words.load(Ordering::Acquire);
+        if has_hung_up && last_words == 0 {
             return Ok(0);
         }
         let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
@@ -152,6 +159,11 @@ impl Read for &Link {
             }
         });
         match result {
+            Ok(count) if has_hung_up => {
+                let left = last_words.saturating_sub(count);
+                self.0.last_words.store(left, Ordering::Release);
+                Ok(count)
+            }
             Err(error) if is_over(&error) => Ok(0),
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => Ok(0),
             result => result,
@@ -317,6 +329,20 @@ pub(crate) fn make_room(_link: &Link) {}
 pub(crate) fn hang_up(link: &Link) {
     // It fails for no event that is open.
     let _ = link.0.hung_up.set();
+}
+
+/// Waits until the process at the other end of a link has exited, and ends the link when what it has said was heard.
+///
+/// The system does that by itself, unless somebody has taken a copy of the other end (`DuplicateHandle`).
+pub(crate) fn hang_up_after(other: &Identity, link: &Link) {
+    // Who cannot be watched is left to the system.
+    let Ok(handle) = pin(other) else { return };
+    if let Some(handle) = handle {
+        wait_for_exit(&handle);
+    }
+    // More than there is room for it cannot have said.
+    link.0.last_words.store(ROOM as usize, Ordering::Release);
+    hang_up(link);
 }
 
 /// Where a guardian is reached after its launcher has left.
