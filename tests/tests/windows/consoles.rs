@@ -5,6 +5,10 @@ use std::io::Read;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use proc_core::identity::Identity;
+use proc_core::stage::Victim;
+use proc_core::table::{Process, Table};
+
 use crate::bench::{
     Bench, PASS, STAY, binaries, cast, expect_gone, expect_over, identity, is_wine, living, named,
     poll,
@@ -228,4 +232,28 @@ fn who_asks_whether_to_save_is_ended_when_the_grace_is_over() {
     let finished = bench.launch("--clients 2", &PASS).finish().expect(0);
     finished.expect_ends(2, "killed", 1);
     expect_over(&finished.events());
+}
+
+#[test]
+fn a_console_that_stands_still_keeps_no_run_alive() {
+    let bench = Bench::new();
+    let mut launch = bench.launch("--clients 2", &[]);
+    launch.wait_for("client_ready", 2);
+    let (_, clients, _) = cast(&launch.events());
+    // What serves a console is a child of whoever it was made for.
+    let servers: Vec<Identity> = Table::read()
+        .unwrap()
+        .iter()
+        .filter(|process| process.short_name().eq_ignore_ascii_case("conhost.exe"))
+        .filter(|process| clients.iter().any(|client| client.pid == process.parent()))
+        .map(Process::identity)
+        .collect();
+    assert_eq!(servers.len(), 2);
+    let servers = servers.into_iter().map(Victim);
+    servers.clone().for_each(Victim::stop);
+    launch.kill();
+    expect_over(&launch.events());
+    bench.expect_no_runs();
+    // Mostly they have ended with the rest.
+    servers.for_each(Victim::kill);
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{HWND, LPARAM};
@@ -23,11 +25,22 @@ const CONSOLE_CLASS: &str = "ConsoleWindowClass";
 /// to close it tells nobody anything.
 const PSEUDO_CONSOLE_CLASS: &str = "PseudoConsoleWindow";
 
+/// How long it is waited for whoever goes through consoles. Each of them takes some ms.
+const MOMENT: Duration = Duration::from_millis(500);
+
 /// What has been asked by which means. Nobody is asked twice by the same: for many programs that means "at once".
 #[derive(Debug, Default)]
 pub(crate) struct Surfaces {
     /// Windows that were asked to close.
     windows: BTreeSet<usize>,
+    visited: Visited,
+    /// Brings what has been visited. Nobody has come back yet.
+    messenger: Option<Receiver<Visited>>,
+}
+
+/// Consoles that were entered, or could not be.
+#[derive(Clone, Debug, Default)]
+struct Visited {
     /// The PIDs of those whose console was told, or who cannot be told by one.
     told: BTreeSet<u32>,
     /// The windows of consoles in which there were only processes that are to end, each with one of these.
@@ -48,31 +61,66 @@ impl Surfaces {
                 close(window);
             }
         }
-        for identity in targets.iter().filter(|one| pinned.contains_key(&one.pid)) {
-            if self.told.insert(identity.pid) {
-                // Who has no console, or one that this process may not enter, is not asked this way.
-                let _ = self.tell_console(identity, &pinned);
-            }
+        let has_new = pinned.keys().any(|pid| !self.visited.told.contains(pid));
+        if has_new {
+            self.send_messenger(pinned, Visited::tell_all);
         }
     }
 
     /// Closes the consoles in which only such processes were that had been asked before, and still are: whoever is in a
     /// console that is closed ends.
     pub(crate) fn insist(&mut self, targets: &BTreeSet<Identity>) {
-        let consoles = std::mem::take(&mut self.consoles);
-        if consoles.is_empty() {
+        if !self.visited.consoles.is_empty() {
+            self.send_messenger(pin_all(targets), Visited::close_all);
+        }
+    }
+
+    /// Has the consoles of these processes entered by another thread, unless one is under way already.
+    ///
+    /// What serves a console is a process too, and may stand still. Whoever enters that console then does so as well, and
+    /// this thread has everything else to do.
+    fn send_messenger(
+        &mut self,
+        targets: BTreeMap<u32, Handle>,
+        errand: fn(&mut Visited, &BTreeMap<u32, Handle>),
+    ) {
+        self.await_messenger(Duration::ZERO);
+        if self.messenger.is_some() {
             return;
         }
-        let pinned = pin_all(targets);
-        for (window, one) in consoles {
-            let is_theirs_alone = pinned.contains_key(&one.pid)
-                && Console::of(one.pid)
-                    .and_then(|console| console.pids())
-                    .is_ok_and(|present| are_among(&present, &pinned));
-            let window = std::ptr::without_provenance_mut(window);
-            // It may be gone by now, and its number another's. And a terminal's is not for us to close.
-            if is_theirs_alone && class(window) == CONSOLE_CLASS {
-                close(window);
+        let mut visited = self.visited.clone();
+        let (sender, messenger) = mpsc::channel();
+        let begun = thread::Builder::new()
+            .name("consoles".into())
+            .stack_size(256 * 1024)
+            .spawn(move || {
+                errand(&mut visited, &targets);
+                // Whoever would hear of it may have ended its run meanwhile.
+                let _ = sender.send(visited);
+            });
+        self.messenger = begun.is_ok().then_some(messenger);
+        self.await_messenger(MOMENT);
+    }
+
+    fn await_messenger(&mut self, time: Duration) {
+        let Some(messenger) = &self.messenger else {
+            return;
+        };
+        match messenger.recv_timeout(time) {
+            Ok(visited) => self.visited = visited,
+            Err(RecvTimeoutError::Timeout) => return,
+            Err(RecvTimeoutError::Disconnected) => {}
+        }
+        self.messenger = None;
+    }
+}
+
+impl Visited {
+    fn tell_all(&mut self, targets: &BTreeMap<u32, Handle>) {
+        for (pid, target) in targets {
+            if self.told.insert(*pid) {
+                // Who has no console, or one that this process may not enter, is not asked this way.
+                let _ = self.tell_console(target.identity(), targets);
             }
         }
     }
@@ -94,6 +142,20 @@ impl Surfaces {
             self.consoles.insert(window.addr(), *one);
         }
         Ok(())
+    }
+
+    fn close_all(&mut self, targets: &BTreeMap<u32, Handle>) {
+        for (window, one) in std::mem::take(&mut self.consoles) {
+            let is_theirs_alone = targets.get(&one.pid).map(Handle::identity) == Some(&one)
+                && Console::of(one.pid)
+                    .and_then(|console| console.pids())
+                    .is_ok_and(|present| are_among(&present, targets));
+            let window = std::ptr::without_provenance_mut(window);
+            // It may be gone by now, and its number another's. And a terminal's is not for us to close.
+            if is_theirs_alone && class(window) == CONSOLE_CLASS {
+                close(window);
+            }
+        }
     }
 }
 

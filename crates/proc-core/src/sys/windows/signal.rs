@@ -33,6 +33,13 @@ pub(crate) struct Handle {
     identity: Identity,
 }
 
+impl Handle {
+    /// The process.
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+}
+
 /// Pins the process with this identity. `None`: it is gone, or its PID belongs to another process by now.
 pub(crate) fn pin(identity: &Identity) -> io::Result<Option<Handle>> {
     let process = match open(identity.pid) {
