@@ -99,3 +99,16 @@ fn a_copy_of_the_launchers_end_of_the_link_keeps_no_run_alive() {
     bench.expect_no_runs();
     assert!(thief.0.try_wait().unwrap().is_none());
 }
+
+/// With a copy of its job's handle nothing would end when the guardian is killed.
+#[test]
+fn nobody_takes_anything_out_of_a_guardian() {
+    let bench = Bench::new();
+    let mut launch = bench.launch("--clients 2", &[]);
+    launch.wait_for("client_ready", 2);
+    let (guardian, _, _) = cast(&launch.events());
+    assert!(Thief::of(guardian.pid).is_none());
+    launch.kill();
+    kill(&guardian);
+    expect_over(&launch.events());
+}

@@ -27,6 +27,7 @@ use super::children::{KILLED, port_for_job};
 use super::files::root_folder;
 use super::launch::show_no_dialogs;
 use super::listing::pids;
+use super::private::keep_to_itself;
 use super::process::{image, open, open_for};
 
 /// How often the list of a job may have been too long for the room that there is, which is doubled each time.
@@ -55,6 +56,7 @@ pub(crate) fn become_guardian() -> io::Result<()> {
             error
         }
     })?;
+    keep_to_itself()?;
     show_no_dialogs();
     OWN.set(job)
         .map_err(|_| io::Error::other("this process is a guardian already"))

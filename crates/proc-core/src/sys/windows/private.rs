@@ -1,4 +1,4 @@
-//! What only this process's user may open: pipes, and folders with what is in them.
+//! What only this process's user may open: pipes, folders with what is in them, and a guardian.
 
 use std::io;
 use std::path::Path;
@@ -11,7 +11,12 @@ use windows_sys::Win32::Security::Authorization::{
 use windows_sys::Win32::Security::{
     ACL, DACL_SECURITY_INFORMATION, GetSecurityDescriptorControl, GetSecurityDescriptorDacl,
     OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR,
-    SE_DACL_PROTECTED, SECURITY_ATTRIBUTES,
+    SE_DACL_PROTECTED, SECURITY_ATTRIBUTES, SetKernelObjectSecurity,
+};
+use windows_sys::Win32::Storage::FileSystem::READ_CONTROL;
+use windows_sys::Win32::System::Threading::{
+    GetCurrentProcess, PROCESS_QUERY_INFORMATION, PROCESS_QUERY_LIMITED_INFORMATION,
+    PROCESS_SUSPEND_RESUME, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE, PROCESS_VM_READ,
 };
 
 use super::call::{check, wide, wide_path};
@@ -32,18 +37,7 @@ impl Private {
     /// For a pipe or a folder; of a folder also for what is made in it.
     pub(super) fn new() -> io::Result<Self> {
         let sid = own_sid().ok_or_else(|| io::Error::other("this process has no user"))?;
-        let rules = wide(format!("D:P(A;OICI;FA;;;{sid})"));
-        let mut descriptor = std::ptr::null_mut();
-        // SAFETY: the text ends with a zero, and the result goes to live memory.
-        check(unsafe {
-            ConvertStringSecurityDescriptorToSecurityDescriptorW(
-                rules.as_ptr(),
-                SDDL_REVISION_1,
-                &raw mut descriptor,
-                std::ptr::null_mut(),
-            )
-        })?;
-        let descriptor = Descriptor(descriptor);
+        let descriptor = Descriptor::new(&format!("D:P(A;OICI;FA;;;{sid})"))?;
         Ok(Self { descriptor })
     }
 
@@ -84,6 +78,28 @@ impl Private {
     }
 }
 
+/// What everybody of its user may do to a guardian: look at it, wait for it, stop it and end it.
+const TO_A_GUARDIAN: u32 = PROCESS_QUERY_INFORMATION
+    | PROCESS_QUERY_LIMITED_INFORMATION
+    | PROCESS_VM_READ
+    | PROCESS_SYNCHRONIZE
+    | PROCESS_SUSPEND_RESUME
+    | PROCESS_TERMINATE
+    | READ_CONTROL;
+
+/// Lets nobody of this user take anything out of this process, or have it do anything: who had a copy of its job's handle
+/// would keep the job when this process is killed. The system itself may do everything, and who owns the process, which
+/// is this user, may not change that (`OW`).
+pub(super) fn keep_to_itself() -> io::Result<()> {
+    let sid = own_sid().ok_or_else(|| io::Error::other("this process has no user"))?;
+    let rules = format!("D:P(A;;0x{TO_A_GUARDIAN:x};;;{sid})(A;;0x1fffff;;;SY)(A;;RC;;;OW)");
+    let descriptor = Descriptor::new(&rules)?;
+    // SAFETY: it answers a constant that stands for this process and needs no closing.
+    let this = unsafe { GetCurrentProcess() };
+    // SAFETY: the handle is always open, and the descriptor is the system's own.
+    check(unsafe { SetKernelObjectSecurity(this, DACL_SECURITY_INFORMATION, descriptor.0) })
+}
+
 /// Who owns a folder, and whether what is allowed further up counts for nothing in it.
 fn standing(folder: &Path) -> io::Result<(Sid, bool)> {
     let name = wide_path(folder)?;
@@ -109,6 +125,22 @@ fn standing(folder: &Path) -> io::Result<(Sid, bool)> {
 }
 
 impl Descriptor {
+    /// By rules in the language that the system has for them.
+    fn new(rules: &str) -> io::Result<Self> {
+        let rules = wide(rules);
+        let mut descriptor = std::ptr::null_mut();
+        // SAFETY: the text ends with a zero, and the result goes to live memory.
+        check(unsafe {
+            ConvertStringSecurityDescriptorToSecurityDescriptorW(
+                rules.as_ptr(),
+                SDDL_REVISION_1,
+                &raw mut descriptor,
+                std::ptr::null_mut(),
+            )
+        })?;
+        Ok(Self(descriptor))
+    }
+
     fn rules(&self) -> io::Result<*mut ACL> {
         let (mut is_there, mut is_default) = (0, 0);
         let mut rules = std::ptr::null_mut();
