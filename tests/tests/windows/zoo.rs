@@ -16,7 +16,7 @@ use crate::bench::{
 use crate::session;
 
 /// How many processes of a species are there at the least when it serves.
-const SPECIES: [(&str, usize); 9] = [
+const SPECIES: [(&str, usize); 10] = [
     ("tame", 1),
     ("deaf", 1),
     ("orphan", 2),
@@ -24,6 +24,7 @@ const SPECIES: [(&str, usize); 9] = [
     ("breaks-away", 2),
     ("cmd-start", 2),
     ("holds-port", 2),
+    ("shy", 1),
     // The others come and go.
     ("respawner", 1),
     ("relay", 1),
@@ -242,6 +243,25 @@ fn nothing_is_left_of_a_test_that_misbehaves() {
         let test = identity(&started[0]["identity"]);
         assert_eq!(living(&[test]), []);
     });
+}
+
+#[test]
+fn one_that_lets_nobody_look_at_it_keeps_nobody_from_being_asked() {
+    let bench = Bench::with_demo(&["--stop-after", "10ms"]);
+    let witness = bench.root().join("witness");
+    fs::create_dir(&witness).unwrap();
+    let zoo = binaries().join("zoo.exe");
+    let [zoo, folder] = [&zoo, &witness].map(|path| path.to_str().unwrap());
+    let mut launch = bench.launch("--clients 1", &["--", zoo, "shy", "--witness", folder]);
+    let started = launch.wait_for("test_started", 1);
+    let is_there = || fs::read_dir(&witness).unwrap().next().map(drop);
+    assert!(poll(is_there).is_some());
+    let log = named(&launch.events(), "client_started")[0]["log"].clone();
+    launch.kill();
+    expect_over(&launch.events());
+    assert_eq!(living(&[identity(&started[0]["identity"])]), []);
+    let log = fs::read_to_string(log.as_str().unwrap()).unwrap();
+    assert!(log.contains("stopped"), "{log}");
 }
 
 #[test]

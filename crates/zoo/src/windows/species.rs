@@ -10,8 +10,14 @@ use std::thread;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use windows_sys::Win32::Security::Authorization::{
+    ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
+};
+use windows_sys::Win32::Security::{DACL_SECURITY_INFORMATION, SetKernelObjectSecurity};
 use windows_sys::Win32::System::Console::SetConsoleCtrlHandler;
+use windows_sys::Win32::System::Threading::GetCurrentProcess;
 use windows_sys::core::BOOL;
+use windows_sys::w;
 
 use super::start::{How, arguments, await_holder, start};
 use super::{cli, life, witness};
@@ -37,6 +43,8 @@ pub(super) enum Species {
     Respawner,
     /// A process that starts its successor and leaves, and so on
     Relay,
+    /// Lets nobody do more with it than to see that it is there, and to end it
+    Shy,
 
     /// Serves, if there is a port, and otherwise is only there
     #[value(hide = true)]
@@ -86,6 +94,7 @@ impl Species {
                 start(How::Detached, Self::Runs, &name)?;
                 await_holder(&name);
             }
+            Self::Shy => hide()?,
             Self::Rests => life::rest(),
             Self::Passes => {
                 thread::sleep(MOMENT);
@@ -168,6 +177,35 @@ fn respawn() {
 fn take_no_notice() -> io::Result<()> {
     // SAFETY: the function lives as long as the program.
     match unsafe { SetConsoleCtrlHandler(Some(hear_nothing), 1) } {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "who may open a process is set by functions of Windows' C interface"
+)]
+fn hide() -> io::Result<()> {
+    // PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_TERMINATE and SYNCHRONIZE, for everybody.
+    let rules = w!("D:P(A;;0x101001;;;WD)");
+    let mut descriptor = std::ptr::null_mut();
+    // SAFETY: the text ends with a zero, and the result goes to live memory.
+    let is_read = unsafe {
+        ConvertStringSecurityDescriptorToSecurityDescriptorW(
+            rules,
+            SDDL_REVISION_1,
+            &raw mut descriptor,
+            std::ptr::null_mut(),
+        )
+    };
+    if is_read == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it answers a constant that stands for this process and needs no closing.
+    let this = unsafe { GetCurrentProcess() };
+    // SAFETY: the handle is always open, and the descriptor is the system's own; it is kept until this process ends.
+    match unsafe { SetKernelObjectSecurity(this, DACL_SECURITY_INFORMATION, descriptor) } {
         0 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }

@@ -160,9 +160,11 @@ impl Job {
         for pid in others {
             // The lesser right would do, but Wine asks for this one.
             let rights = PROCESS_QUERY_INFORMATION | PROCESS_SYNCHRONIZE;
-            match open_for(pid, rights).or_else(|_| open(pid)) {
-                Ok(process) => {
-                    if self.holds_member(raw(&process))? && !serves_console(&process) {
+            let process = open_for(pid, rights).or_else(|_| open(pid));
+            let held = process.and_then(|process| Ok((self.holds_member(raw(&process))?, process)));
+            match held {
+                Ok((is_member, process)) => {
+                    if is_member && !serves_console(&process) {
                         members.insert(pid);
                     }
                 }
