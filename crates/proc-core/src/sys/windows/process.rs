@@ -65,7 +65,12 @@ pub(crate) fn stat(pid: u32, boot: Boot) -> Option<Stat> {
         start: creation_time(&process)?,
         boot,
     };
-    let parent = parent(&process)?;
+    let basics = basics(&process)?;
+    // Windows opens the same process for each of the four numbers from its PID on, which are nobody's.
+    if u32::try_from(basics.UniqueProcessId) != Ok(pid) {
+        return None;
+    }
+    let parent = u32::try_from(basics.InheritedFromUniqueProcessId).ok()?;
     let path = image(&process);
     let name = path.as_ref().and_then(|path| path.file_name());
     let short_name = name.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -159,10 +164,6 @@ pub(super) fn basics(process: &OwnedHandle) -> Option<PROCESS_BASIC_INFORMATION>
         )
     };
     (status == STATUS_SUCCESS).then_some(basics)
-}
-
-fn parent(process: &OwnedHandle) -> Option<u32> {
-    u32::try_from(basics(process)?.InheritedFromUniqueProcessId).ok()
 }
 
 /// The file that a process executes.
