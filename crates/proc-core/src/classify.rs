@@ -131,13 +131,32 @@ pub enum ClassifyError {
     CallerMissing(u32),
 }
 
-/// Whom nothing ends that this process does, by its own sake: itself, its ancestors, and whoever else [`Classifier`] protects
-/// for the caller.
-pub(crate) fn held_by_caller(table: &Table) -> BTreeSet<Identity> {
-    let subjects = table.iter().map(|process| process as &dyn Subject);
-    let lines = protect::lines(&Lineage::new(subjects), &Caller::this_process());
-    let processes = lines.keys().filter_map(|pid| table.get(*pid));
-    processes.map(crate::table::Process::identity).collect()
+/// Who is protected for the sake of this process.
+#[derive(Debug)]
+pub(crate) struct Kin {
+    /// Itself and its ancestors.
+    pub(crate) line: BTreeSet<Identity>,
+    /// Beside these whoever else [`Classifier`] protects for the caller: who reads what it says, its debuggers and so on.
+    pub(crate) all: BTreeSet<Identity>,
+}
+
+impl Kin {
+    /// As far as one look shows.
+    pub(crate) fn of_this_process(table: &Table) -> Self {
+        let subjects = table.iter().map(|process| process as &dyn Subject);
+        let lines = protect::lines(&Lineage::new(subjects), &Caller::this_process());
+        let identities = |is_meant: fn(&ProtectedReason) -> bool| {
+            let pids = lines.iter().filter(|(_, reason)| is_meant(reason));
+            let processes = pids.filter_map(|(pid, _)| table.get(*pid));
+            processes.map(crate::table::Process::identity).collect()
+        };
+        Self {
+            line: identities(|reason| {
+                matches!(reason, ProtectedReason::Caller | ProtectedReason::Ancestor)
+            }),
+            all: identities(|_| true),
+        }
+    }
 }
 
 /// What is known about a process and what follows from it.

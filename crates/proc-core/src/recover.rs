@@ -14,7 +14,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::classify::{LivingOn, held_by_caller};
+use crate::classify::{Kin, LivingOn};
 use crate::contain::Remains;
 use crate::guarantee::Mechanism;
 use crate::identity::Identity;
@@ -145,8 +145,8 @@ pub fn remnants(run: &KnownRun) -> io::Result<Vec<Remnant>> {
     // A cgroup that cannot be read leaves the other evidence.
     let contained = contained(run).unwrap_or_default();
     let table = Table::read()?;
-    let spared = held_by_caller(&table);
-    let (traces, _) = traces(run, &table, &contained, &Known::default(), &spared);
+    let kin = Kin::of_this_process(&table);
+    let (traces, _) = traces(run, &table, &contained, &Known::default(), &kin);
     Ok(traces
         .into_iter()
         .filter_map(|(pid, trace)| Some(remnant(table.get(pid)?, trace)))
@@ -283,7 +283,7 @@ fn end(run: &KnownRun, grace: Duration) -> io::Result<Recovery> {
 struct Hunt<'a> {
     run: &'a KnownRun,
     remains: Vec<Remains>,
-    spared: BTreeSet<Identity>,
+    kin: Kin,
     allowed: LivingOn,
     seen: BTreeMap<Identity, Remnant>,
     living_on: BTreeMap<Identity, Remnant>,
@@ -295,7 +295,7 @@ impl<'a> Hunt<'a> {
         Ok(Self {
             run,
             remains: remains(run).filter_map(Result::ok).collect(),
-            spared: held_by_caller(&Table::read()?),
+            kin: Kin::of_this_process(&Table::read()?),
             allowed: living_on(run),
             seen: BTreeMap::new(),
             living_on: BTreeMap::new(),
@@ -309,7 +309,7 @@ impl<'a> Hunt<'a> {
         let table = Table::read_with(|process| {
             if carries_mark(self.run, process)
                 && !self.may_live_on(process)
-                && !self.spared.contains(&process.identity())
+                && !self.kin.line.contains(&process.identity())
             {
                 at_once(&process.identity());
             }
@@ -321,7 +321,7 @@ impl<'a> Hunt<'a> {
             numbers: self.numbers.clone(),
         };
         let mut identities = Vec::new();
-        let (ending, living_on) = traces(self.run, &table, &contained, &known, &self.spared);
+        let (ending, living_on) = traces(self.run, &table, &contained, &known, &self.kin);
         for (pid, trace) in living_on {
             let Some(process) = table.get(pid) else {
                 continue;
@@ -342,7 +342,7 @@ impl<'a> Hunt<'a> {
                 .or_insert_with(|| remnant(process, trace));
         }
         for identity in contained {
-            let is_new = table.find(&identity).is_none() && !self.spared.contains(&identity);
+            let is_new = table.find(&identity).is_none() && !self.kin.line.contains(&identity);
             let Some(process) = Process::read(identity.pid).filter(|_| is_new) else {
                 continue;
             };
@@ -383,8 +383,9 @@ impl<'a> Hunt<'a> {
     /// looks that follow.
     fn strike(&self) {
         let guardian = &self.run.history.opened.guardian;
-        let is_spared =
-            |member: &Identity| self.spared.contains(member) || self.living_on.contains_key(member);
+        let is_spared = |member: &Identity| {
+            self.kin.line.contains(member) || self.living_on.contains_key(member)
+        };
         for cgroup in &self.remains {
             let _ = cgroup.strike(guardian, is_spared);
         }

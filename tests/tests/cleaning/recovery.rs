@@ -178,3 +178,34 @@ fn looking_says_what_would_be_finished_and_leaves_it() {
         assert_eq!(others().len(), 1);
     });
 }
+
+/// What of a run could read what its launcher says is no reader whom anybody would miss.
+#[test]
+fn who_of_a_run_reads_what_its_launcher_says_ends_with_it() {
+    alone(|| {
+        let bench = Bench::new();
+        // The launcher is in a session of its own, and nobody in there reads what it says.
+        let test = "(setsid sh -c 'echo > up; exec sleep 60' 3<>/dev/stdout &); exec sleep 60";
+        let mut command = bench.command("sh");
+        command.args(["-c", "setsid --wait xtask \"$@\" 2>&1 | cat > said", "sh"]);
+        command.args(["launch", "--format=json", "--clients=1", "--base-port=auto"]);
+        command.args([
+            "--contain=subreaper",
+            "--grace=300ms",
+            "--",
+            "sh",
+            "-c",
+            test,
+        ]);
+        let running = bench.start(command);
+        tests::wait_for(tests::PATIENCE, "the test to be set up", || {
+            bench.root().join("up").exists()
+        });
+        let said = std::fs::read_to_string(bench.root().join("said")).unwrap();
+        let events = said.lines().map(|line| serde_json::from_str(line).unwrap());
+        let mut started = events.filter(|event: &Value| event["event"] == "run_started");
+        kill(pid_of(&started.next().unwrap()["guardian"]));
+        running.finish();
+        assert_eq!(others(), []);
+    });
+}

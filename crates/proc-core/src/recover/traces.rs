@@ -4,6 +4,7 @@ use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Trace, living_on, starters};
+use crate::classify::Kin;
 use crate::identity::Identity;
 use crate::ledger::{History, KnownRun, of_other_runs};
 use crate::sys::Origin;
@@ -29,13 +30,14 @@ pub(super) fn carries_mark(run: &KnownRun, process: &Process) -> bool {
         && process.mark().map(|(mark, _)| mark) == opened.mark
 }
 
-/// What belongs to the run, by PID: what ends with it, and what lives on. Never its guardian, nor those who are spared.
+/// What belongs to the run, by PID: what ends with it, and what lives on. Never its guardian, nor this process or one of its
+/// ancestors; nor, where nothing tells that somebody else could not have too, who is protected for the sake of this process.
 pub(super) fn traces(
     run: &KnownRun,
     table: &Table,
     contained: &BTreeSet<Identity>,
     known: &Known,
-    spared: &BTreeSet<Identity>,
+    kin: &Kin,
 ) -> (BTreeMap<u32, Trace>, BTreeMap<u32, Trace>) {
     let history = &run.history;
     // Only asked for where nothing but a copied environment tells.
@@ -85,7 +87,9 @@ pub(super) fn traces(
             found.entry(pid).or_insert(Trace::Lineage);
         }
     }
-    found.retain(|pid, _| {
+    found.retain(|pid, trace| {
+        let is_certain = matches!(trace, Trace::Container | Trace::Mark | Trace::Recorded);
+        let spared = if is_certain { &kin.line } else { &kin.all };
         let identity = table.get(*pid).map(Process::identity);
         *pid != 1
             && identity.is_some_and(|identity| {
