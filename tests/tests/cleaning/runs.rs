@@ -172,11 +172,20 @@ fn a_run_that_somebody_else_holds_is_not_said_to_be_over() {
 #[test]
 fn a_run_that_holds_its_own_lock_is_ended() {
     alone(|| {
-        for command in [&["cleanup", "--all"][..], &["preflight"], &["postflight"]] {
-            let bench = Bench::with_config(
+        // The second one holds what it has opened by a mount that it does not see any more.
+        let takes = "flock {run_dir}/lock sh -c 'echo > held; exec sleep 60'";
+        let moves =
+            "(flock 9; exec unshare -m sh -c 'echo > held; exec sleep 60') 9>>{run_dir}/lock";
+        for (client, command) in [
+            (takes, &["cleanup", "--all"][..]),
+            (moves, &["preflight"]),
+            (takes, &["postflight"]),
+        ] {
+            let config = format!(
                 "[profile.demo]\nprogram = \"sh\"\n\
-                 args = [\"-c\", \"flock {run_dir}/lock sh -c 'echo > held; exec sleep 60' & exec demo-client serve --port {port}\"]\n",
+                 args = [\"-c\", \"{client} & exec demo-client serve --port {{port}}\"]\n"
             );
+            let bench = Bench::with_config(&config);
             let launched = bench.run([&LAUNCH[..], &["--detach"]].concat()).expect(0);
             tests::signal(
                 pid_of(&launched.event("run_started")["guardian"]),

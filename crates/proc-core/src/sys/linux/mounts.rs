@@ -43,28 +43,34 @@ pub(crate) fn sees(pid: u32, path: &Path) -> Option<bool> {
     Some(theirs == Some(own))
 }
 
-/// Whether a process has this file open. `false` also where the kernel (before Linux 5.14) does not tell the numbers of files.
+/// Whether a process has this file open. Where the kernel (before Linux 5.14) does not tell the numbers of files, only what
+/// was opened by the same path counts.
 pub(crate) fn has_open(pid: u32, path: &Path) -> bool {
     holds(pid, path).unwrap_or(false)
 }
 
 fn holds(pid: u32, path: &Path) -> Option<bool> {
     let number = fs::metadata(path).ok()?.ino();
-    let (device, _) = place(&mounts("self")?, &fs::canonicalize(path).ok()?)?;
-    let theirs = mounts(&pid.to_string())?;
-    let open = fs::read_dir(format!("/proc/{pid}/fdinfo")).ok()?;
-    let mut open = open.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
-    Some(open.any(|facts| {
+    let path = fs::canonicalize(path).ok()?;
+    let mut known = mounts("self")?;
+    let (device, _) = place(&known, &path)?;
+    // A descriptor keeps the mount by which it was opened, also where its process has another mount namespace by now. The
+    // numbers of mounts are unique.
+    known.extend(mounts(&pid.to_string())?);
+    let mut open = fs::read_dir(format!("/proc/{pid}/fdinfo")).ok()?.flatten();
+    Some(open.any(|entry| {
+        let facts = fs::read_to_string(entry.path()).unwrap_or_default();
         let fact = |name: &str| -> Option<u64> {
             let mut lines = facts.lines();
-            lines
-                .find_map(|line| line.strip_prefix(name))?
-                .trim()
-                .parse()
-                .ok()
+            let line = lines.find_map(|line| line.strip_prefix(name))?;
+            line.trim().parse().ok()
         };
-        let mount = fact("mnt_id:").and_then(|id| theirs.iter().find(|mount| mount.id == id));
-        fact("ino:") == Some(number) && mount.is_some_and(|mount| mount.device == device)
+        let mount = fact("mnt_id:").and_then(|id| known.iter().find(|mount| mount.id == id));
+        if let (Some(file), Some(mount)) = (fact("ino:"), mount) {
+            return file == number && mount.device == device;
+        }
+        let links = Path::new("/proc").join(pid.to_string()).join("fd");
+        fs::read_link(links.join(entry.file_name())).is_ok_and(|opened| opened == path)
     }))
 }
 
@@ -74,8 +80,11 @@ fn mounts(who: &str) -> Option<Vec<Mount>> {
 
 /// The file system on which a path ends, and the path within that.
 fn place(mounts: &[Mount], path: &Path) -> Option<(String, PathBuf)> {
-    let is_mounted_on = |mount: &&Mount| mounts.iter().any(|below| below.id == mount.parent);
-    // What is mounted at the root of all that the process sees is on nothing that it sees.
+    // What is mounted at the root of all that the process sees is on nothing that it sees, but for itself.
+    let is_mounted_on = |mount: &&Mount| {
+        let mut others = mounts.iter().filter(|other| other.id != mount.id);
+        others.any(|other| other.id == mount.parent)
+    };
     let mut at = mounts
         .iter()
         .find(|mount| mount.point == Path::new("/") && !is_mounted_on(mount))?;
@@ -182,6 +191,12 @@ mod tests {
         assert_eq!(at(&stacked, "/home/me/a net/y"), on("0:62", "/a net/y"));
         let on_top = stacked.replace("31 24", "31 99");
         assert_eq!(at(&on_top, "/home/me/a net/y"), on("0:61", "/y"));
+    }
+
+    #[test]
+    fn a_root_that_is_mounted_on_itself_is_one() {
+        let initial = "1 1 0:2 / / rw - rootfs none rw\n23 1 0:5 / /proc rw - proc proc rw\n";
+        assert_eq!(at(initial, "/srv/x"), on("0:2", "/srv/x"));
     }
 
     #[test]
