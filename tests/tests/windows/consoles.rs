@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Read;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use proc_core::identity::Identity;
 use proc_core::stage::Victim;
@@ -180,6 +179,10 @@ fn a_client_can_have_a_console_of_its_own() {
 
 #[test]
 fn a_console_stays_open_for_whom_has_come_into_it_meanwhile() {
+    if is_wine() {
+        eprintln!("skipped: no console is closed under Wine");
+        return;
+    }
     let serve = [&SERVE[..], &["--ignore-term"]].concat();
     let bench = Bench::with_client("demo-client.exe", &serve, "new", "6s");
     let mut launch = bench.launch_in_console("--clients 1", &[]);
@@ -187,8 +190,7 @@ fn a_console_stays_open_for_whom_has_come_into_it_meanwhile() {
     let (_, clients, _) = cast(&launch.events());
     press_ctrl_c(launch.pid());
     launch.wait_for("terminating", 1);
-    // The client is asked in its console, in which it is alone, within the first half of the grace.
-    std::thread::sleep(Duration::from_secs(1));
+    // Whether the client is asked before or after that, in the first half of the grace nothing is closed.
     let mut visitor = Command::new(binaries().join("console.exe"))
         .args(["stay", &clients[0].pid.to_string()])
         .stdin(Stdio::piped())
@@ -204,9 +206,6 @@ fn a_console_stays_open_for_whom_has_come_into_it_meanwhile() {
         .read_exact(&mut here)
         .unwrap();
     let finished = launch.finish().expect(130);
-    if is_wine() {
-        eprintln!("not looked at: whether it is closed; no console is under Wine");
-    }
     finished.expect_ends(1, "killed", 1);
     drop(visitor.stdin.take());
     let visitor = visitor.wait_with_output().unwrap();

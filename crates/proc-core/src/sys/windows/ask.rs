@@ -146,13 +146,19 @@ impl Visited {
 
     fn close_all(&mut self, targets: &BTreeMap<u32, Handle>) {
         for (window, one) in std::mem::take(&mut self.consoles) {
-            let is_theirs_alone = targets.get(&one.pid).map(Handle::identity) == Some(&one)
-                && Console::of(one.pid)
-                    .and_then(|console| console.pids())
-                    .is_ok_and(|present| are_among(&present, targets));
+            let is_there = targets.get(&one.pid).map(Handle::identity) == Some(&one);
+            let Ok(console) = Console::of(one.pid) else {
+                continue;
+            };
+            // It may have gone into another console since.
+            let is_its_own = console.window().is_some_and(|own| own.addr() == window);
+            let is_theirs_alone = console
+                .pids()
+                .is_ok_and(|present| are_among(&present, targets));
+            drop(console);
             let window = std::ptr::without_provenance_mut(window);
-            // It may be gone by now, and its number another's. And a terminal's is not for us to close.
-            if is_theirs_alone && class(window) == CONSOLE_CLASS {
+            // A terminal's is not for us to close.
+            if is_there && is_its_own && is_theirs_alone && class(window) == CONSOLE_CLASS {
                 close(window);
             }
         }
