@@ -186,7 +186,7 @@ pub enum LedgerError {
         line: usize,
     },
     /// It tells of a run of another project, and has come here as a copy.
-    #[error("the ledger {path} tells of a run of another project, {root}", path = path.display())]
+    #[error("the ledger {path} tells of a run of another project, {root}, where it has to be looked for", path = path.display())]
     Elsewhere {
         /// The ledger.
         path: PathBuf,

@@ -40,6 +40,12 @@ pub struct Ending {
 /// A run could not be ended through its guardian.
 #[derive(Debug, thiserror::Error)]
 pub enum VisitError {
+    /// The guardian is not there any more.
+    #[error("the guardian of run {run} is gone")]
+    Gone {
+        /// The run.
+        run: String,
+    },
     /// The guardian does not answer.
     #[error("cannot reach the guardian of run {run}: {source}")]
     Unreachable {
@@ -120,7 +126,9 @@ pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, Visi
     let guardian = &run.history.opened.guardian;
     let is_within_reach = recover::is_within_reach(run).map_err(unreachable)?;
     if is_within_reach && !shutdown::is_there(guardian) {
-        return Err(unreachable(io::ErrorKind::NotConnected.into()));
+        return Err(VisitError::Gone {
+            run: run.id.clone(),
+        });
     }
     // A guardian that was stopped hears nothing.
     shutdown::wake(guardian);

@@ -11,7 +11,10 @@ use crate::identity::Identity;
 use crate::ledger::{KnownRun, RunState, Runs};
 use crate::recover::{self, Remnant, Skipped, Trace};
 use crate::shutdown;
-use crate::visit;
+use crate::visit::{self, VisitError};
+
+/// Why a run is ended without its guardian, where there is nothing more to be said.
+const GONE: &str = "its guardian was gone";
 
 /// Which runs are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +135,7 @@ impl Cleaner {
         }
         match run.state {
             RunState::Live => self.end_live(run, reason),
-            RunState::Dead | RunState::Closed => self.finish(run, "its guardian was gone"),
+            RunState::Dead | RunState::Closed => self.finish(run, GONE),
         }
     }
 
@@ -150,6 +153,7 @@ impl Cleaner {
         let ending = match visit::end(run, reason, self.grace_of(run)) {
             Ok(ending) => ending,
             // A guardian that is gone, or that does not answer, has left its work to whoever comes next.
+            Err(VisitError::Gone { .. }) => return self.finish(run, GONE),
             Err(error) => return self.finish(run, &error.to_string()),
         };
         let mut processes: Vec<RunProcess> = present
