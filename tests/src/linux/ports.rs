@@ -3,17 +3,17 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::io::Errno;
 use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 
-/// Ports that nobody uses at this moment, and that no other call of this process gives.
+/// Ports that nobody uses at this moment, and that this process gives to no other call before it has given all others.
 ///
 /// They lie below those that the system and `--base-port auto` choose from.
 pub fn free_ports(count: usize) -> Vec<u16> {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     const FIRST: u16 = 10_000;
     const ROOM: u16 = 10_000;
     // Two test programs at the same time begin in different places, also with the same PID in two PID namespaces.
@@ -21,9 +21,13 @@ pub fn free_ports(count: usize) -> Vec<u16> {
     let seed = u64::from(std::process::id()).wrapping_add(namespace.wrapping_mul(997));
     let start = u16::try_from(seed % u64::from(ROOM)).expect("it is less than the room");
     let mut ports = Vec::new();
-    while ports.len() < count {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        assert!(step < ROOM, "no port is free");
+    for tried in 0.. {
+        if ports.len() == count {
+            break;
+        }
+        assert!(tried < ROOM, "no port is free");
+        let step = NEXT.fetch_add(1, Ordering::Relaxed) % u32::from(ROOM);
+        let step = u16::try_from(step).expect("it is less than the room");
         let port = FIRST + (start + step) % ROOM;
         if is_free(port) {
             ports.push(port);
