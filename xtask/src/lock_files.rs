@@ -1,7 +1,8 @@
 //! Stale lock files of a project: found by globs below its folder, removed when nobody is left who could hold them.
 //!
-//! Never outside the folder and never through a symbolic link: links are not followed, and not removed either. They are
-//! found before it is asked who is left, and one that was written since is somebody's again.
+//! Never outside the folder and never through a symbolic link: links are not followed, and not removed either. Nor in a
+//! folder below that is the root of another scope, whose editors are not looked for. They are found before it is asked who
+//! is left, and one that was written since is somebody's again.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -34,15 +35,24 @@ pub(crate) struct Found {
     written: Option<SystemTime>,
 }
 
-/// The files below a folder that match one of the globs, which are relative to it.
-pub(crate) fn find(folder: &Path, globs: &[String]) -> Vec<Found> {
+/// The files below a folder that match one of the globs, which are relative to it, and lie in no folder of another scope.
+pub(crate) fn find(
+    folder: &Path,
+    globs: &[String],
+    is_others: &dyn Fn(&Path) -> bool,
+) -> Vec<Found> {
     let Some(set) = compile(globs) else {
         return Vec::new();
     };
-    let mut paths = Vec::new();
-    search(folder, Path::new(""), &set, DEPTH, &mut paths);
-    paths.sort();
-    let found = paths.into_iter().map(|path| Found {
+    let mut search = Search {
+        folder,
+        set,
+        is_others,
+        found: Vec::new(),
+    };
+    search.enter(Path::new(""), DEPTH);
+    search.found.sort();
+    let found = search.found.into_iter().map(|path| Found {
         written: written(folder, &path),
         path,
     });
@@ -103,20 +113,32 @@ fn compile(globs: &[String]) -> Option<GlobSet> {
     builder.build().ok()
 }
 
-fn search(folder: &Path, relative: &Path, set: &GlobSet, depth: usize, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(folder.join(relative)) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        // Of the entry itself, not of what a link leads to.
-        let Ok(kind) = entry.file_type() else {
-            continue;
+/// Looking for files below a folder.
+struct Search<'a> {
+    folder: &'a Path,
+    set: GlobSet,
+    is_others: &'a dyn Fn(&Path) -> bool,
+    found: Vec<PathBuf>,
+}
+
+impl Search<'_> {
+    fn enter(&mut self, relative: &Path, depth: usize) {
+        let Ok(entries) = fs::read_dir(self.folder.join(relative)) else {
+            return;
         };
-        let path = relative.join(entry.file_name());
-        if kind.is_dir() && depth > 0 {
-            search(folder, &path, set, depth - 1, found);
-        } else if kind.is_file() && set.is_match(&path) {
-            found.push(folder.join(path));
+        for entry in entries.flatten() {
+            // Of the entry itself, not of what a link leads to.
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
+            let path = relative.join(entry.file_name());
+            if kind.is_dir() && depth > 0 {
+                if !(self.is_others)(&self.folder.join(&path)) {
+                    self.enter(&path, depth - 1);
+                }
+            } else if kind.is_file() && self.set.is_match(&path) {
+                self.found.push(self.folder.join(path));
+            }
         }
     }
 }
@@ -165,7 +187,7 @@ mod tests {
         let links = [link(&outside, &to_folder), link(&other[0], &to_file)];
         let globs = ["Intermediate/**/*.lock*".to_owned()];
 
-        let found = find(&project, &globs);
+        let found = find(&project, &globs, &|_| false);
         let kept = remove(&project, &found, true);
         assert!(kept.len() == 2 && kept.iter().all(|file| !file.removed));
         assert!(stale.iter().all(|file| file.exists()));
@@ -181,6 +203,22 @@ mod tests {
     }
 
     #[test]
+    fn those_in_a_folder_of_another_scope_are_not_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ["a.lock", "own/b.lock", "other/c.lock", "other/deep/d.lock"];
+        let files = files.map(|file| folder.path().join(file));
+        for file in &files {
+            write(file);
+        }
+        let other = folder.path().join("other");
+        let found = find(folder.path(), &["**/*.lock".to_owned()], &|at| at == other);
+        let removed = remove(folder.path(), &found, false);
+        assert_eq!(removed.len(), 2, "{removed:?}");
+        let is_there = files.map(|file| file.exists());
+        assert_eq!(is_there, [false, false, true, true]);
+    }
+
+    #[test]
     fn what_has_changed_since_it_was_found_stays() {
         let folder = tempfile::tempdir().unwrap();
         let (project, outside) = (folder.path().join("project"), folder.path().join("outside"));
@@ -191,7 +229,7 @@ mod tests {
             let file = fs::File::options().write(true).open(&lock).unwrap();
             file.set_modified(long_ago).unwrap();
         }
-        let found = find(&project, &["**/*.lock".to_owned()]);
+        let found = find(&project, &["**/*.lock".to_owned()], &|_| false);
         // Somebody new has one; another folder has become a link that leads out of the project.
         fs::write(project.join("taken/a.lock"), "").unwrap();
         fs::rename(project.join("moved"), &outside).unwrap();

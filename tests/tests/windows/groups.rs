@@ -286,6 +286,42 @@ fn lock_files_go_when_nobody_holds_them() {
     assert!(kept.exists());
 }
 
+/// The paths of those lock files, by the last part of the folder above, that a document says were removed.
+fn removed_in<'a>(document: &Value, folders: &[&'a str]) -> Vec<&'a str> {
+    let files = document["lock_files"].as_array().unwrap();
+    let is_removed = |folder: &&&str| {
+        let mut files = files.iter().filter(|file| file["removed"] == true);
+        files.any(|file| {
+            let path = Path::new(file["path"].as_str().unwrap());
+            path.parent().is_some_and(|above| above.ends_with(folder))
+        })
+    };
+    folders.iter().filter(is_removed).copied().collect()
+}
+
+#[test]
+fn lock_files_of_a_scope_below_this_one_stay() {
+    let world = World::new();
+    let root = world.bench.root();
+    let config = root.join("xtask.toml");
+    let text_of_config = fs::read_to_string(&config).unwrap();
+    let locks = "[profile.unreal]\nlock_files = [\"**/*.lock\"]\n";
+    fs::write(&config, text_of_config + locks).unwrap();
+    for folder in ["own", "inner"] {
+        fs::create_dir(root.join(folder)).unwrap();
+        fs::write(root.join(folder).join("a.lock"), "").unwrap();
+        fs::write(root.join(folder).join("Its.uproject"), "{}").unwrap();
+    }
+    fs::write(root.join("inner/xtask.toml"), "").unwrap();
+    let project = text(&root.join("inner/Its.uproject"));
+    let editor = world.start("UnrealEditor.exe", world.outside.path(), &[&project]);
+    let ended = world.say(0, &["postflight"]);
+    let removed = removed_in(&ended, &["own", "inner"]);
+    assert_eq!(removed, ["own"], "{ended:#}");
+    assert!(root.join("inner/a.lock").exists());
+    assert!(editor.is_alive());
+}
+
 #[test]
 fn the_tree_of_a_target_goes_with_it() {
     let world = World::new();

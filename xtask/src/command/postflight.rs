@@ -9,6 +9,7 @@ use proc_core::classify::{Count, Groups, Request};
 use proc_core::clean::{BlockedPort, Cleaner, ProcessReport, RunAction, RunChoice, RunReport};
 use proc_core::ledger::Runs;
 use proc_core::report::{Document, Exit, ExitNote};
+use proc_core::scope::true_path;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -86,7 +87,7 @@ impl Postflight {
         };
         let cleaning = context.busy("ending processes", || cleaner.clean(&request))?;
         // Found first: it may take a while in a large project, and whoever begins meanwhile has to be seen.
-        let found = find_lock_files(&config);
+        let found = find_lock_files(&config, &cleaner);
         let after = cleaner.survey()?;
         let (mut findings, damaged) = Findings::of(&before, &runs, &cleaning, &after.runs);
         let is_in_use = findings.has_survivors() || may_hold_locks(&after.runs);
@@ -167,7 +168,13 @@ struct ProfileLocks {
     found: Vec<Found>,
 }
 
-fn find_lock_files(config: &Config) -> Vec<ProfileLocks> {
+fn find_lock_files(config: &Config, cleaner: &Cleaner) -> Vec<ProfileLocks> {
+    let roots = cleaner.scope.other_roots();
+    let is_others = |folder: &Path| {
+        let mut marks = cleaner.marks.iter();
+        marks.any(|mark| folder.join(mark).exists())
+            || true_path(folder).is_ok_and(|folder| roots.contains(&folder))
+    };
     let profiles = config.profiles.values();
     profiles
         .filter(|profile| !profile.lock_files.is_empty())
@@ -177,7 +184,7 @@ fn find_lock_files(config: &Config) -> Vec<ProfileLocks> {
                 None => config.root.clone(),
             };
             Some(ProfileLocks {
-                found: lock_files::find(&folder, &profile.lock_files),
+                found: lock_files::find(&folder, &profile.lock_files, &is_others),
                 has_project: profile.project.is_some(),
                 folder,
             })
