@@ -80,7 +80,7 @@ pub use matching::NamedBy;
 pub use protect::Caller;
 pub use rules::{GlobError, GroupSpec, RuleError, Rules};
 pub use runs::{RunInfo, RunState, ScopeRef};
-pub use select::{Count, Groups, Request, Selection};
+pub use select::{Count, Groups, Request, Selection, Uncounted};
 pub use verdict::{
     Decision, Evidence, ForeignReason, ProtectedReason, SpareReason, TargetReason, UnknownReason,
     Verdict,

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::classify::{
     Bounds, BoundsError, BoundsSpec, Caller, Classifier, ClassifyError, Count, Explanation,
     NamedBy, Premises, Request, Rules, RunInfo, RunState as ClassifiedState, ScopeRef, Selection,
-    on_disk,
+    Uncounted, on_disk,
 };
 use crate::identity::Identity;
 use crate::ledger::{KnownRun, RunState, Runs};
@@ -82,6 +82,8 @@ pub struct Cleaner {
 pub struct Survey {
     /// How many processes each group has.
     pub counts: Vec<Count>,
+    /// Unreal programs that no group counts.
+    pub uncounted: Uncounted,
     /// The runs of the scope.
     pub runs: Runs,
 }
@@ -186,8 +188,14 @@ impl Cleaner {
     /// Counts, and touches nothing.
     pub fn survey(&self) -> Result<Survey, CleanError> {
         let runs = self.runs()?;
-        let counts = self.with_classifier(&runs, |classifier, _| Ok(classifier.counts()))?;
-        Ok(Survey { counts, runs })
+        let (counts, uncounted) = self.with_classifier(&runs, |classifier, _| {
+            Ok((classifier.counts(), classifier.uncounted()))
+        })?;
+        Ok(Survey {
+            counts,
+            uncounted,
+            runs,
+        })
     }
 
     /// What is known about a process, what follows from it, and what a request means for it. `None`: there is no such

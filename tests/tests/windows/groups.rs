@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::bench::{Bench, binaries};
+use crate::bench::{Bench, binaries, cast, expect_gone, living};
 use crate::documents::check;
 use crate::stand_in::{StandIn, assert_alive, assert_gone, put, start};
 
@@ -300,6 +300,38 @@ fn removed_in<'a>(document: &Value, folders: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
+fn lock_files_stay_while_a_run_of_another_project_has_this_one_open() {
+    let world = World::new();
+    let root = world.bench.root();
+    let folder = root.join("Intermediate");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("a.lock"), "").unwrap();
+    let other = world.outside.path().join("xtask.toml");
+    let program = put(&world.outside.path().join("engine/UnrealEditor.exe"));
+    let config = format!(
+        "[launch]\nprofile = \"unreal\"\n[profile.unreal]\nprogram = {program:?}\nproject = {:?}\nargs = \
+         [\"{{project}}\", \"-game\", \"--stand-in-port={{port}}\"]\n",
+        root.join("My.uproject"),
+    );
+    fs::write(&other, config).unwrap();
+    let other = ["--config", other.to_str().unwrap()];
+    let launch = ["launch", "--clients", "1", "--base-port", "auto"];
+    let launch = [&launch[..], &["--detach", "--format", "json"], &other].concat();
+    let launched = world.bench.run(&launch).expect(0);
+    let (_, clients, ports) = cast(&launched.events());
+
+    let ended = world.say(0, &["postflight"]);
+    assert_eq!(living(&clients), clients);
+    assert_eq!(removed_in(&ended, &["Intermediate"]), [""; 0], "{ended:#}");
+
+    world.say(0, &[&["postflight"], &other[..]].concat());
+    expect_gone(&clients, &ports);
+    world.say(0, &["postflight"]);
+    let folder = fs::read_dir(folder).unwrap();
+    assert_eq!(folder.count(), 0);
+}
+
+#[test]
 fn lock_files_of_a_scope_below_this_one_stay() {
     let world = World::new();
     let root = world.bench.root();
@@ -342,5 +374,5 @@ fn the_tree_of_a_target_goes_with_it() {
     let child = table.get(*children.first().unwrap()).unwrap().identity();
     world.say(0, &["cleanup", "--python", "--force"]);
     assert!(!parent.is_alive());
-    assert_eq!(crate::bench::living(&[child]), []);
+    assert_eq!(living(&[child]), []);
 }

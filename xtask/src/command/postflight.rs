@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use jiff::Timestamp;
 use proc_core::classify::{Count, Groups, Request};
-use proc_core::clean::{BlockedPort, Cleaner, ProcessReport, RunAction, RunChoice, RunReport};
+use proc_core::clean::{
+    BlockedPort, Cleaner, ProcessReport, RunAction, RunChoice, RunReport, Survey,
+};
 use proc_core::ledger::Runs;
 use proc_core::report::{Document, Exit, ExitNote};
 use proc_core::scope::true_path;
@@ -91,12 +93,13 @@ impl Postflight {
         let after = cleaner.survey()?;
         let (mut findings, damaged) = Findings::of(&before, &runs, &cleaning, &after.runs);
         let is_in_use = findings.has_survivors() || may_hold_locks(&after.runs);
-        // Another user's editor is not ours to count, but may have the project open.
+        // Another user's editor is not ours to count, but may have the project open; so may that of another scope's run, or
+        // one from which this is called.
         let everybody = Cleaner {
             all_users: true,
             ..cleaner.clone()
         };
-        let lock_files = remove_lock_files(&found, &everybody.survey()?.counts, is_in_use);
+        let lock_files = remove_lock_files(&found, &everybody.survey()?, is_in_use);
         let left: u32 = after
             .counts
             .iter()
@@ -194,14 +197,12 @@ fn find_lock_files(config: &Config, cleaner: &Cleaner) -> Vec<ProfileLocks> {
 
 /// Lock files are stale only when nobody is left who could hold them: no member of any group, and where no project
 /// tells one editor from another, no editor at all.
-fn remove_lock_files(all: &[ProfileLocks], counts: &[Count], is_in_use: bool) -> Vec<LockFile> {
-    let is_in_use = is_in_use
-        || counts
-            .iter()
-            .any(|count| count.in_scope + count.own_editors > 0);
-    let unreal = counts.iter().find(|count| count.group == "unreal");
+fn remove_lock_files(all: &[ProfileLocks], left: &Survey, is_in_use: bool) -> Vec<LockFile> {
+    let is_left = |count: &Count| count.in_scope + count.own_editors > 0;
+    let is_in_use = is_in_use || left.uncounted.here > 0 || left.counts.iter().any(is_left);
+    let unreal = left.counts.iter().find(|count| count.group == "unreal");
     // Without such a group nobody has looked for editors.
-    let is_unclear = unreal.is_none_or(|count| count.elsewhere > 0);
+    let is_unclear = left.uncounted.elsewhere > 0 || unreal.is_none_or(|count| count.elsewhere > 0);
     all.iter()
         .flat_map(|locks| {
             let is_in_use = is_in_use || (!locks.has_project && is_unclear);

@@ -78,6 +78,7 @@ impl Preflight {
         let Survey {
             counts: before,
             runs: mut runs_before,
+            ..
         } = cleaner.survey()?;
         if !self.check {
             runs_before.set_aside(&cleaner.scope);

@@ -102,6 +102,28 @@ impl<'a> Matcher<'a> {
         }
     }
 
+    /// Whether an Unreal program may have a project of the scope open, whosever it is. `None`: it is no Unreal program, as far
+    /// as its name tells: that which the system lists for it, where nothing else can be seen.
+    pub(super) fn may_have_open(
+        &self,
+        lineage: &Lineage<'a>,
+        subject: &'a dyn Subject,
+    ) -> Option<bool> {
+        let listed = [paths::program_name(subject.short_name()).to_owned()];
+        let names = match self.names(subject) {
+            [] => &listed,
+            names => names,
+        };
+        let mut groups = self.rules.groups().iter();
+        let is_named = groups.any(|rule| rule.unreal && is_named(rule, names));
+        match self.of(lineage, subject) {
+            Match::Group(found) => self.is_unreal(&found).then_some(found.in_scope),
+            // It sees other files.
+            Match::Unknown(UnknownReason::OtherFiles) | Match::Foreign(_) => None,
+            Match::Unknown(_) => is_named.then_some(true),
+        }
+    }
+
     /// Whether a rule names the program.
     pub(super) fn is_named(&self, subject: &dyn Subject) -> bool {
         let mut groups = self.rules.groups().iter();

@@ -69,6 +69,16 @@ pub struct Count {
     pub elsewhere: u32,
 }
 
+/// Unreal programs that no group counts: nobody here may end them, or too little of them can be seen. They may have a
+/// project open all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uncounted {
+    /// Those that work on a project of this scope, or may do so.
+    pub here: u32,
+    /// Those that work elsewhere.
+    pub elsewhere: u32,
+}
+
 impl Count {
     /// Whether there are more in this scope than the limit allows.
     pub fn is_over(&self) -> bool {
@@ -86,7 +96,7 @@ impl Groups {
     }
 }
 
-impl Classifier<'_> {
+impl<'a> Classifier<'a> {
     /// What a request means for each process of the look, by PID.
     ///
     /// The descendants of a target go with it, but never through a process that stays: one that is protected, that a
@@ -186,6 +196,26 @@ impl Classifier<'_> {
             }
         }
         counts
+    }
+
+    /// How many Unreal programs no group counts.
+    pub fn uncounted(&self) -> Uncounted {
+        let mut uncounted = Uncounted::default();
+        let is_uncounted = |subject: &&'a dyn Subject| {
+            let verdict = self.judge(*subject).filter(|_| !subject.is_zombie());
+            matches!(
+                verdict,
+                Some(Verdict::Protected { .. } | Verdict::Unknown { .. })
+            )
+        };
+        for subject in self.lineage.iter().filter(is_uncounted) {
+            match self.matcher.may_have_open(&self.lineage, subject) {
+                Some(true) => uncounted.here += 1,
+                Some(false) => uncounted.elsewhere += 1,
+                None => {}
+            }
+        }
+        uncounted
     }
 
     /// The holders of live runs with their ancestors, unless those runs are meant too.

@@ -144,6 +144,14 @@ impl World {
         self.ask(|classifier| classifier.counts())
     }
 
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method alone is not general enough over lifetimes"
+    )]
+    fn uncounted(&self) -> Uncounted {
+        self.ask(|classifier| classifier.uncounted())
+    }
+
     /// The PIDs that a request targets.
     fn targets(&self, request: &Request) -> Vec<u32> {
         self.ask(|classifier| {

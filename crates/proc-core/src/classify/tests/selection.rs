@@ -205,6 +205,79 @@ fn groups_are_counted_in_scope_and_elsewhere() {
     assert!(counts[2].is_over());
 }
 
+/// No group counts them, and any of them may have a project open.
+#[test]
+fn editors_that_are_not_to_be_ended_are_seen_all_the_same() {
+    let editor = |pid, project: &str| {
+        let command = format!("UnrealEditor {project}");
+        process(pid, 1, "/opt/UnrealEditor", &command)
+    };
+    let own = "/home/me/game/My.uproject";
+    let of_a_run = |process| Facts {
+        cookie: Some("other".to_owned()),
+        ..process
+    };
+    let listed = |short_name: &str| Facts {
+        short_name: short_name.to_owned(),
+        own: Some(false),
+        ..Facts::new(identity(7), 1)
+    };
+    let mut above = World::unreal().with(editor(7, own));
+    above.processes[1].parent = 7;
+    let unreal = |process| World::unreal().with(process);
+    for (case, world, here, elsewhere) in [
+        ("one that a group counts", unreal(editor(7, own)), 0, 0),
+        ("one from which this is called", above, 1, 0),
+        (
+            "one of a run that nobody knows",
+            unreal(of_a_run(editor(7, own))),
+            1,
+            0,
+        ),
+        (
+            "one of such a run, at another project",
+            unreal(of_a_run(editor(7, "/home/me/other/Other.uproject"))),
+            0,
+            1,
+        ),
+        (
+            "one that may not be looked at",
+            unreal(listed("UnrealEditor.exe")),
+            1,
+            0,
+        ),
+        (
+            "another program that may not be looked at",
+            unreal(listed("winlogon.exe")),
+            0,
+            0,
+        ),
+        (
+            "one that sees other files",
+            unreal(Facts {
+                sees_scope: Some(false),
+                ..editor(7, own)
+            }),
+            0,
+            0,
+        ),
+        ("a script from which this is called", loop_above(), 0, 0),
+    ] {
+        let world = World {
+            all_users: true,
+            ..world
+        };
+        assert_eq!(world.uncounted(), Uncounted { here, elsewhere }, "{case}");
+    }
+}
+
+/// A loop of the scope, which calls.
+fn loop_above() -> World {
+    let mut world = World::unreal().with(script(7, 1));
+    world.processes[1].parent = 7;
+    world
+}
+
 #[test]
 fn a_selection_is_readable_by_machines() {
     let world = World::new().with(script(7, 1));
