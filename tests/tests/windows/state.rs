@@ -48,6 +48,19 @@ fn state_may_lie_deeper_than_a_plain_path_reaches() {
     }
 }
 
+/// As a full disk leaves it.
+#[test]
+fn a_scope_that_has_not_noted_its_root_keeps_nobody_from_cleaning() {
+    let bench = Bench::new();
+    let other = bench.state().join("scopes/other-0123456789abcdef");
+    fs::create_dir_all(&other).unwrap();
+    for note in ["", "C:", "my g"] {
+        fs::write(other.join("root"), note).unwrap();
+        bench.run(&["cleanup"]).expect(0);
+        bench.run(&["postflight"]).expect(0);
+    }
+}
+
 #[test]
 fn ledger_and_logs_of_a_live_run_can_be_read_and_keep_nobody_from_ending_it() {
     let bench = Bench::new();

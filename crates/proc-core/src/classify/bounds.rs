@@ -132,9 +132,15 @@ impl<'a> Bounds<'a> {
                 .map(|path| self::resolved(resolve, path))
                 .collect()
         };
-        let mut others = all(&spec.others)?;
-        others
-            .retain(|other| paths::relative(&resolved, other).is_some_and(|rest| !rest.is_empty()));
+        // Some are no paths: a full disk has cut off what a scope has noted of itself. Below one that is not Unicode no
+        // process is told to be this scope's.
+        let others = spec
+            .others
+            .iter()
+            .filter_map(|other| self::resolved(resolve, other).ok());
+        let is_within =
+            |other: &String| paths::relative(&resolved, other).is_some_and(|rest| !rest.is_empty());
+        let others = others.filter(is_within).collect();
         Ok(Self {
             projects: all(&spec.projects)?,
             others,

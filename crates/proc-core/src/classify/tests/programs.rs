@@ -351,8 +351,13 @@ fn a_program_of_ones_own_is_told_by_its_place() {
     let server = |executable: &str, directory: &str| {
         World::new().with(within(directory, process(7, 1, executable, "my-server -v")))
     };
-    let mut nested = server("/usr/bin/my-server", "/home/me/game/trees/b/x");
-    nested.others = vec!["/home/me/game/trees/b".into(), "/home/me".into()];
+    let nested = |others: &[&str]| World {
+        others: others.iter().map(PathBuf::from).collect(),
+        ..server("/usr/bin/my-server", "/home/me/game/trees/b/x")
+    };
+    // What a full disk leaves of one, and what no text can say.
+    let unusable = ["", "relative", "/home/me/game/\u{fffd}"];
+    let others = ["/home/me/game/trees/b", "/home/me"];
     check([
         (
             "working in the scope",
@@ -371,7 +376,12 @@ fn a_program_of_ones_own_is_told_by_its_place() {
         ),
         (
             "in a worktree within the scope",
-            nested,
+            nested(&others),
+            "belongs to group server: by name alone, elsewhere",
+        ),
+        (
+            "in such a worktree, beside scopes whose roots are no paths",
+            nested(&[&unusable[..], &others].concat()),
             "belongs to group server: by name alone, elsewhere",
         ),
     ]);
