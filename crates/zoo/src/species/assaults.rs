@@ -8,8 +8,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use rustix::fs::{FileType, fstat};
-use rustix::net::sockopt::socket_peercred;
+use rustix::net::SocketType;
+use rustix::net::sockopt::{socket_peercred, socket_type};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, getppid, pidfd_getfd, pidfd_open};
 
 use super::answers::orphan;
@@ -94,8 +94,8 @@ pub(super) fn thief(listener: Option<&TcpListener>) -> io::Result<()> {
     serve(listener)
 }
 
-/// Copies of what a process has open, as far as one may take them, but for pipes: whoever keeps the one by which the
-/// guardian learns that its child has begun holds it up, as a debugger does.
+/// Copies of what a process has open, as far as one may take them, but for sockets of packets: whoever keeps the one by which
+/// the guardian learns that its child has begun (Rust's library makes such a pair) holds it up, as a debugger does.
 fn take_from(process: Pid) -> Vec<OwnedFd> {
     let Ok(pinned) = pidfd_open(process, PidfdFlags::empty()) else {
         return Vec::new();
@@ -106,10 +106,7 @@ fn take_from(process: Pid) -> Vec<OwnedFd> {
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter_map(|number| pidfd_getfd(&pinned, number, PidfdGetfdFlags::empty()).ok())
-        // Looked at only now: by its number it may have become another one since it was listed.
-        .filter(|taken| {
-            fstat(taken).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) != FileType::Fifo)
-        })
+        .filter(|taken| !socket_type(taken).is_ok_and(|kind| kind == SocketType::SEQPACKET))
         .collect()
 }
 
