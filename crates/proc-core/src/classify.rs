@@ -1,8 +1,8 @@
 //! What a process is to a scope: ours, of a group, foreign, protected, or unknown; and what a request means for it.
 //!
-//! Everything here is a pure function: rules and evidence in, verdicts out. The facts of a process are asked for through
-//! [`Subject`], cheap ones first, so that a look at the table reads little of most processes; the only other question
-//! to the machine is where a path leads ([`Resolver`]).
+//! Everything here is a pure function: rules and evidence in, verdicts out. The facts of a process are asked for cheap ones
+//! first, so that little is read of most processes; the only other question to the machine is where a path leads
+//! ([`Resolver`]).
 //!
 //! The invariants, which the tests hold against every combination of facts:
 //!
@@ -28,7 +28,7 @@
 //! let root = std::env::current_dir()?;
 //! let bounds = Bounds::new(&BoundsSpec { root, ..BoundsSpec::default() }, &classify::on_disk)?;
 //! let table = Table::read()?;
-//! let classifier = Classifier::of_table(
+//! let classifier = Classifier::new(
 //!     &table,
 //!     Premises {
 //!         caller: Caller::this_process(),
@@ -48,8 +48,6 @@
 //! ```
 
 mod bounds;
-mod facts;
-mod lineage;
 mod living_on;
 mod matching;
 mod paths;
@@ -74,7 +72,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use bounds::{Bounds, BoundsError, BoundsSpec, Resolver, on_disk};
-pub use facts::{Facts, Subject};
 pub use living_on::LivingOn;
 pub use matching::NamedBy;
 pub use protect::Caller;
@@ -87,8 +84,7 @@ pub use verdict::{
 };
 
 use crate::identity::Identity;
-use crate::table::Table;
-use lineage::Lineage;
+use crate::table::{Facts, Process, Table};
 use matching::{Match, Matcher};
 use runs::{Membership, Runs};
 
@@ -111,7 +107,7 @@ pub struct Premises<'a> {
 #[derive(Debug)]
 pub struct Classifier<'a> {
     premises: Premises<'a>,
-    lineage: Lineage<'a>,
+    table: &'a Table,
     runs: Runs<'a>,
     matcher: Matcher<'a>,
     /// The runs that the caller is part of.
@@ -143,12 +139,11 @@ pub(crate) struct Kin {
 impl Kin {
     /// As far as one look shows.
     pub(crate) fn of_this_process(table: &Table) -> Self {
-        let subjects = table.iter().map(|process| process as &dyn Subject);
-        let lines = protect::lines(&Lineage::new(subjects), &Caller::this_process());
+        let lines = protect::lines(table, &Caller::this_process());
         let identities = |is_meant: fn(&ProtectedReason) -> bool| {
             let pids = lines.iter().filter(|(_, reason)| is_meant(reason));
             let processes = pids.filter_map(|(pid, _)| table.get(*pid));
-            processes.map(crate::table::Process::identity).collect()
+            processes.map(Process::identity).collect()
         };
         Self {
             line: identities(|reason| {
@@ -175,110 +170,98 @@ pub struct Explanation {
 }
 
 impl<'a> Classifier<'a> {
-    /// Prepares the verdicts on these processes; none is reached before it is asked for.
-    pub fn new(
-        subjects: impl IntoIterator<Item = &'a dyn Subject>,
-        premises: Premises<'a>,
-    ) -> Result<Self, ClassifyError> {
-        let lineage = Lineage::new(subjects);
+    /// Prepares the verdicts on all processes of a snapshot; none is reached before it is asked for.
+    pub fn new(table: &'a Table, premises: Premises<'a>) -> Result<Self, ClassifyError> {
         let caller = premises.caller.pid;
-        if lineage.get(caller).is_none() {
+        if table.get(caller).is_none() {
             return Err(ClassifyError::CallerMissing(caller));
         }
-        let pids = || lineage.iter().map(|subject| subject.identity().pid);
+        let pids = || table.iter().map(Process::pid);
         let runs = Runs::new(premises.runs);
         Ok(Self {
-            around: runs.around(&lineage, caller),
+            around: runs.around(table, caller),
             runs,
             matcher: Matcher::new(premises.bounds, premises.rules, pids()),
-            protected: protect::lines(&lineage, &premises.caller),
+            protected: protect::lines(table, &premises.caller),
             verdicts: pids().map(|pid| (pid, OnceCell::new())).collect(),
             premises,
-            lineage,
+            table,
         })
-    }
-
-    /// Prepares the verdicts on all processes of a look.
-    pub fn of_table(table: &'a Table, premises: Premises<'a>) -> Result<Self, ClassifyError> {
-        Self::new(
-            table.iter().map(|process| process as &dyn Subject),
-            premises,
-        )
     }
 
     /// The verdict on a process. `None`: it is not in the look.
     pub fn verdict(&self, identity: &Identity) -> Option<&Verdict> {
-        let subject = self.lineage.get(identity.pid)?;
-        (subject.identity() == *identity).then(|| self.judge(subject))?
+        let process = self.table.get(identity.pid)?;
+        (process.identity() == *identity).then(|| self.judge(process))?
     }
 
     /// The rule that names a process, whatever else is known about it.
     pub fn rule(&self, identity: &Identity) -> Option<NamedBy> {
-        let subject = self
-            .lineage
+        let process = self
+            .table
             .get(identity.pid)
-            .filter(|subject| subject.identity() == *identity)?;
-        self.matcher.named_by(subject)
+            .filter(|process| process.identity() == *identity)?;
+        self.matcher.named_by(process)
     }
 
     /// The facts of the process with this PID, the verdict on it, and what a request means for it. `None`: it is not in
     /// the look.
     pub fn explain(&self, pid: u32, request: &Request) -> Option<Explanation> {
-        let subject = self.lineage.get(pid)?;
-        let verdict = self.judge(subject)?.clone();
+        let process = self.table.get(pid)?;
+        let verdict = self.judge(process)?.clone();
         let selected = self.select(request).into_iter();
         let decision = selected
             .filter(|selected| selected.identity.pid == pid)
             .map(|selected| selected.decision)
             .next()?;
         Some(Explanation {
-            facts: Facts::of(subject, self.premises.bounds.root()),
-            rule: self.matcher.named_by(subject),
+            facts: Facts::of(process, self.premises.bounds.root()),
+            rule: self.matcher.named_by(process),
             text: verdict.to_string(),
             verdict,
             decision,
         })
     }
 
-    fn judge(&self, subject: &'a dyn Subject) -> Option<&Verdict> {
-        let cell = self.verdicts.get(&subject.identity().pid)?;
-        Some(cell.get_or_init(|| self.reach(subject)))
+    fn judge(&self, process: &'a Process) -> Option<&Verdict> {
+        let cell = self.verdicts.get(&process.identity().pid)?;
+        Some(cell.get_or_init(|| self.reach(process)))
     }
 
     /// Reaches a verdict. What protects a process comes first, then what a run can claim, then what a rule can.
-    fn reach(&self, subject: &'a dyn Subject) -> Verdict {
+    fn reach(&self, process: &'a Process) -> Verdict {
         let protected = |reason| Verdict::Protected { reason };
-        let pid = subject.identity().pid;
+        let pid = process.identity().pid;
         if pid == 1 {
             return protected(ProtectedReason::Init);
         }
-        if subject.is_kernel() {
+        if process.is_kernel() {
             return protected(ProtectedReason::Kernel);
         }
         if let Some(reason) = self.protected.get(&pid) {
             return protected(reason.clone());
         }
-        if subject.is_zombie() {
+        if process.is_zombie() {
             return Verdict::Foreign {
                 reason: ForeignReason::Exited,
             };
         }
-        let is_others = subject.is_own() == Some(false) && !self.premises.all_users;
-        match self.membership(subject) {
+        let is_others = process.is_own() == Some(false) && !self.premises.all_users;
+        match self.membership(process) {
             Some(Membership::Guardian(run)) if run.scope == ScopeRef::This => {
                 let run = run.id.clone();
                 protected(ProtectedReason::Guardian { run })
             }
             Some(Membership::Member(run, _))
-                if run.scope == ScopeRef::This && run.lets_live(&self.lineage, subject) =>
+                if run.scope == ScopeRef::This && run.lets_live(self.table, process) =>
             {
-                self.living_on(run, subject)
+                self.living_on(run, process)
             }
             Some(Membership::Member(run, evidence)) if run.scope == ScopeRef::This => {
                 Verdict::Ours {
                     run: run.id.clone(),
                     evidence,
-                    group: self.matcher.group(&self.lineage, subject),
+                    group: self.matcher.group(self.table, process),
                 }
             }
             Some(Membership::Guardian(run) | Membership::Member(run, _)) => {
@@ -287,10 +270,10 @@ impl<'a> Classifier<'a> {
             }
             _ if is_others => protected(ProtectedReason::OtherUser),
             Some(Membership::Stranger(sign)) => protected(ProtectedReason::UnknownRun { sign }),
-            None if subject.is_own().is_none() => Verdict::Unknown {
+            None if process.is_own().is_none() => Verdict::Unknown {
                 reason: UnknownReason::Vanished,
             },
-            None => match self.matcher.of(&self.lineage, subject) {
+            None => match self.matcher.of(self.table, process) {
                 Match::Group(found) => found.into(),
                 Match::Foreign(reason) => Verdict::Foreign { reason },
                 Match::Unknown(reason) => Verdict::Unknown { reason },
@@ -300,12 +283,12 @@ impl<'a> Classifier<'a> {
 
     /// What a process is that may live on: none of ours, unless a group's rule names the program itself. While the run
     /// goes on it serves the run, and is no group's.
-    fn living_on(&self, run: &RunInfo, subject: &'a dyn Subject) -> Verdict {
-        let is_within_reach = subject
+    fn living_on(&self, run: &RunInfo, process: &'a Process) -> Verdict {
+        let is_within_reach = process
             .is_own()
             .is_some_and(|own| own || self.premises.all_users);
         let may_be_cleaned = is_within_reach && !run.is_live();
-        match self.matcher.of(&self.lineage, subject) {
+        match self.matcher.of(self.table, process) {
             Match::Group(found) if may_be_cleaned && found.evidence != Evidence::Script => {
                 found.into()
             }
@@ -319,20 +302,20 @@ impl<'a> Classifier<'a> {
 
     /// The run that a process belongs to. Mark and cookie are read where they can matter: where there is a run that
     /// could claim it, or where a rule could make it a target, by its own name or by that of an ancestor.
-    fn membership(&self, subject: &'a dyn Subject) -> Option<Membership<'a>> {
-        let with_signs = match subject.is_own() {
+    fn membership(&self, process: &'a Process) -> Option<Membership<'a>> {
+        let with_signs = match process.is_own() {
             None => false,
             Some(_) if !self.runs.is_empty() => true,
-            Some(own) => (own || self.premises.all_users) && self.could_be_target(subject),
+            Some(own) => (own || self.premises.all_users) && self.could_be_target(process),
         };
-        self.runs.membership(&self.lineage, subject, with_signs)
+        self.runs.membership(self.table, process, with_signs)
     }
 
-    fn could_be_target(&self, subject: &'a dyn Subject) -> bool {
-        self.matcher.is_named(subject)
+    fn could_be_target(&self, process: &'a Process) -> bool {
+        self.matcher.is_named(process)
             || self
-                .lineage
-                .ancestors(subject.identity().pid)
+                .table
+                .ancestors(process.identity().pid)
                 .into_iter()
                 .any(|ancestor| self.matcher.is_named(ancestor))
     }

@@ -264,7 +264,7 @@ impl Cleaner {
             runs: &infos,
             all_users: self.all_users,
         };
-        act(&Classifier::of_table(&table, premises)?, &table)
+        act(&Classifier::new(&table, premises)?, &table)
     }
 }
 

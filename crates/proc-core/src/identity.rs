@@ -39,6 +39,14 @@ impl Boot {
     }
 }
 
+impl Identity {
+    /// Whether a process whose parent has this PID can be a child of this very process: what is younger than the child has
+    /// taken the PID of a parent that is gone.
+    pub const fn can_be_parent_of(&self, child: &Self) -> bool {
+        self.pid != child.pid && self.start <= child.start
+    }
+}
+
 impl fmt::Display for Boot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let n = self.0;

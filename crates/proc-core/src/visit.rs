@@ -113,7 +113,7 @@ fn is_taken_for_its_own(run: &KnownRun, process: &Process) -> bool {
     run.state == RunState::Live
         && opened.mark.is_none()
         && process.identity().start >= opened.guardian.start
-        && process.is_own()
+        && process.is_own() == Some(true)
         && process.cookie() == Some(&run.id)
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::rules::{GlobError, Names};
 use super::script::{self, Program};
-use super::{Subject, matching, paths};
+use super::{matching, paths};
 use crate::mark::MemberNumber;
+use crate::table::Process;
 
 /// What the clients of a run may leave behind: globs for names of programs, by client.
 ///
@@ -41,10 +42,10 @@ impl LivingOn {
     }
 
     /// Whether a process is a program that this client may leave behind.
-    pub(crate) fn allows(&self, client: MemberNumber, subject: &dyn Subject) -> bool {
+    pub(crate) fn allows(&self, client: MemberNumber, process: &Process) -> bool {
         self.0.get(&client).is_some_and(|globs| {
-            let names = matching::names_of(subject);
-            let script = script_name(subject, &names).map(str::to_owned);
+            let names = matching::names_of(process);
+            let script = script_name(process, &names).map(str::to_owned);
             let mut names = names.iter().chain(&script);
             names.any(|name| globs.find(name).is_some())
         })
@@ -52,9 +53,9 @@ impl LivingOn {
 }
 
 /// The name of the script that an interpreter runs.
-fn script_name<'a>(subject: &'a dyn Subject, names: &[String]) -> Option<&'a str> {
+fn script_name<'a>(process: &'a Process, names: &[String]) -> Option<&'a str> {
     let interpreter = names.iter().find(|name| script::is_interpreter(name))?;
-    match script::program(interpreter, subject.arguments()?.get(1..)?) {
+    match script::program(interpreter, process.arguments()?.get(1..)?) {
         Program::Script(path, _) => Some(paths::program_name(path)),
         Program::Module(..) | Program::NoFile => None,
     }

@@ -8,11 +8,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::bounds::{Bounds, Place};
-use super::lineage::Lineage;
 use super::rules::{GroupRule, Rules};
 use super::work::{self, Work};
-use super::{Evidence, ForeignReason, Subject, UnknownReason, Verdict};
+use super::{Evidence, ForeignReason, UnknownReason, Verdict};
 use super::{paths, script, unreal};
+use crate::table::{Process, Table};
 
 /// What the rules say of a process.
 #[derive(Clone, Debug)]
@@ -84,10 +84,10 @@ impl<'a> Matcher<'a> {
     }
 
     /// What the rules say of a process.
-    pub(super) fn of(&self, lineage: &Lineage<'a>, subject: &'a dyn Subject) -> Match {
-        match self.direct(subject) {
+    pub(super) fn of(&self, table: &'a Table, process: &'a Process) -> Match {
+        match self.direct(process) {
             Some(Match::Group(own)) if self.is_unreal(own) => {
-                Match::Group(self.with_line(lineage, subject, own.clone()))
+                Match::Group(self.with_line(table, process, own.clone()))
             }
             Some(said) => said.clone(),
             None => Match::Unknown(UnknownReason::Vanished),
@@ -95,8 +95,8 @@ impl<'a> Matcher<'a> {
     }
 
     /// The group that has a process.
-    pub(super) fn group(&self, lineage: &Lineage<'a>, subject: &'a dyn Subject) -> Option<String> {
-        match self.of(lineage, subject) {
+    pub(super) fn group(&self, table: &'a Table, process: &'a Process) -> Option<String> {
+        match self.of(table, process) {
             Match::Group(found) => Some(found.group),
             Match::Foreign(_) | Match::Unknown(_) => None,
         }
@@ -104,19 +104,15 @@ impl<'a> Matcher<'a> {
 
     /// Whether an Unreal program may have a project of the scope open, whosever it is. `None`: it is no Unreal program, as far
     /// as its name tells: that which the system lists for it, where nothing else can be seen.
-    pub(super) fn may_have_open(
-        &self,
-        lineage: &Lineage<'a>,
-        subject: &'a dyn Subject,
-    ) -> Option<bool> {
-        let listed = [paths::program_name(subject.short_name()).to_owned()];
-        let names = match self.names(subject) {
+    pub(super) fn may_have_open(&self, table: &'a Table, process: &'a Process) -> Option<bool> {
+        let listed = [paths::program_name(process.short_name()).to_owned()];
+        let names = match self.names(process) {
             [] => &listed,
             names => names,
         };
         let mut groups = self.rules.groups().iter();
         let is_named = groups.any(|rule| rule.unreal && is_named(rule, names));
-        match self.of(lineage, subject) {
+        match self.of(table, process) {
             Match::Group(found) => self.is_unreal(&found).then_some(found.in_scope),
             // It sees other files.
             Match::Unknown(UnknownReason::OtherFiles) | Match::Foreign(_) => None,
@@ -125,17 +121,17 @@ impl<'a> Matcher<'a> {
     }
 
     /// Whether a rule names the program.
-    pub(super) fn is_named(&self, subject: &dyn Subject) -> bool {
+    pub(super) fn is_named(&self, process: &Process) -> bool {
         let mut groups = self.rules.groups().iter();
-        groups.any(|rule| self.names_it(rule, subject))
+        groups.any(|rule| self.names_it(rule, process))
     }
 
     /// The rule that names the program: the one that has the process, or else the first.
-    pub(super) fn named_by(&self, subject: &dyn Subject) -> Option<NamedBy> {
-        let names = self.names(subject);
+    pub(super) fn named_by(&self, process: &Process) -> Option<NamedBy> {
+        let names = self.names(process);
         let mut groups = self.rules.groups().iter();
-        let first = groups.find(|rule| self.names_it(rule, subject))?;
-        let rule = match self.direct(subject) {
+        let first = groups.find(|rule| self.names_it(rule, process))?;
+        let rule = match self.direct(process) {
             Some(Match::Group(found)) => self.rules.group(&found.group)?,
             _ => first,
         };
@@ -147,14 +143,14 @@ impl<'a> Matcher<'a> {
     }
 
     /// Whether a rule names the program, or means it for a game of the scope's project.
-    fn names_it(&self, rule: &GroupRule, subject: &dyn Subject) -> bool {
-        is_named(rule, self.names(subject)) || rule.unreal && self.is_game(subject)
+    fn names_it(&self, rule: &GroupRule, process: &Process) -> bool {
+        is_named(rule, self.names(process)) || rule.unreal && self.is_game(process)
     }
 
     /// Whether the program is a game that was built from a project of the scope, which is called after it
     /// (`Binaries/Linux/MyGame-Linux-Shipping`).
-    fn is_game(&self, subject: &dyn Subject) -> bool {
-        subject
+    fn is_game(&self, process: &Process) -> bool {
+        process
             .executable()
             .and_then(Path::to_str)
             .is_some_and(|path| {
@@ -170,8 +166,8 @@ impl<'a> Matcher<'a> {
     }
 
     /// Whether any rule spares the program, even where another rule has it.
-    pub(super) fn is_spared(&self, subject: &dyn Subject) -> bool {
-        let names = self.names(subject);
+    pub(super) fn is_spared(&self, process: &Process) -> bool {
+        let names = self.names(process);
         let groups = self.rules.groups().iter();
         groups
             .map(|rule| &rule.spare)
@@ -179,13 +175,13 @@ impl<'a> Matcher<'a> {
     }
 
     /// What a process says of itself. `None`: it is not in the look.
-    fn direct(&self, subject: &dyn Subject) -> Option<&Match> {
-        let known = self.known.get(&subject.identity().pid)?;
-        Some(known.direct.get_or_init(|| self.ask(subject)))
+    fn direct(&self, process: &Process) -> Option<&Match> {
+        let known = self.known.get(&process.identity().pid)?;
+        Some(known.direct.get_or_init(|| self.ask(process)))
     }
 
-    fn ask(&self, subject: &dyn Subject) -> Match {
-        let names = self.names(subject);
+    fn ask(&self, process: &Process) -> Match {
+        let names = self.names(process);
         if names.is_empty() {
             return Match::Unknown(UnknownReason::Unreadable);
         }
@@ -199,26 +195,26 @@ impl<'a> Matcher<'a> {
                 });
                 continue;
             }
-            if !self.names_it(rule, subject) {
+            if !self.names_it(rule, process) {
                 continue;
             }
             // What its paths say holds among its own files.
-            match subject.sees(self.bounds.root()) {
+            match process.sees(self.bounds.root()) {
                 Some(false) => return Match::Unknown(UnknownReason::OtherFiles),
                 // Of other users' processes only root can know, and they are asked about only on demand.
-                None if subject.is_own() != Some(false) => {
+                None if process.is_own() != Some(false) => {
                     return Match::Unknown(UnknownReason::Unreadable);
                 }
                 Some(true) | None => {}
             }
             if rule.scripts.is_empty() {
                 return Match::Group(if rule.unreal {
-                    self.unreal(rule, subject, names)
+                    self.unreal(rule, process, names)
                 } else {
-                    self.placed(rule, subject)
+                    self.placed(rule, process)
                 });
             }
-            match work::of(self.bounds, subject, names) {
+            match work::of(self.bounds, process, names) {
                 Work::Here(paths) if paths.iter().any(|path| rule.scripts.matches(path)) => {
                     return Match::Group(found(rule, Evidence::Script));
                 }
@@ -237,15 +233,15 @@ impl<'a> Matcher<'a> {
     }
 
     /// A program that is told by where it works and where it lies.
-    fn placed(&self, rule: &GroupRule, subject: &dyn Subject) -> Found {
+    fn placed(&self, rule: &GroupRule, process: &Process) -> Found {
         let is_inside = |path: Option<&Path>| {
             path.and_then(Path::to_str).is_some_and(|path| {
                 matches!(self.bounds.locate(path, None, false), Place::Inside(_))
             })
         };
-        let evidence = if is_inside(subject.directory()) {
+        let evidence = if is_inside(process.directory()) {
             Evidence::Directory
-        } else if is_inside(subject.executable()) {
+        } else if is_inside(process.executable()) {
             Evidence::Executable
         } else {
             Evidence::Name
@@ -254,8 +250,8 @@ impl<'a> Matcher<'a> {
     }
 
     /// An Unreal program is told by its project; a game by lying in the project, a helper by what it was given.
-    fn unreal(&self, rule: &GroupRule, subject: &dyn Subject, names: &[String]) -> Found {
-        let arguments = subject
+    fn unreal(&self, rule: &GroupRule, process: &Process, names: &[String]) -> Found {
+        let arguments = process
             .arguments()
             .and_then(|all| all.get(1..))
             .unwrap_or_default();
@@ -267,7 +263,7 @@ impl<'a> Matcher<'a> {
         };
         let evidence = match project {
             _ if !self.bounds.has_project() => Evidence::Name,
-            Some(project) if self.bounds.is_project(project, subject.directory()) => {
+            Some(project) if self.bounds.is_project(project, process.directory()) => {
                 Evidence::Project
             }
             Some(_) => Evidence::Name,
@@ -278,7 +274,7 @@ impl<'a> Matcher<'a> {
             {
                 Evidence::Project
             }
-            None => match subject
+            None => match process
                 .executable()
                 .and_then(Path::to_str)
                 .and_then(is_inside)
@@ -296,9 +292,9 @@ impl<'a> Matcher<'a> {
 
     /// What an Unreal process takes from those that started it: the project where it names none (a helper), and the
     /// person at the editor (a game that was started from within the editor).
-    fn with_line(&self, lineage: &Lineage<'a>, subject: &'a dyn Subject, own: Found) -> Found {
-        let line: Vec<&Found> = lineage
-            .ancestors(subject.identity().pid)
+    fn with_line(&self, table: &'a Table, process: &'a Process, own: Found) -> Found {
+        let line: Vec<&Found> = table
+            .ancestors(process.identity().pid)
             .into_iter()
             .filter_map(|ancestor| match self.direct(ancestor) {
                 Some(Match::Group(above)) if above.group == own.group => Some(above),
@@ -326,21 +322,21 @@ impl<'a> Matcher<'a> {
             .is_some_and(|rule| rule.unreal)
     }
 
-    fn names(&self, subject: &dyn Subject) -> &[String] {
+    fn names(&self, process: &Process) -> &[String] {
         self.known
-            .get(&subject.identity().pid)
-            .map_or(&[], |known| known.names.get_or_init(|| names_of(subject)))
+            .get(&process.identity().pid)
+            .map_or(&[], |known| known.names.get_or_init(|| names_of(process)))
     }
 }
 
 /// The names by which rules may know a program: that of its file, and that by which it was called. The kernel's short
 /// name is none of them: it is cut off, and each thread can change it.
-pub(super) fn names_of(subject: &dyn Subject) -> Vec<String> {
+pub(super) fn names_of(process: &Process) -> Vec<String> {
     let mut names = Vec::new();
-    if let Some(path) = subject.executable().and_then(Path::to_str) {
+    if let Some(path) = process.executable().and_then(Path::to_str) {
         names.push(paths::program_name(path).to_owned());
     }
-    let arguments = subject.arguments().unwrap_or_default();
+    let arguments = process.arguments().unwrap_or_default();
     let called = arguments.first().map(|own| own.trim_start_matches('-'));
     names.extend(
         called
@@ -348,7 +344,7 @@ pub(super) fn names_of(subject: &dyn Subject) -> Vec<String> {
             .map(|own| paths::program_name(own).to_owned()),
     );
     // On Windows, and among Wine's own programs, nothing loads another one.
-    let is_windows = subject
+    let is_windows = process
         .executable()
         .and_then(Path::to_str)
         .is_some_and(paths::is_windows);

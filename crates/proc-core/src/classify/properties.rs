@@ -267,8 +267,8 @@ impl Case {
             runs: &self.runs,
             all_users: self.all_users,
         };
-        let subjects = self.processes.iter().map(|facts| facts as &dyn Subject);
-        ask(&Classifier::new(subjects, premises).unwrap())
+        let table = Table::of(self.processes.iter().cloned().map(Process::from));
+        ask(&Classifier::new(&table, premises).unwrap())
     }
 
     fn selected(&self) -> Vec<Selection> {
@@ -455,7 +455,7 @@ proptest! {
             let is_marked = run.mark.is_some() && facts.mark == run.mark.map(|mark| (mark, 1));
             let is_member = run.members.contains(&facts.identity);
             let lets_all_live = run.has_left && run.living_on.concerns(1);
-            let may_live_on = lets_all_live || run.living_on.allows(1, facts);
+            let may_live_on = lets_all_live || run.living_on.allows(1, &facts.clone().into());
             prop_assert!(is_member || !is_marked || !may_live_on, "{selected:?}");
         }
     }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::lineage::Lineage;
-use super::{ProtectedReason, Subject};
+use super::ProtectedReason;
 use crate::streams::{Stream, Streams};
 use crate::sys;
+use crate::table::{Process, Table};
 
 /// Within how much time all programs of a pipeline are started, in whatever order: a second. Times are in the units of
 /// the one system on which streams are compared, 100 ns.
@@ -39,22 +39,22 @@ impl Caller {
 }
 
 /// Those who are protected, and why.
-struct Protected<'a, 'l> {
-    lineage: &'l Lineage<'a>,
+struct Protected<'a> {
+    table: &'a Table,
     reasons: BTreeMap<u32, ProtectedReason>,
 }
 
 /// The caller, and the lines that hold it: its ancestors (the loop script is one), its session's leader with the
 /// terminal above it, whoever reads what it says or writes what it reads, and the debuggers of all these with the programs
 /// above them. Where the line of ancestors may be cut, also whoever shares its console.
-pub(super) fn lines(lineage: &Lineage<'_>, caller: &Caller) -> BTreeMap<u32, ProtectedReason> {
+pub(super) fn lines(table: &Table, caller: &Caller) -> BTreeMap<u32, ProtectedReason> {
     let mut protected = Protected {
-        lineage,
+        table,
         reasons: BTreeMap::from([(caller.pid, ProtectedReason::Caller)]),
     };
-    let line = lineage.ancestors(caller.pid);
+    let line = table.ancestors(caller.pid);
     protected.add(line.first().copied(), &ProtectedReason::Ancestor);
-    let own = lineage.get(caller.pid);
+    let own = table.get(caller.pid);
     if let Some(own) = own
         && line.last().unwrap_or(&own).takes_a_place()
     {
@@ -62,7 +62,7 @@ pub(super) fn lines(lineage: &Lineage<'_>, caller: &Caller) -> BTreeMap<u32, Pro
     }
     let leader = own.and_then(|own| {
         // A leader that is younger than the caller is a newcomer with the PID of one that is gone.
-        lineage
+        table
             .get(own.session())
             .filter(|leader| leader.session() == own.session())
             .filter(|leader| leader.identity().start <= own.identity().start)
@@ -76,29 +76,29 @@ pub(super) fn lines(lineage: &Lineage<'_>, caller: &Caller) -> BTreeMap<u32, Pro
     let tracers: Vec<u32> = protected
         .reasons
         .keys()
-        .filter_map(|pid| lineage.get(*pid)?.tracer())
+        .filter_map(|pid| table.get(*pid)?.tracer())
         .collect();
     for tracer in tracers {
-        protected.add(lineage.get(tracer), &ProtectedReason::Debugger);
+        protected.add(table.get(tracer), &ProtectedReason::Debugger);
     }
     protected.reasons
 }
 
-impl<'a> Protected<'a, '_> {
+impl<'a> Protected<'a> {
     /// Protects a process and its ancestors.
-    fn add(&mut self, first: Option<&'a dyn Subject>, reason: &ProtectedReason) {
+    fn add(&mut self, first: Option<&'a Process>, reason: &ProtectedReason) {
         let Some(first) = first else { return };
-        let above = self.lineage.ancestors(first.identity().pid);
-        for subject in std::iter::once(first).chain(above) {
-            let pid = subject.identity().pid;
+        let above = self.table.ancestors(first.identity().pid);
+        for process in std::iter::once(first).chain(above) {
+            let pid = process.identity().pid;
             self.reasons.entry(pid).or_insert_with(|| reason.clone());
         }
     }
 
     /// Protects whoever shares the caller's console and is old enough to have started it.
-    fn add_console(&mut self, own: &'a dyn Subject, pids: &[u32]) {
+    fn add_console(&mut self, own: &'a Process, pids: &[u32]) {
         for pid in pids {
-            let mate = self.lineage.get(*pid);
+            let mate = self.table.get(*pid);
             let mate = mate.filter(|mate| mate.identity().start <= own.identity().start);
             self.add(mate, &ProtectedReason::Console);
         }
@@ -108,26 +108,26 @@ impl<'a> Protected<'a, '_> {
     ///
     /// Mostly an ancestor reads it, or somebody of the session, and nobody else is looked at then. Only where neither
     /// does, the caller has left its reader's session (`setsid`).
-    fn add_readers(&mut self, own: &'a dyn Subject) {
+    fn add_readers(&mut self, own: &'a Process) {
         let mut open: BTreeSet<u64> = own.pipes_written().iter().copied().collect();
         if open.is_empty() {
             return;
         }
-        let mut rest = self.lineage.ancestors(own.identity().pid);
-        let others = self.lineage.iter().filter(|subject| {
-            let is_known = self.reasons.contains_key(&subject.identity().pid);
-            !subject.is_kernel() && !is_known
+        let mut rest = self.table.ancestors(own.identity().pid);
+        let others = self.table.iter().filter(|process| {
+            let is_known = self.reasons.contains_key(&process.identity().pid);
+            !process.is_kernel() && !is_known
         });
-        let is_near = |subject: &&dyn Subject| subject.session() == own.session();
-        let (mut near, mut far): (Vec<&dyn Subject>, Vec<&dyn Subject>) = others.partition(is_near);
+        let is_near = |process: &&Process| process.session() == own.session();
+        let (mut near, mut far): (Vec<&Process>, Vec<&Process>) = others.partition(is_near);
         near.reverse();
         far.reverse();
         rest.append(&mut near);
         rest.append(&mut far);
         while !open.is_empty() {
-            let is_reader = |subject: &&dyn Subject| {
-                (is_near(subject) || subject.is_own() == Some(true))
-                    && subject.pipes_read().iter().any(|p| open.contains(p))
+            let is_reader = |process: &&Process| {
+                (is_near(process) || process.is_own() == Some(true))
+                    && process.pipes_read().iter().any(|p| open.contains(p))
             };
             let Some(at) = rest.iter().position(is_reader) else {
                 return;
@@ -146,14 +146,14 @@ impl<'a> Protected<'a, '_> {
     ///
     /// Whoever makes a pipe for one program of a pipeline makes it for another one too: a sibling, started with it or
     /// later. On the way up from the caller each pipe is at the level at which it was made; below that it is inherited.
-    fn add_neighbours(&mut self, own: &'a dyn Subject) {
+    fn add_neighbours(&mut self, own: &'a Process) {
         let mut below = own;
-        for above in self.lineage.ancestors(own.identity().pid) {
+        for above in self.table.ancestors(own.identity().pid) {
             let Some(ours) = below.streams() else { return };
             let earliest = below.identity().start.saturating_sub(AT_ONCE);
-            let siblings = self.lineage.children(above.identity().pid).iter();
-            let siblings: Vec<&dyn Subject> = siblings
-                .filter_map(|pid| self.lineage.get(*pid))
+            let siblings = self.table.children(above.identity().pid).iter();
+            let siblings: Vec<&Process> = siblings
+                .filter_map(|pid| self.table.get(*pid))
                 .filter(|sibling| sibling.identity() != below.identity())
                 .filter(|sibling| sibling.session() == own.session() && !sibling.is_kernel())
                 .filter(|sibling| sibling.identity().start >= earliest)
@@ -173,7 +173,7 @@ impl<'a> Protected<'a, '_> {
     /// Protects a process for which a pipe was made, and whom it has left that pipe to.
     fn add_end(
         &mut self,
-        first: &'a dyn Subject,
+        first: &'a Process,
         stream: fn(Streams) -> Stream,
         reason: &ProtectedReason,
     ) {
@@ -187,8 +187,8 @@ impl<'a> Protected<'a, '_> {
         let mut open = vec![first];
         while let Some(holder) = open.pop() {
             self.add(Some(holder), reason);
-            let children = self.lineage.children(holder.identity().pid).iter();
-            let children = children.filter_map(|pid| self.lineage.get(*pid));
+            let children = self.table.children(holder.identity().pid).iter();
+            let children = children.filter_map(|pid| self.table.get(*pid));
             open.extend(
                 children.filter(|child| child.streams().map(stream) == Some(Stream::Inherited)),
             );

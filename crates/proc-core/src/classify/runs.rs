@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Evidence, Lineage, LivingOn, Subject};
+use super::{Evidence, LivingOn};
 use crate::identity::Identity;
 use crate::mark::Mark;
+use crate::table::{Process, Table};
 
 /// What the caller knows of a run.
 #[derive(Clone, Debug)]
@@ -74,23 +75,23 @@ impl RunInfo {
 
     /// Whether a process of this run may live on when it ends: as a program that a client may leave behind, or as one
     /// that such a program has started.
-    pub(super) fn lets_live(&self, lineage: &Lineage<'_>, subject: &dyn Subject) -> bool {
+    pub(super) fn lets_live(&self, table: &Table, process: &Process) -> bool {
         if self.living_on.is_empty() {
             return false;
         }
-        let line = lineage.ancestors(subject.identity().pid);
-        self.allows(subject) || line.into_iter().any(|ancestor| self.allows(ancestor))
+        let line = table.ancestors(process.identity().pid);
+        self.allows(process) || line.into_iter().any(|ancestor| self.allows(ancestor))
     }
 
-    fn allows(&self, subject: &dyn Subject) -> bool {
-        let client = subject
+    fn allows(&self, process: &Process) -> bool {
+        let client = process
             .mark()
             .and_then(|(mark, client)| (self.mark == Some(mark)).then_some(client));
         // A client's own process ends with its run, whatever it is called.
-        !self.members.contains(&subject.identity())
+        !self.members.contains(&process.identity())
             && client.is_some_and(|client| {
                 self.has_left && self.living_on.concerns(client)
-                    || self.living_on.allows(client, subject)
+                    || self.living_on.allows(client, process)
             })
     }
 }
@@ -154,19 +155,19 @@ impl<'a> Runs<'a> {
     }
 
     /// The runs that a process is part of: its own, and those around it where a run's test starts runs itself.
-    pub(super) fn around(&self, lineage: &Lineage<'_>, pid: u32) -> BTreeSet<&'a str> {
-        let line: Vec<&dyn Subject> = lineage
+    pub(super) fn around(&self, table: &Table, pid: u32) -> BTreeSet<&'a str> {
+        let line: Vec<&Process> = table
             .get(pid)
             .into_iter()
-            .chain(lineage.ancestors(pid))
+            .chain(table.ancestors(pid))
             .collect();
         let is_part = |run: &&RunInfo| {
-            line.iter().any(|subject| {
-                let identity = subject.identity();
+            line.iter().any(|process| {
+                let identity = process.identity();
                 run.guardian == Some(identity)
                     || run.members.contains(&identity)
                     || run.contained.contains(&identity)
-                    || (run.mark.is_some() && subject.mark().map(|(mark, _)| mark) == run.mark)
+                    || (run.mark.is_some() && process.mark().map(|(mark, _)| mark) == run.mark)
             })
         };
         self.all
@@ -188,11 +189,11 @@ impl<'a> Runs<'a> {
     /// freely.
     pub(super) fn membership(
         &self,
-        lineage: &Lineage<'_>,
-        subject: &dyn Subject,
+        table: &Table,
+        process: &Process,
         with_signs: bool,
     ) -> Option<Membership<'a>> {
-        let identity = subject.identity();
+        let identity = process.identity();
         let guarded = self.guardians.get(&identity);
         if let Some(run) = guarded.filter(|run| run.is_live()) {
             return Some(Membership::Guardian(run));
@@ -200,11 +201,11 @@ impl<'a> Runs<'a> {
         if let Some(run) = self.contained.get(&identity) {
             return Some(Membership::Member(run, Evidence::Container));
         }
-        if let Some(run) = self.line(lineage, identity.pid) {
+        if let Some(run) = self.line(table, identity.pid) {
             return Some(Membership::Member(run, Evidence::Lineage));
         }
         if with_signs {
-            let signed = self.by_mark(subject).or_else(|| self.by_cookie(subject));
+            let signed = self.by_mark(process).or_else(|| self.by_cookie(process));
             if signed.is_some() {
                 return signed;
             }
@@ -214,14 +215,14 @@ impl<'a> Runs<'a> {
     }
 
     /// Whether a process carries the sign of a run that nobody here knows.
-    pub(super) fn is_of_unknown_run(&self, subject: &dyn Subject) -> bool {
-        let signed = self.by_mark(subject).or_else(|| self.by_cookie(subject));
+    pub(super) fn is_of_unknown_run(&self, process: &Process) -> bool {
+        let signed = self.by_mark(process).or_else(|| self.by_cookie(process));
         matches!(signed, Some(Membership::Stranger(_)))
     }
 
     /// The run of the nearest ancestor that is known to belong to one.
-    fn line(&self, lineage: &Lineage<'_>, pid: u32) -> Option<&'a RunInfo> {
-        lineage.ancestors(pid).iter().find_map(|ancestor| {
+    fn line(&self, table: &Table, pid: u32) -> Option<&'a RunInfo> {
+        table.ancestors(pid).iter().find_map(|ancestor| {
             let identity = ancestor.identity();
             [&self.guardians, &self.members, &self.contained]
                 .iter()
@@ -229,20 +230,20 @@ impl<'a> Runs<'a> {
         })
     }
 
-    fn by_mark(&self, subject: &dyn Subject) -> Option<Membership<'a>> {
-        let (mark, _) = subject.mark()?;
+    fn by_mark(&self, process: &Process) -> Option<Membership<'a>> {
+        let (mark, _) = process.mark()?;
         Some(match self.all.iter().find(|run| run.mark == Some(mark)) {
             Some(run) => Membership::Member(run, Evidence::Mark),
             None => Membership::Stranger(format!("mark {mark}")),
         })
     }
 
-    fn by_cookie(&self, subject: &dyn Subject) -> Option<Membership<'a>> {
+    fn by_cookie(&self, process: &Process) -> Option<Membership<'a>> {
         // Another user's environment is that user's own business.
-        let cookie = subject
+        let cookie = process
             .is_own()
             .filter(|own| *own)
-            .and_then(|_| subject.cookie())
+            .and_then(|_| process.cookie())
             .filter(|cookie| !cookie.is_empty())?;
         Some(match self.get(cookie) {
             Some(run) => Membership::Member(run, Evidence::Cookie),

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::runs::Runs;
 use super::{
-    Classifier, Decision, ForeignReason, RunInfo, ScopeRef, SpareReason, Subject, TargetReason,
+    Classifier, Decision, ForeignReason, RunInfo, ScopeRef, SpareReason, TargetReason,
     UnknownReason, Verdict,
 };
 use crate::identity::Identity;
+use crate::table::Process;
 
 /// Which groups are to be cleaned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,9 +104,9 @@ impl<'a> Classifier<'a> {
     /// rule spares, that may live on, that is a person's own editor, or that belongs to a live run.
     pub fn select(&self, request: &Request) -> Vec<Selection> {
         let verdicts: BTreeMap<Identity, &Verdict> = self
-            .lineage
+            .table
             .iter()
-            .filter_map(|subject| Some((subject.identity(), self.judge(subject)?)))
+            .filter_map(|process| Some((process.identity(), self.judge(process)?)))
             .collect();
         let held = self.held(request);
         let mut decisions: BTreeMap<u32, Decision> = verdicts
@@ -163,9 +164,9 @@ impl<'a> Classifier<'a> {
             .collect();
         let held = self.held(&Request::default());
         for (pid, verdict) in self
-            .lineage
+            .table
             .iter()
-            .filter_map(|subject| Some((subject.identity().pid, self.judge(subject)?)))
+            .filter_map(|process| Some((process.identity().pid, self.judge(process)?)))
         {
             let (Verdict::Ours {
                 group: Some(group), ..
@@ -201,15 +202,15 @@ impl<'a> Classifier<'a> {
     /// How many Unreal programs no group counts.
     pub fn uncounted(&self) -> Uncounted {
         let mut uncounted = Uncounted::default();
-        let is_uncounted = |subject: &&'a dyn Subject| {
-            let verdict = self.judge(*subject).filter(|_| !subject.is_zombie());
+        let is_uncounted = |process: &&'a Process| {
+            let verdict = self.judge(process).filter(|_| !process.is_zombie());
             matches!(
                 verdict,
                 Some(Verdict::Protected { .. } | Verdict::Unknown { .. })
             )
         };
-        for subject in self.lineage.iter().filter(is_uncounted) {
-            match self.matcher.may_have_open(&self.lineage, subject) {
+        for process in self.table.iter().filter(is_uncounted) {
+            match self.matcher.may_have_open(self.table, process) {
                 Some(true) => uncounted.here += 1,
                 Some(false) => uncounted.elsewhere += 1,
                 None => {}
@@ -225,12 +226,12 @@ impl<'a> Classifier<'a> {
             if !self.spares_live(&run.id, request) {
                 continue;
             }
-            let present = self.lineage.get(holder.pid).map(<dyn Subject>::identity);
+            let present = self.table.get(holder.pid).map(<Process>::identity);
             if present != Some(holder) {
                 continue;
             }
             held.entry(holder.pid).or_insert_with(|| run.id.clone());
-            for ancestor in self.lineage.ancestors(holder.pid) {
+            for ancestor in self.table.ancestors(holder.pid) {
                 held.entry(ancestor.identity().pid)
                     .or_insert_with(|| run.id.clone());
             }
@@ -241,16 +242,16 @@ impl<'a> Classifier<'a> {
     /// Makes targets of those that were targets before, unless they are known by now for something that stays.
     fn pursue(&self, request: &Request, decisions: &mut BTreeMap<u32, Decision>) {
         for identity in &request.pursued {
-            let subject = self
-                .lineage
+            let process = self
+                .table
                 .get(identity.pid)
-                .filter(|subject| subject.identity() == *identity);
-            let Some((subject, decision)) = subject.zip(decisions.get_mut(&identity.pid)) else {
+                .filter(|process| process.identity() == *identity);
+            let Some((process, decision)) = process.zip(decisions.get_mut(&identity.pid)) else {
                 continue;
             };
             let stays = self
-                .judge(subject)
-                .is_none_or(|verdict| self.stays(subject, verdict, request));
+                .judge(process)
+                .is_none_or(|verdict| self.stays(process, verdict, request));
             if !decision.is_target() && !stays {
                 *decision = target(TargetReason::Pursued);
             }
@@ -265,8 +266,8 @@ impl<'a> Classifier<'a> {
     ) {
         let mut open = vec![root.pid];
         while let Some(parent) = open.pop() {
-            for pid in self.lineage.children(parent) {
-                let Some(child) = self.lineage.get(*pid) else {
+            for pid in self.table.children(parent) {
+                let Some(child) = self.table.get(*pid) else {
                     continue;
                 };
                 let Some((verdict, decision)) = self.judge(child).zip(decisions.get_mut(pid))
@@ -286,7 +287,7 @@ impl<'a> Classifier<'a> {
     }
 
     /// Whether a process is left alone even where it descends from a target.
-    fn stays(&self, child: &dyn Subject, verdict: &Verdict, request: &Request) -> bool {
+    fn stays(&self, child: &Process, verdict: &Verdict, request: &Request) -> bool {
         match verdict {
             Verdict::Protected { .. }
             | Verdict::Foreign {

@@ -124,8 +124,8 @@ impl World {
             runs: &self.runs,
             all_users: self.all_users,
         };
-        let subjects = self.processes.iter().map(|facts| facts as &dyn Subject);
-        ask(&Classifier::new(subjects, premises).unwrap())
+        let table = Table::of(self.processes.iter().cloned().map(Process::from));
+        ask(&Classifier::new(&table, premises).unwrap())
     }
 
     fn verdict(&self, pid: u32) -> Verdict {

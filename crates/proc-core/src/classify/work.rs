@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use super::UnknownReason;
 use super::bounds::{Bounds, Place};
 use super::paths;
 use super::rules::closed_folders;
 use super::script::{self, Program, Search};
-use super::{Subject, UnknownReason};
+use crate::table::Process;
 
 /// The scripts that an interpreter works on. A rule that matches one of the paths matches the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,8 +69,8 @@ const FLAGS: [&str; 30] = [
 const RUNNER_MODULES: [&str; 4] = ["unittest", "cprofile", "profile", "trace"];
 
 /// What the interpreter works on whose program has this name.
-pub(super) fn of(bounds: &Bounds<'_>, subject: &dyn Subject, names: &[String]) -> Work {
-    let Some(arguments) = subject.arguments() else {
+pub(super) fn of(bounds: &Bounds<'_>, process: &Process, names: &[String]) -> Work {
+    let Some(arguments) = process.arguments() else {
         return Work::Unknown(UnknownReason::Unreadable);
     };
     // A title that is shorter than the arguments were leaves empty ones behind.
@@ -88,7 +89,7 @@ pub(super) fn of(bounds: &Bounds<'_>, subject: &dyn Subject, names: &[String]) -
         .iter()
         .find(|name| script::is_interpreter(name))
         .map_or(own, String::as_str);
-    let reader = Reader { bounds, subject };
+    let reader = Reader { bounds, process };
     match script::program(name, behind) {
         Program::NoFile => Work::Nothing,
         Program::Script(path, behind) => match runner(paths::program_name(path), behind) {
@@ -120,7 +121,7 @@ fn runner_module<'a>(module: &str, behind: &'a [String]) -> Option<&'a [String]>
 
 struct Reader<'a> {
     bounds: &'a Bounds<'a>,
-    subject: &'a dyn Subject,
+    process: &'a Process,
 }
 
 impl Reader<'_> {
@@ -156,22 +157,22 @@ impl Reader<'_> {
     /// Whether its working directory is still that of the shell that started it, so that a relative path means what it
     /// meant, though the file may have been removed since. Whoever goes elsewhere leaves the variable behind.
     fn is_where_it_began(&self) -> bool {
-        let (Some(now), Some(began)) = (self.subject.directory(), self.subject.shell_directory())
+        let (Some(now), Some(began)) = (self.process.directory(), self.process.shell_directory())
         else {
             return false;
         };
-        self.bounds.is_absolute(&began)
-            && self.bounds.true_path(Path::new(&began)).as_deref() == Some(now)
+        self.bounds.is_absolute(began)
+            && self.bounds.true_path(Path::new(began)).as_deref() == Some(now)
     }
 
     /// Whether a relative path may have meant a file outside the scope, where the shell that started the process was:
     /// it may have come here since.
     fn was_elsewhere(&self, path: &str) -> bool {
-        let began = self.subject.shell_directory().unwrap_or_default();
+        let began = self.process.shell_directory().unwrap_or_default();
         !self.bounds.is_absolute(path)
-            && self.bounds.is_absolute(&began)
+            && self.bounds.is_absolute(began)
             && matches!(
-                self.bounds.locate(path, Some(Path::new(&began)), true),
+                self.bounds.locate(path, Some(Path::new(began)), true),
                 Place::Outside(_)
             )
     }
@@ -193,7 +194,7 @@ impl Reader<'_> {
             return Work::Nothing;
         }
         let stem = module.replace('.', "/");
-        let variable = search.variable.then(|| self.subject.module_path());
+        let variable = search.variable.then(|| self.process.module_path());
         let variable = variable.flatten().unwrap_or_default();
         let named = variable
             .split(self.bounds.list_separator())
@@ -257,11 +258,11 @@ impl Reader<'_> {
     fn locate(&self, path: &str, must_exist: bool) -> Place {
         let place = self
             .bounds
-            .locate(path, self.subject.directory(), must_exist);
+            .locate(path, self.process.directory(), must_exist);
         match place {
             // A container may have the scope's root, and in it a folder that is another one.
             Place::Inside(inside)
-                if self.subject.sees(Path::new(&self.bounds.absolute(&inside))) == Some(false) =>
+                if self.process.sees(Path::new(&self.bounds.absolute(&inside))) == Some(false) =>
             {
                 Place::Unknown(UnknownReason::OtherFiles)
             }

@@ -45,7 +45,7 @@ impl Escapes {
                 && !process.is_zombie()
                 && !process.is_kernel()
                 && !contained.contains(&process.identity())
-                && process.is_own()
+                && process.is_own() == Some(true)
         };
         // Only asked for where nothing but a copied environment tells.
         let others = LazyCell::new(|| of_other_runs(&self.folder, table));

@@ -68,7 +68,7 @@ pub(super) fn traces(
         } else if recorded.contains(&process.identity()) {
             Trace::Recorded
         } else if mark.is_none()
-            && process.is_own()
+            && process.is_own() == Some(true)
             && process.cookie() == Some(&run.id)
             && !others.contains(&process.identity())
         {

@@ -253,7 +253,7 @@ impl Members for Roots {
                     .iter()
                     .any(|process| process.identity() == root)
             })
-            || (process.is_own()
+            || (process.is_own() == Some(true)
                 && process.identity().start >= root.start
                 && Member::named_by(&process, &self.run)
                     == u16::try_from(client).ok().map(Member::Client))

@@ -14,8 +14,6 @@ pub(crate) struct Stat {
     pub(crate) session: u32,
     /// Exited, and waiting for its parent to collect it.
     pub(crate) zombie: bool,
-    /// In a wait that no signal interrupts, where the system tells.
-    pub(crate) uninterruptible: bool,
     pub(crate) kernel: bool,
     /// At most 15 or 16 bytes.
     pub(crate) short_name: String,

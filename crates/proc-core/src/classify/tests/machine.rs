@@ -1,7 +1,6 @@
 //! A look at the real machine, which is only read.
 
 use super::*;
-use crate::table::Table;
 
 #[test]
 fn this_process_and_its_line_are_protected() {
@@ -20,7 +19,7 @@ fn this_process_and_its_line_are_protected() {
         runs: &[],
         all_users: true,
     };
-    let classifier = Classifier::of_table(&table, premises).unwrap();
+    let classifier = Classifier::new(&table, premises).unwrap();
     let own = std::process::id();
     let line = table
         .ancestors(own)

@@ -277,8 +277,8 @@ fn without_the_caller_nothing_is_said() {
         runs: &[],
         all_users: false,
     };
-    let subject = guilty(7, 1);
-    let error = Classifier::new([&subject as &dyn Subject], premises).unwrap_err();
+    let table = Table::of([guilty(7, 1).into()]);
+    let error = Classifier::new(&table, premises).unwrap_err();
     assert_eq!(error, ClassifyError::CallerMissing(CALLER));
 }
 

@@ -1,100 +1,12 @@
 //! What is read of a process, and what is not.
 
-use std::cell::RefCell;
-
 use super::*;
-use crate::mark::MemberNumber;
-use crate::streams::Streams;
-
-/// Notes each fact that costs a look of its own.
-#[derive(Debug)]
-struct Noting {
-    facts: Facts,
-    read: RefCell<BTreeSet<&'static str>>,
-}
-
-impl Noting {
-    fn note(&self, fact: &'static str) -> &Facts {
-        self.read.borrow_mut().insert(fact);
-        &self.facts
-    }
-}
-
-impl Subject for Noting {
-    fn identity(&self) -> Identity {
-        self.facts.identity
-    }
-    fn parent(&self) -> u32 {
-        self.facts.parent
-    }
-    fn session(&self) -> u32 {
-        self.facts.session
-    }
-    fn is_kernel(&self) -> bool {
-        self.facts.kernel
-    }
-    fn is_zombie(&self) -> bool {
-        self.facts.zombie
-    }
-    fn short_name(&self) -> &str {
-        &self.facts.short_name
-    }
-    fn is_own(&self) -> Option<bool> {
-        self.note("owner").own
-    }
-    fn executable(&self) -> Option<&Path> {
-        self.note("executable").executable.as_deref()
-    }
-    fn arguments(&self) -> Option<&[String]> {
-        self.note("arguments").arguments.as_deref()
-    }
-    fn directory(&self) -> Option<&Path> {
-        self.note("directory").directory.as_deref()
-    }
-    fn sees(&self, _: &Path) -> Option<bool> {
-        self.note("files").sees_scope
-    }
-    fn module_path(&self) -> Option<String> {
-        self.note("environment").module_path.clone()
-    }
-    fn shell_directory(&self) -> Option<String> {
-        self.note("environment").shell_directory.clone()
-    }
-    fn takes_a_place(&self) -> bool {
-        self.note("program").takes_a_place
-    }
-    fn mark(&self) -> Option<(Mark, MemberNumber)> {
-        self.note("mark").mark
-    }
-    fn cookie(&self) -> Option<&str> {
-        self.note("cookie").cookie.as_deref()
-    }
-    fn tracer(&self) -> Option<u32> {
-        self.note("tracer").tracer
-    }
-    fn pipes_read(&self) -> &[u64] {
-        &self.note("pipes").pipes_read
-    }
-    fn pipes_written(&self) -> &[u64] {
-        &self.note("pipes").pipes_written
-    }
-    fn streams(&self) -> Option<Streams> {
-        self.note("streams").streams
-    }
-}
 
 /// What is read of PID 7 when everything is asked for.
 fn read(seven: Facts, runs: Vec<RunInfo>) -> Vec<&'static str> {
     let mut world = World::new().with(seven);
     world.runs = runs;
-    let noting: Vec<Noting> = world
-        .processes
-        .drain(..)
-        .map(|facts| Noting {
-            facts,
-            read: RefCell::default(),
-        })
-        .collect();
+    let table = Table::of(world.processes.drain(..).map(Process::from));
     let resolve = |path: &Path| world.resolve(path);
     let spec = BoundsSpec {
         root: ROOT.into(),
@@ -108,12 +20,10 @@ fn read(seven: Facts, runs: Vec<RunInfo>) -> Vec<&'static str> {
         runs: &world.runs,
         all_users: false,
     };
-    let subjects = noting.iter().map(|noting| noting as &dyn Subject);
-    Classifier::new(subjects, premises)
+    Classifier::new(&table, premises)
         .unwrap()
         .select(&every_group());
-    let seven = noting.iter().find(|noting| noting.facts.identity.pid == 7);
-    seven.unwrap().read.borrow().iter().copied().collect()
+    table.get(7).unwrap().read_so_far()
 }
 
 #[test]

@@ -32,9 +32,9 @@ fn says(root: &str, directory: &str, executable: &str, command: &str, files: &[&
     };
     let bounds = Bounds::new(&spec, &resolve).unwrap();
     let rules = rules();
-    let subject = within(directory, process(7, 1, executable, command));
+    let seven = within(directory, process(7, 1, executable, command));
     let caller = process(CALLER, 1, r"C:\xtask.exe", "xtask");
-    let subjects = [subject, caller];
+    let table = Table::of([seven, caller].map(Process::from));
     let premises = Premises {
         caller: Caller::new(CALLER),
         bounds: &bounds,
@@ -42,8 +42,7 @@ fn says(root: &str, directory: &str, executable: &str, command: &str, files: &[&
         runs: &[],
         all_users: false,
     };
-    let subjects = subjects.iter().map(|facts| facts as &dyn Subject);
-    let classifier = Classifier::new(subjects, premises).unwrap();
+    let classifier = Classifier::new(&table, premises).unwrap();
     classifier.explain(7, &every_group()).unwrap().text
 }
 

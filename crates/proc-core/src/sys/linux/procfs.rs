@@ -142,7 +142,6 @@ fn parse_stat(pid: u32, boot: Boot, line: &[u8]) -> Option<Stat> {
         group: pid_field(5).unwrap_or(0),
         session: pid_field(6).unwrap_or(0),
         zombie: matches!(state, "Z" | "X" | "x") && !other_threads,
-        uninterruptible: state == "D",
         kernel: number(9)? & PF_KTHREAD != 0,
         short_name,
     })

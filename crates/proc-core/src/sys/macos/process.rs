@@ -85,7 +85,6 @@ pub(crate) fn stat(pid: u32, boot: Boot) -> Option<Stat> {
         session: ask::session(pid).unwrap_or(0),
         zombie: record.zombie,
         // Only threads have such a state here.
-        uninterruptible: false,
         kernel: record.kernel,
         short_name: record.short_name,
     })

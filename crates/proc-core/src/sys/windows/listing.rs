@@ -144,7 +144,6 @@ fn entry(list: &List, at: usize, boot: Boot) -> Option<Stat> {
         group: 0,
         session: number(offset_of!(SYSTEM_PROCESS_INFORMATION, SessionId))?,
         zombie: number(offset_of!(SYSTEM_PROCESS_INFORMATION, NumberOfThreads))? == 0,
-        uninterruptible: false,
         kernel: is_kernel(own, parent, &short_name),
         short_name,
     })

@@ -80,7 +80,6 @@ pub(crate) fn stat(pid: u32, boot: Boot) -> Option<Stat> {
         group: 0,
         session: session(pid).unwrap_or(NO_SESSION),
         zombie: has_ended(&process),
-        uninterruptible: false,
         kernel: is_kernel(pid, parent, &short_name),
         short_name,
     })
