@@ -48,13 +48,9 @@
 //! ```
 
 mod bounds;
-mod living_on;
 mod matching;
-mod paths;
 mod protect;
 mod rules;
-mod runs;
-mod script;
 mod select;
 mod unreal;
 mod verdict;
@@ -72,21 +68,18 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use bounds::{Bounds, BoundsError, BoundsSpec, Resolver, on_disk};
-pub use living_on::LivingOn;
 pub use matching::NamedBy;
 pub use protect::Caller;
-pub use rules::{GlobError, GroupSpec, RuleError, Rules};
-pub use runs::{RunInfo, RunState, ScopeRef};
+pub use rules::{GroupSpec, RuleError, Rules};
 pub use select::{Count, Groups, Request, Selection, Uncounted};
 pub use verdict::{
-    Decision, Evidence, ForeignReason, ProtectedReason, SpareReason, TargetReason, UnknownReason,
-    Verdict,
+    Decision, ForeignReason, ProtectedReason, SpareReason, TargetReason, UnknownReason, Verdict,
 };
 
 use crate::identity::Identity;
+use crate::membership::{Claim, Evidence, Membership, RunSigns, ScopeRef};
 use crate::table::{Facts, Process, Table};
 use matching::{Match, Matcher};
-use runs::{Membership, Runs};
 
 /// All that verdicts rest on, the processes themselves excepted.
 #[derive(Clone, Debug)]
@@ -98,7 +91,7 @@ pub struct Premises<'a> {
     /// The rules of its groups.
     pub rules: &'a Rules,
     /// The runs that the caller knows: this scope's, and any other's.
-    pub runs: &'a [RunInfo],
+    pub runs: &'a [RunSigns],
     /// Whether other users' processes are judged like one's own. Being root alone never widens anything.
     pub all_users: bool,
 }
@@ -108,7 +101,7 @@ pub struct Premises<'a> {
 pub struct Classifier<'a> {
     premises: Premises<'a>,
     table: &'a Table,
-    runs: Runs<'a>,
+    runs: Membership<'a>,
     matcher: Matcher<'a>,
     /// The runs that the caller is part of.
     around: BTreeSet<&'a str>,
@@ -127,16 +120,16 @@ pub enum ClassifyError {
     CallerMissing(u32),
 }
 
-/// Who is protected for the sake of this process.
+/// What is protected for the sake of this process.
 #[derive(Debug)]
-pub(crate) struct Kin {
+pub(crate) struct ProtectedKin {
     /// Itself and its ancestors.
     pub(crate) line: BTreeSet<Identity>,
-    /// Beside these whoever else [`Classifier`] protects for the caller: who reads what it says, its debuggers and so on.
+    /// Beside these what else [`Classifier`] protects for the caller: what reads its output, its debuggers and so on.
     pub(crate) all: BTreeSet<Identity>,
 }
 
-impl Kin {
+impl ProtectedKin {
     /// As far as one look shows.
     pub(crate) fn of_this_process(table: &Table) -> Self {
         let lines = protect::lines(table, &Caller::this_process());
@@ -177,9 +170,9 @@ impl<'a> Classifier<'a> {
             return Err(ClassifyError::CallerMissing(caller));
         }
         let pids = || table.iter().map(Process::pid);
-        let runs = Runs::new(premises.runs);
+        let runs = Membership::of_runs(table, premises.runs);
         Ok(Self {
-            around: runs.around(table, caller),
+            around: runs.around(caller),
             runs,
             matcher: Matcher::new(premises.bounds, premises.rules, pids()),
             protected: protect::lines(table, &premises.caller),
@@ -247,29 +240,23 @@ impl<'a> Classifier<'a> {
             };
         }
         let is_others = process.is_own() == Some(false) && !self.premises.all_users;
-        match self.membership(process) {
-            Some(Membership::Guardian(run)) if run.scope == ScopeRef::This => {
-                let run = run.id.clone();
+        match self.claim(process) {
+            Some(Claim::Guardian(run)) if run.scope == ScopeRef::This => {
+                let run = run.run.clone();
                 protected(ProtectedReason::Guardian { run })
             }
-            Some(Membership::Member(run, _))
-                if run.scope == ScopeRef::This && run.lets_live(self.table, process) =>
-            {
-                self.living_on(run, process)
-            }
-            Some(Membership::Member(run, evidence)) if run.scope == ScopeRef::This => {
-                Verdict::Ours {
-                    run: run.id.clone(),
-                    evidence,
-                    group: self.matcher.group(self.table, process),
-                }
-            }
-            Some(Membership::Guardian(run) | Membership::Member(run, _)) => {
-                let run = run.id.clone();
+            Some(Claim::Exempt(run, _)) if run.scope == ScopeRef::This => self.exempt(run, process),
+            Some(Claim::Member(run, evidence)) if run.scope == ScopeRef::This => Verdict::Ours {
+                run: run.run.clone(),
+                evidence,
+                group: self.matcher.group(self.table, process),
+            },
+            Some(Claim::Guardian(run) | Claim::Member(run, _) | Claim::Exempt(run, _)) => {
+                let run = run.run.clone();
                 protected(ProtectedReason::OtherScope { run })
             }
             _ if is_others => protected(ProtectedReason::OtherUser),
-            Some(Membership::Stranger(sign)) => protected(ProtectedReason::UnknownRun { sign }),
+            Some(Claim::UnknownRun(sign)) => protected(ProtectedReason::UnknownRun { sign }),
             None if process.is_own().is_none() => Verdict::Unknown {
                 reason: UnknownReason::Vanished,
             },
@@ -283,18 +270,18 @@ impl<'a> Classifier<'a> {
 
     /// What a process is that may live on: none of ours, unless a group's rule names the program itself. While the run
     /// goes on it serves the run, and is no group's.
-    fn living_on(&self, run: &RunInfo, process: &'a Process) -> Verdict {
+    fn exempt(&self, run: &RunSigns, process: &'a Process) -> Verdict {
         let is_within_reach = process
             .is_own()
             .is_some_and(|own| own || self.premises.all_users);
-        let may_be_cleaned = is_within_reach && !run.is_live();
+        let may_be_cleaned = is_within_reach && !run.is_live;
         match self.matcher.of(self.table, process) {
             Match::Group(found) if may_be_cleaned && found.evidence != Evidence::Script => {
                 found.into()
             }
             Match::Group(_) | Match::Foreign(_) | Match::Unknown(_) => Verdict::Foreign {
                 reason: ForeignReason::LivesOn {
-                    run: run.id.clone(),
+                    run: run.run.clone(),
                 },
             },
         }
@@ -302,13 +289,13 @@ impl<'a> Classifier<'a> {
 
     /// The run that a process belongs to. Mark and cookie are read where they can matter: where there is a run that
     /// could claim it, or where a rule could make it a target, by its own name or by that of an ancestor.
-    fn membership(&self, process: &'a Process) -> Option<Membership<'a>> {
-        let with_signs = match process.is_own() {
+    fn claim(&self, process: &'a Process) -> Option<Claim<'a>> {
+        let reads_signs = match process.is_own() {
             None => false,
-            Some(_) if !self.runs.is_empty() => true,
+            Some(_) if !self.runs.runs().is_empty() => true,
             Some(own) => (own || self.premises.all_users) && self.could_be_target(process),
         };
-        self.runs.membership(self.table, process, with_signs)
+        self.runs.claim(process, reads_signs)
     }
 
     fn could_be_target(&self, process: &'a Process) -> bool {

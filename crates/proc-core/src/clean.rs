@@ -15,16 +15,15 @@ use serde::Serialize;
 
 use crate::classify::{
     Bounds, BoundsError, BoundsSpec, Caller, Classifier, ClassifyError, Count, Explanation,
-    NamedBy, Premises, Request, Rules, RunInfo, RunState as ClassifiedState, ScopeRef, Selection,
-    Uncounted, on_disk,
+    NamedBy, Premises, Request, Rules, Selection, Uncounted, on_disk,
 };
 use crate::identity::Identity;
-use crate::ledger::{KnownRun, RunState, Runs};
+use crate::ledger::Runs;
+use crate::membership::{RunSigns, ScopeRef};
 use crate::port::PortError;
 use crate::recover::{self, RecoveryError};
 use crate::scope::Scope;
 use crate::shutdown::SurvivalReason;
-use crate::sys;
 use crate::table::{Process, Table};
 
 pub use runs::{Kept, RunAction, RunChoice, RunProcess, RunReport};
@@ -241,17 +240,16 @@ impl Cleaner {
             marks: self.marks.clone(),
         };
         let bounds = Bounds::new(&spec, &on_disk)?;
-        let namespace = sys::pid_namespace().map_err(|source| CleanError::System {
-            operation: "tell its PID namespace",
-            source,
-        })?;
-        let info = |run, scope| info(run, scope, namespace);
-        let infos: Vec<RunInfo> = runs
-            .known
-            .iter()
-            .map(|run| info(run, ScopeRef::This))
-            .chain(elsewhere.known.iter().map(|run| info(run, ScopeRef::Other)))
-            .collect();
+        let ours = runs.known.iter().map(|run| (run, ScopeRef::This));
+        let others = elsewhere.known.iter().map(|run| (run, ScopeRef::Other));
+        let signs: Vec<RunSigns> = ours
+            .chain(others)
+            .map(|(run, scope)| recover::signs(run, scope))
+            .collect::<Result<_, _>>()
+            .map_err(|source| CleanError::System {
+                operation: "tell its PID namespace",
+                source,
+            })?;
         // The table comes last: a run that is not in the ledgers by now has not started anything yet.
         let table = Table::read().map_err(|source| CleanError::System {
             operation: "read the process table",
@@ -261,7 +259,7 @@ impl Cleaner {
             caller: Caller::this_process(),
             bounds: &bounds,
             rules: &self.rules,
-            runs: &infos,
+            runs: &signs,
             all_users: self.all_users,
         };
         act(&Classifier::new(&table, premises)?, &table)
@@ -284,44 +282,6 @@ impl Sight {
             command: process.command(),
             rule,
         }
-    }
-}
-
-/// A run of the ledgers, as the verdicts take it.
-fn info(run: &KnownRun, scope: ScopeRef, namespace: u64) -> RunInfo {
-    let opened = &run.history.opened;
-    // In another namespace the same processes have other PIDs, and the same PIDs other processes.
-    let is_here = opened.pid_namespace == namespace;
-    let state = if run.state == RunState::Live {
-        ClassifiedState::Live
-    } else {
-        ClassifiedState::Dead
-    };
-    RunInfo {
-        // A cgroup that cannot be read leaves the other evidence.
-        contained: recover::contained(run)
-            .unwrap_or_default()
-            .into_iter()
-            .collect(),
-        guardian: Some(opened.guardian).filter(|_| is_here),
-        holders: opened
-            .launcher
-            .filter(|_| !run.history.detached)
-            .into_iter()
-            .chain(opened.owner)
-            .filter(|_| is_here)
-            .collect(),
-        members: run
-            .history
-            .members
-            .values()
-            .filter_map(|member| member.identity)
-            .filter(|_| is_here)
-            .collect(),
-        mark: opened.mark,
-        living_on: recover::living_on(run),
-        has_left: !run.history.living_on.is_empty(),
-        ..RunInfo::new(run.id.clone(), scope, state)
     }
 }
 

@@ -13,8 +13,6 @@
 //! In a PID namespace orphans become children of its first process, which is itself a child of the guardian, and no
 //! member. It is the last to be ended, and the kernel lets nothing of the namespace outlive it.
 
-mod escapes;
-
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
@@ -25,12 +23,12 @@ use std::time::Duration;
 
 use crate::guarantee::Mechanism;
 use crate::identity::{Boot, Identity};
-use crate::ledger::Member;
+use crate::ledger::live_holders;
 use crate::mark::Mark;
+use crate::membership::{Member, Membership, RunSigns, is_of_its_time};
 use crate::sys::{self, Cgroup, Job, Link, Signal, Tracker};
-use crate::table::{COOKIE, Table};
+use crate::table::{COOKIE, Process, Table};
 use crate::wait::{Deadline, poll_until};
-use escapes::Escapes;
 
 /// How often at the most one look reads the list of the guardian's own children.
 const WALKS: usize = 64;
@@ -57,9 +55,6 @@ pub(crate) struct Containment {
     cgroup: Option<Cgroup>,
     init: Option<Init>,
     job: Option<Job>,
-    /// Who is of the run and not in its job. Looked for once the run ends.
-    escapes: Option<Escapes>,
-    is_ending: bool,
     tracker: Option<Arc<Tracker>>,
 }
 
@@ -91,8 +86,6 @@ impl Containment {
             cgroup: None,
             init: None,
             job: None,
-            escapes: None,
-            is_ending: false,
             tracker: None,
         })
     }
@@ -123,22 +116,9 @@ impl Containment {
     }
 
     /// Puts everything that is started from now on into a job of the run.
-    pub(crate) fn make_job(&mut self, run: &str, folder: &Path) -> io::Result<()> {
+    pub(crate) fn make_job(&mut self) -> io::Result<()> {
         self.job = Some(Job::make()?);
-        self.escapes = Some(Escapes::new(run, folder, self.own));
         Ok(())
-    }
-
-    /// Takes note of a member that was started.
-    pub(crate) fn has_started(&mut self, member: Identity) {
-        if let Some(escapes) = &mut self.escapes {
-            escapes.add_member(member);
-        }
-    }
-
-    /// From now on whoever belongs to the run counts, wherever it is.
-    pub(crate) fn begin_to_end(&mut self) {
-        self.is_ending = true;
     }
 
     /// Everything that is started from now on is in the PID namespace of this process.
@@ -263,13 +243,22 @@ impl Containment {
         self.tracker.as_ref()?.root_of(identity)
     }
 
-    /// Everything that lives in the tree.
-    pub(crate) fn members(&self) -> io::Result<Vec<Identity>> {
+    /// Everything that lives in the tree. `escapes`: also what is of the run with these signs and in no job of it, because
+    /// a member has had another program start it: a service, a broker, a task scheduler.
+    pub(crate) fn members(&self, escapes: Option<(&RunSigns, &Path)>) -> io::Result<Vec<Identity>> {
         if let Some(job) = &self.job {
             let mut members = living(job.pids()?, self.own.boot);
-            if let Some(escapes) = self.escapes.as_ref().filter(|_| self.is_ending) {
-                let mut outside = escapes.look(&Table::read()?, &members);
-                outside.retain(|identity| !job.serves(identity.pid));
+            if let Some((signs, folder)) = escapes {
+                let table = Table::read()?;
+                let find_holders = || live_holders(folder, &table);
+                let swept = Membership::of_run(&table, signs, find_holders).sweep();
+                let outside = swept.ending.keys().filter_map(|pid| table.get(*pid));
+                let outside = outside.filter(|process| {
+                    process.is_own() == Some(true)
+                        && !members.contains(&process.identity())
+                        && !job.serves(process.pid())
+                });
+                let mut outside = outside.map(Process::identity).collect();
                 members.append(&mut outside);
             }
             return Ok(members);
@@ -295,7 +284,7 @@ impl Containment {
     /// collected.
     pub(crate) fn is_empty(&self, has_children: bool) -> bool {
         if self.job.is_some() || self.tracker.is_some() {
-            return self.members().is_ok_and(|members| members.is_empty());
+            return self.members(None).is_ok_and(|members| members.is_empty());
         }
         if !has_children || self.init.is_none() {
             return !has_children;
@@ -305,7 +294,7 @@ impl Containment {
         let mut seen = BTreeSet::new();
         for _ in 0..WALKS {
             let Some(children) = self.children() else {
-                return self.members().is_ok_and(|members| members.is_empty());
+                return self.members(None).is_ok_and(|members| members.is_empty());
             };
             let is_complete = children.iter().all(|pid| seen.contains(pid));
             if children.iter().any(|pid| self.living(*pid).is_some()) {
@@ -393,7 +382,7 @@ impl Containment {
         let processes = pids.iter().filter_map(|pid| table.get(*pid));
         Ok(processes
             .filter(|process| !process.is_zombie())
-            .map(super::table::Process::identity)
+            .map(Process::identity)
             .filter(|identity| Some(*identity) != init)
             .collect())
     }
@@ -447,11 +436,10 @@ fn cgroup_name(run: &str) -> String {
     format!("clean-slate-{run}")
 }
 
-/// Who lives in the cgroup of a run. Nothing of the run is older than its guardian: whoever is was put there by somebody
-/// else.
+/// What lives in the cgroup of a run.
 fn contained(cgroup: &Cgroup, guardian: &Identity) -> io::Result<Vec<Identity>> {
     let mut identities = inhabitants(cgroup, guardian.boot)?;
-    identities.retain(|identity| identity.start >= guardian.start);
+    identities.retain(|identity| is_of_its_time(guardian, identity));
     Ok(identities)
 }
 
@@ -461,7 +449,7 @@ fn strike(
     guardian: &Identity,
     is_spared: impl Fn(&Identity) -> bool,
 ) -> io::Result<()> {
-    let is_fair = |identity: &Identity| identity.start >= guardian.start && !is_spared(identity);
+    let is_fair = |identity: &Identity| is_of_its_time(guardian, identity) && !is_spared(identity);
     if inhabitants(cgroup, guardian.boot)?.iter().all(is_fair) {
         cgroup.kill()?;
     }

@@ -7,7 +7,7 @@
 //! One thread acts; the others only wait for one thing each and tell it. While nothing happens, nothing runs.
 
 mod end;
-mod living_on;
+mod exempt;
 mod members;
 mod obtain;
 mod open;
@@ -20,12 +20,12 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::classify::LivingOn;
 use crate::contain::Containment;
 use crate::guarantee::Unavailable;
 use crate::identity::Identity;
 use crate::interruption::Interruption;
-use crate::ledger::{Entry, Ledger, Member};
+use crate::ledger::{Entry, Ledger};
+use crate::membership::{Member, RunSigns};
 use crate::port::Lease;
 use crate::protocol::{self, AfterTest, Notice, Request};
 use crate::spawn::{self, Output, Starter};
@@ -113,7 +113,10 @@ fn guard() -> io::Result<()> {
 
 /// A guardian at work.
 struct Guardian {
-    run: String,
+    /// The run's folder.
+    folder: PathBuf,
+    /// By what the run's processes are told, and what is exempt from its end.
+    signs: RunSigns,
     containment: Containment,
     starter: Starter,
     ledger: Ledger,
@@ -130,10 +133,8 @@ struct Guardian {
     /// Mechanisms of containment that were tried in vain.
     unavailable: Vec<Unavailable>,
     leaked: Vec<Identity>,
-    /// What clients may leave behind.
-    survive: LivingOn,
-    /// What is there that lives on when the run ends, and what has been let go.
-    living_on: BTreeSet<Identity>,
+    is_ending: bool,
+    /// What of the exempt has been let go.
     released: BTreeSet<Identity>,
 }
 
@@ -230,7 +231,7 @@ impl Guardian {
     fn admit(&mut self, visitor: Visitor) {
         // One in another PID namespace has no PID here; all of the run have one.
         let is_of_the_run = visitor.pid().is_some_and(|pid| {
-            let members = self.containment.members().unwrap_or_default();
+            let members = self.all().unwrap_or_default();
             // Whoever has left already may have been one.
             members.iter().any(|member| member.pid == pid)
                 || sys::stat(pid, self.containment.boot()).is_none()
@@ -307,7 +308,7 @@ impl Guardian {
         match spawn::start_member(line, &output, member, &self.containment, &self.starter) {
             Ok(identity) => {
                 self.members.add(member, identity);
-                self.containment.has_started(identity);
+                self.signs.members.insert(identity, member);
                 self.record(&Entry::Started {
                     member,
                     identity,

@@ -20,14 +20,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::guarantee::Mechanism;
 use crate::identity::{Boot, Identity};
-use crate::mark::{MAX_MEMBER, Mark, MemberNumber};
+use crate::mark::Mark;
+use crate::membership::Member;
 use crate::status::ExitStatus;
 use crate::sys;
-use crate::table::{MEMBER, Process};
 
 pub use history::{History, MemberHistory};
 pub use runs::{Damaged, KnownRun, RunState, Runs};
-pub(crate) use runs::{of_other_runs, take_lock};
+pub(crate) use runs::{live_holders, take_lock};
 
 /// The version of the entries below. A reader refuses a ledger with a larger one.
 pub const VERSION: u32 = 1;
@@ -38,22 +38,6 @@ const FILE: &str = "ledger";
 const LARGEST: u64 = 64 << 20;
 
 pub(crate) const LOCK: &str = "lock";
-
-/// A part of a run that was started on purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Member {
-    /// A client, numbered from 1 over all roles of the run.
-    Client(MemberNumber),
-    /// The test command.
-    Test,
-}
-
-/// The largest number of clients in a run: the numbers that a mark has room for.
-pub const MAX_CLIENTS: MemberNumber = MAX_MEMBER - 1;
-
-/// What the test is called where clients are numbers.
-const TEST: &str = "test";
 
 /// One act of a run.
 #[expect(
@@ -210,51 +194,6 @@ pub struct Ledger {
     path: PathBuf,
     /// How much of the file are whole entries.
     length: u64,
-}
-
-impl Member {
-    /// The number in the mark of everything that this member starts.
-    pub const fn number(self) -> MemberNumber {
-        match self {
-            Self::Client(number) => number,
-            Self::Test => MAX_MEMBER,
-        }
-    }
-
-    /// The member with this number in its mark.
-    pub const fn from_number(number: MemberNumber) -> Option<Self> {
-        match number {
-            0 => None,
-            MAX_MEMBER => Some(Self::Test),
-            number => Some(Self::Client(number)),
-        }
-    }
-
-    /// Its name in the environment of everything that it starts ([`crate::table::MEMBER`]).
-    pub(crate) fn name(self) -> String {
-        match self {
-            Self::Client(number) => number.to_string(),
-            Self::Test => TEST.to_owned(),
-        }
-    }
-
-    /// The member of a run that the environment of a process names.
-    pub(crate) fn named_by(process: &Process, run: &str) -> Option<Self> {
-        let name = (process.cookie() == Some(run)).then(|| process.variable(MEMBER))??;
-        if name == TEST {
-            return Some(Self::Test);
-        }
-        name.parse().ok().and_then(Self::from_number)
-    }
-}
-
-impl std::fmt::Display for Member {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Client(number) => write!(f, "client {number}"),
-            Self::Test => f.write_str("the test"),
-        }
-    }
 }
 
 impl Ledger {

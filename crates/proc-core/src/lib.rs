@@ -20,6 +20,10 @@ mod sys;
 pub mod table;
 pub mod wait;
 
+pub mod program;
+
+pub mod membership;
+
 pub mod scope;
 
 pub mod ledger;

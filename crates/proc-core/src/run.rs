@@ -27,7 +27,8 @@ use std::time::{Duration, Instant};
 
 use crate::identity::Identity;
 use crate::interruption::Interruption;
-use crate::ledger::{KnownRun, Member};
+use crate::ledger::KnownRun;
+use crate::membership::Member;
 use crate::protocol::{Notice, Request};
 use crate::report::{ClientEnd, Ended, Event, Exit};
 use crate::shutdown;

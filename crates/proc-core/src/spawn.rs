@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contain::Containment;
 use crate::identity::Identity;
-use crate::ledger::Member;
+use crate::membership::Member;
 use crate::shutdown;
 use crate::sys::{self, Console, Link, Streams};
 use crate::table::MEMBER;

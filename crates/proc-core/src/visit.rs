@@ -6,12 +6,13 @@ use std::io;
 use std::time::Duration;
 
 use crate::identity::Identity;
-use crate::ledger::{KnownRun, RunState};
+use crate::ledger::{KnownRun, live_holders};
+use crate::membership::{Membership, ScopeRef};
 use crate::protocol::{self, DOOR, Notice, Receiver, Request};
 use crate::recover;
 use crate::shutdown::{self, SurvivalReason};
 use crate::sys;
-use crate::table::{Process, Table};
+use crate::table::Table;
 use crate::wait::Deadline;
 
 /// How much longer than the grace a guardian may take until it says something.
@@ -89,32 +90,15 @@ pub enum VisitError {
 }
 
 /// Whether this process is part of a run, which it can therefore not wait for the end of.
+///
+/// Where there are no marks, the guardian of a run takes a process for one of the run by its environment, and would end the
+/// one that asks it to end the run.
 pub fn is_inside(run: &KnownRun) -> bool {
+    let signs = run.signs(ScopeRef::This, true);
     Table::read().is_ok_and(|table| {
-        let own = std::process::id();
-        let opened = &run.history.opened;
-        let marked = table.get(own).and_then(Process::mark).map(|(mark, _)| mark);
-        let above = table.ancestors(own);
-        (marked.is_some() && marked == opened.mark)
-            || above
-                .iter()
-                .any(|ancestor| ancestor.identity() == opened.guardian)
-            || above
-                .into_iter()
-                .chain(table.get(own))
-                .any(|process| is_taken_for_its_own(run, process))
+        let membership = Membership::of_run(&table, &signs, || live_holders(&run.folder, &table));
+        !membership.around(std::process::id()).is_empty()
     })
-}
-
-/// Whether the guardian of a run takes a process for one of the run by its environment, as it does where there are no marks:
-/// it would end who asks it to end the run.
-fn is_taken_for_its_own(run: &KnownRun, process: &Process) -> bool {
-    let opened = &run.history.opened;
-    run.state == RunState::Live
-        && opened.mark.is_none()
-        && process.identity().start >= opened.guardian.start
-        && process.is_own() == Some(true)
-        && process.cookie() == Some(&run.id)
 }
 
 /// Asks the guardian of a run to end it, and waits until it has.

@@ -144,7 +144,7 @@ fn when_both_are_killed_the_ledger_leads_to_what_is_left() {
     bench.assert_nothing_left();
     assert!(
         recovery
-            .remnants
+            .leftovers
             .iter()
             .any(|remnant| remnant.identity.pid == daemon),
         "{recovery:?}"

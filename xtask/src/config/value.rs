@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
-use proc_core::classify::LivingOn;
+use proc_core::membership::Exempt;
 use toml::de::{DeTable, DeValue};
 
 use super::duration::parse_duration;
@@ -133,7 +133,7 @@ pub(super) fn glob(node: &Node<'_>) -> Read<String> {
 /// A glob for the names of programs that are left alone: it must name some, and not all.
 pub(super) fn program_glob(node: &Node<'_>) -> Read<String> {
     let text = filled(node)?;
-    match LivingOn::default().allow(1, std::slice::from_ref(&text)) {
+    match Exempt::default().allow(1, std::slice::from_ref(&text)) {
         Ok(()) => Ok(text),
         Err(error) => fault(node, format!("has {error}")),
     }

@@ -7,7 +7,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::UnknownReason;
-use super::{paths, unreal};
+use super::unreal;
+use crate::program::paths;
 use crate::scope::true_path;
 use crate::sys;
 

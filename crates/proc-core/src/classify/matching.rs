@@ -9,9 +9,12 @@ use serde::Serialize;
 
 use super::bounds::{Bounds, Place};
 use super::rules::{GroupRule, Rules};
+use super::unreal;
 use super::work::{self, Work};
-use super::{Evidence, ForeignReason, UnknownReason, Verdict};
-use super::{paths, script, unreal};
+use super::{ForeignReason, UnknownReason, Verdict};
+use crate::membership::Evidence;
+use crate::program::names::names_of;
+use crate::program::{paths, script};
 use crate::table::{Process, Table};
 
 /// What the rules say of a process.
@@ -327,40 +330,6 @@ impl<'a> Matcher<'a> {
             .get(&process.identity().pid)
             .map_or(&[], |known| known.names.get_or_init(|| names_of(process)))
     }
-}
-
-/// The names by which rules may know a program: that of its file, and that by which it was called. The kernel's short
-/// name is none of them: it is cut off, and each thread can change it.
-pub(super) fn names_of(process: &Process) -> Vec<String> {
-    let mut names = Vec::new();
-    if let Some(path) = process.executable().and_then(Path::to_str) {
-        names.push(paths::program_name(path).to_owned());
-    }
-    let arguments = process.arguments().unwrap_or_default();
-    let called = arguments.first().map(|own| own.trim_start_matches('-'));
-    names.extend(
-        called
-            .filter(|own| is_path(own))
-            .map(|own| paths::program_name(own).to_owned()),
-    );
-    // On Windows, and among Wine's own programs, nothing loads another one.
-    let is_windows = process
-        .executable()
-        .and_then(Path::to_str)
-        .is_some_and(paths::is_windows);
-    if !is_windows && names.iter().any(|name| name.starts_with("wine")) {
-        // Before Wine has put the program's own name in place of its loader's.
-        let program = arguments.get(1).filter(|argument| is_path(argument));
-        names.extend(program.map(|program| paths::program_name(program).to_owned()));
-    }
-    names.retain(|name| !name.is_empty());
-    names.dedup();
-    names
-}
-
-/// Whether a text can be the path of a program, and not a title that a process has given itself.
-fn is_path(text: &str) -> bool {
-    paths::is_absolute(text) || text.starts_with('.') || !text.contains(char::is_whitespace)
 }
 
 fn is_named(rule: &GroupRule, names: &[String]) -> bool {

@@ -11,6 +11,8 @@ use proptest::sample::select;
 use super::*;
 use crate::identity::Boot;
 use crate::mark::Mark;
+use crate::membership::{Exempt, Member};
+use crate::program::{paths, script};
 
 const CALLER: u32 = 5;
 const PIDS: std::ops::Range<u32> = 1..14;
@@ -37,7 +39,7 @@ static RULES: LazyLock<Rules> = LazyLock::new(|| {
 #[derive(Clone, Debug)]
 struct Case {
     processes: Vec<Facts>,
-    runs: Vec<RunInfo>,
+    runs: Vec<RunSigns>,
     request: Request,
     all_users: bool,
     has_project: bool,
@@ -156,10 +158,10 @@ fn facts(pid: u32) -> impl Strategy<Value = Facts> {
     )
 }
 
-fn run(id: &'static str) -> impl Strategy<Value = RunInfo> {
+fn run(id: &'static str) -> impl Strategy<Value = RunSigns> {
     (
         select(vec![ScopeRef::This, ScopeRef::This, ScopeRef::Other]),
-        select(vec![RunState::Live, RunState::Dead]),
+        select(vec![true, false]),
         prop::option::of(identity()),
         vec(identity(), 0..3),
         vec(identity(), 0..2),
@@ -171,29 +173,29 @@ fn run(id: &'static str) -> impl Strategy<Value = RunInfo> {
         .prop_map(
             move |(
                 scope,
-                state,
+                is_live,
                 guardian,
                 holders,
                 members,
                 contained,
                 mark,
                 survive,
-                has_left,
+                has_left_exempt,
             )| {
-                let mut living_on = LivingOn::default();
+                let mut exempt = Exempt::default();
                 let globs: Vec<String> = survive.map(str::to_owned).into_iter().collect();
-                living_on.allow(1, &globs).unwrap();
-                RunInfo {
+                exempt.allow(1, &globs).unwrap();
+                RunSigns {
                     scope,
-                    state,
+                    is_live,
                     guardian,
                     holders,
-                    members,
-                    contained,
+                    members: members.into_iter().zip((1..).map(Member::Client)).collect(),
+                    contained: contained.into_iter().collect(),
                     mark: mark.map(mark_of),
-                    living_on,
-                    has_left,
-                    ..RunInfo::new(id, scope, state)
+                    exempt,
+                    has_left_exempt,
+                    ..RunSigns::new(id)
                 }
             },
         )
@@ -346,7 +348,7 @@ impl Case {
                 .filter(|facts| facts.kernel || facts.own.is_none() && !self.is_known(facts))
                 .map(|facts| facts.identity.pid),
         );
-        let live = self.runs.iter().filter(|run| run.state == RunState::Live);
+        let live = self.runs.iter().filter(|run| run.is_live);
         let guardians = live.filter_map(|run| run.guardian);
         pids.extend(
             guardians
@@ -366,7 +368,7 @@ impl Case {
             .iter()
             .flat_map(|run| {
                 run.members
-                    .iter()
+                    .keys()
                     .chain(&run.contained)
                     .chain(&run.guardian)
             })
@@ -451,11 +453,11 @@ proptest! {
                 prop_assert!(!lives_on, "{selected:?}");
                 continue;
             };
-            let run = case.runs.iter().find(|known| known.id == *run).unwrap();
+            let run = case.runs.iter().find(|known| known.run == *run).unwrap();
             let is_marked = run.mark.is_some() && facts.mark == run.mark.map(|mark| (mark, 1));
-            let is_member = run.members.contains(&facts.identity);
-            let lets_all_live = run.has_left && run.living_on.concerns(1);
-            let may_live_on = lets_all_live || run.living_on.allows(1, &facts.clone().into());
+            let is_member = run.members.contains_key(&facts.identity);
+            let lets_all_live = run.has_left_exempt && run.exempt.concerns(1);
+            let may_live_on = lets_all_live || run.exempt.allows(1, &facts.clone().into());
             prop_assert!(is_member || !is_marked || !may_live_on, "{selected:?}");
         }
     }
@@ -466,9 +468,9 @@ proptest! {
             match &selected.verdict {
                 Verdict::Group { own_editor: true, .. } => prop_assert!(case.request.editors),
                 Verdict::Ours { run, .. } => {
-                    let run = case.runs.iter().find(|known| known.id == *run).unwrap();
+                    let run = case.runs.iter().find(|known| known.run == *run).unwrap();
                     prop_assert_eq!(run.scope, ScopeRef::This);
-                    prop_assert!(run.state == RunState::Dead || case.request.include_live_runs);
+                    prop_assert!(!run.is_live || case.request.include_live_runs);
                 }
                 _ => {}
             }

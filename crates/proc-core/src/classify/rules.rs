@@ -5,10 +5,10 @@
 //! into hidden folders, nor into folders of installed packages, unless the pattern names the folder: what lies there (a
 //! language server in `.venv`) is not the scope's own script.
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{GlobSet, GlobSetBuilder};
 
-use super::script;
 use super::unreal::{self, Switch};
+use crate::program::names::{GlobError, Names, build, glob};
 
 /// One group as it is configured.
 #[derive(Clone, Debug, Default)]
@@ -45,13 +45,6 @@ pub(super) struct GroupRule {
     pub(super) unreal: bool,
 }
 
-/// Globs for the names of programs.
-#[derive(Clone, Debug)]
-pub(super) struct Names {
-    set: GlobSet,
-    patterns: Vec<String>,
-}
-
 /// Globs for the paths of scripts.
 #[derive(Clone, Debug)]
 pub(super) struct Scripts {
@@ -81,25 +74,6 @@ pub enum RuleError {
         group: String,
         /// What is wrong with it.
         source: GlobError,
-    },
-}
-
-/// A glob that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum GlobError {
-    /// A glob for names has a folder in it.
-    #[error("`{0}` for a name: names have no folders")]
-    Folder(String),
-    /// It matches every program where some are to be named.
-    #[error("`{0}`, which matches every program: name those that are meant")]
-    Everything(String),
-    /// It is malformed.
-    #[error("a bad glob `{pattern}`: {reason}")]
-    Malformed {
-        /// The glob.
-        pattern: String,
-        /// What is wrong with it.
-        reason: String,
     },
 }
 
@@ -182,47 +156,6 @@ impl GroupRule {
     }
 }
 
-impl Names {
-    pub(super) fn new(patterns: &[String]) -> Result<Self, GlobError> {
-        let mut set = GlobSetBuilder::new();
-        for pattern in patterns {
-            if pattern.contains(['/', '\\']) {
-                return Err(GlobError::Folder(pattern.clone()));
-            }
-            let folded = pattern.to_lowercase();
-            let stem = folded.strip_suffix(".exe").unwrap_or(&folded);
-            set.add(glob(pattern, stem)?);
-        }
-        Ok(Self {
-            set: build(patterns, &set)?,
-            patterns: patterns.to_vec(),
-        })
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.set.is_empty()
-    }
-
-    /// Whether a pattern means an interpreter of this name.
-    ///
-    /// A wildcard behind the name of a known interpreter stands for its versions: `python*` does not mean `pythonista`,
-    /// which reads its arguments in its own way.
-    pub(super) fn mean_interpreter(&self, name: &str) -> bool {
-        let is_known = script::is_interpreter(name);
-        self.set.matches(name).into_iter().any(|index| {
-            let pattern = self.patterns.get(index).map_or("", String::as_str);
-            let stem = pattern.split(['*', '?', '[', '{']).next().unwrap_or("");
-            is_known || stem == pattern || !script::is_interpreter(stem)
-        })
-    }
-
-    /// The first pattern that matches the name of a program.
-    pub(super) fn find(&self, name: &str) -> Option<&str> {
-        let first = self.set.matches(name).into_iter().min()?;
-        self.patterns.get(first).map(String::as_str)
-    }
-}
-
 impl Scripts {
     fn new(patterns: &[String]) -> Result<Self, GlobError> {
         let patterns: Vec<String> = patterns
@@ -272,25 +205,6 @@ pub(super) fn closed_folders(path: &str) -> impl Iterator<Item = &str> {
     folders
         .split('/')
         .filter(|part| part.starts_with('.') || INSTALLED.contains(part))
-}
-
-fn glob(pattern: &str, text: &str) -> Result<globset::Glob, GlobError> {
-    GlobBuilder::new(text)
-        .case_insensitive(true)
-        .literal_separator(true)
-        .backslash_escape(false)
-        .build()
-        .map_err(|error| GlobError::Malformed {
-            pattern: pattern.to_owned(),
-            reason: error.kind().to_string(),
-        })
-}
-
-fn build(patterns: &[String], set: &GlobSetBuilder) -> Result<GlobSet, GlobError> {
-    set.build().map_err(|error| GlobError::Malformed {
-        pattern: patterns.join(" "),
-        reason: error.kind().to_string(),
-    })
 }
 
 #[cfg(test)]

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::runs::Runs;
 use super::{
-    Classifier, Decision, ForeignReason, RunInfo, ScopeRef, SpareReason, TargetReason,
-    UnknownReason, Verdict,
+    Classifier, Decision, ForeignReason, SpareReason, TargetReason, UnknownReason, Verdict,
 };
 use crate::identity::Identity;
+use crate::membership::{Membership, ScopeRef};
 use crate::table::Process;
 
 /// Which groups are to be cleaned.
@@ -222,18 +221,20 @@ impl<'a> Classifier<'a> {
     /// The holders of live runs with their ancestors, unless those runs are meant too.
     fn held(&self, request: &Request) -> BTreeMap<u32, String> {
         let mut held = BTreeMap::new();
-        for (run, holder) in self.runs.held() {
-            if !self.spares_live(&run.id, request) {
+        let live = self.runs.runs().iter().filter(|run| run.is_live);
+        let holders = live.flat_map(|run| run.holders.iter().map(move |holder| (*run, *holder)));
+        for (run, holder) in holders {
+            if !self.spares_live(&run.run, request) {
                 continue;
             }
             let present = self.table.get(holder.pid).map(<Process>::identity);
             if present != Some(holder) {
                 continue;
             }
-            held.entry(holder.pid).or_insert_with(|| run.id.clone());
+            held.entry(holder.pid).or_insert_with(|| run.run.clone());
             for ancestor in self.table.ancestors(holder.pid) {
                 held.entry(ancestor.identity().pid)
-                    .or_insert_with(|| run.id.clone());
+                    .or_insert_with(|| run.run.clone());
             }
         }
         held
@@ -311,7 +312,7 @@ impl<'a> Classifier<'a> {
     fn spares_live(&self, run: &str, request: &Request) -> bool {
         self.runs.get(run).is_some_and(|known| {
             let is_mine = known.scope == ScopeRef::This && !self.around.contains(run);
-            known.is_live() && !(request.include_live_runs && is_mine)
+            known.is_live && !(request.include_live_runs && is_mine)
         })
     }
 
@@ -356,8 +357,8 @@ impl<'a> Classifier<'a> {
     }
 }
 
-fn is_live(runs: &Runs<'_>, run: &str) -> bool {
-    runs.get(run).is_some_and(RunInfo::is_live)
+fn is_live(runs: &Membership<'_>, run: &str) -> bool {
+    runs.get(run).is_some_and(|run| run.is_live)
 }
 
 fn target(why: TargetReason) -> Decision {

@@ -3,8 +3,8 @@
 //! The machine is a made-up one: `World` holds processes, files and links.
 
 mod circumstances;
+mod exempt;
 mod interpreters;
-mod living_on;
 mod machine;
 mod programs;
 mod protection;
@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::identity::{Boot, Identity};
 use crate::mark::Mark;
+use crate::membership::{Exempt, Member};
+use crate::program::paths;
 
 const ROOT: &str = "/home/me/game";
 const CALLER: u32 = 101;
@@ -32,7 +34,7 @@ struct World {
     projects: Vec<PathBuf>,
     others: Vec<PathBuf>,
     rules: Rules,
-    runs: Vec<RunInfo>,
+    runs: Vec<RunSigns>,
     all_users: bool,
     /// Who shares the caller's console.
     console: Vec<u32>,
@@ -89,7 +91,7 @@ impl World {
         self
     }
 
-    fn with_run(mut self, run: RunInfo) -> Self {
+    fn with_run(mut self, run: RunSigns) -> Self {
         self.runs.push(run);
         self
     }
@@ -217,6 +219,20 @@ fn rules() -> Rules {
         },
     ])
     .unwrap()
+}
+
+fn signs(id: &str, scope: ScopeRef, is_live: bool) -> RunSigns {
+    RunSigns {
+        scope,
+        is_live,
+        ..RunSigns::new(id)
+    }
+}
+
+/// The processes of clients 1, 2 and so on.
+fn members<const N: usize>(pids: [u32; N]) -> BTreeMap<Identity, Member> {
+    let numbers = (1..).map(Member::Client);
+    pids.map(identity).into_iter().zip(numbers).collect()
 }
 
 fn identity(pid: u32) -> Identity {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::paths;
+use crate::program::paths;
 
 /// An argument that only automated runs use.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::UnknownReason;
 use super::bounds::{Bounds, Place};
-use super::paths;
 use super::rules::closed_folders;
-use super::script::{self, Program, Search};
+use crate::program::paths;
+use crate::program::script::{self, Program, Search};
 use crate::table::Process;
 
 /// The scripts that an interpreter works on. A rule that matches one of the paths matches the process.

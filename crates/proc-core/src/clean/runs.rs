@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::{Action, CleanError, Cleaner, DEFAULT_GRACE};
 use crate::identity::Identity;
 use crate::ledger::{KnownRun, RunState, Runs};
-use crate::recover::{self, Remnant, Skipped, Trace};
+use crate::membership::Evidence;
+use crate::recover::{self, Leftover, Skipped};
 use crate::shutdown;
 use crate::visit::{self, VisitError};
 
@@ -92,7 +93,7 @@ pub struct RunProcess {
     /// Its command line.
     pub command: String,
     /// How it was recognised. `null`: by the run's guardian.
-    pub evidence: Option<Trace>,
+    pub evidence: Option<Evidence>,
     /// What was done with it.
     pub action: Action,
 }
@@ -140,7 +141,7 @@ impl Cleaner {
     }
 
     fn end_live(&self, run: &KnownRun, reason: &str) -> Result<RunReport, CleanError> {
-        let present = remnants(run)?;
+        let present = leftovers(run)?;
         if self.dry_run {
             let processes = present.into_iter().map(|p| process(p, Action::WouldEnd));
             return Ok(report(
@@ -205,9 +206,9 @@ impl Cleaner {
             if let Some(skipped) = recover::obstacle(run).map_err(look_error)? {
                 return Ok(kept(run, skipped.into()));
             }
-            let processes = remnants(run)?
+            let processes = leftovers(run)?
                 .into_iter()
-                .map(|remnant| process(remnant, Action::WouldEnd));
+                .map(|leftover| process(leftover, Action::WouldEnd));
             return Ok(report(
                 run,
                 RunAction::WouldEnd,
@@ -222,10 +223,10 @@ impl Cleaner {
         if let Some(skipped) = recovery.skipped {
             return Ok(kept(run, skipped.into()));
         }
-        let living_on = recovery.living_on.into_iter();
-        let living_on = living_on.map(|remnant| process(remnant, Action::Spared));
-        let remnants = recovery.remnants.into_iter().map(|remnant| {
-            let identity = remnant.identity;
+        let exempt = recovery.exempt.into_iter();
+        let exempt = exempt.map(|leftover| process(leftover, Action::Spared));
+        let leftovers = recovery.leftovers.into_iter().map(|leftover| {
+            let identity = leftover.identity;
             let survivor = recovery
                 .survivors
                 .iter()
@@ -235,13 +236,13 @@ impl Cleaner {
                 None if recovery.killed.contains(&identity) => Action::Killed,
                 None => Action::Ended,
             };
-            process(remnant, action)
+            process(leftover, action)
         });
         let reason = match &recovery.unclosed {
             None => why.to_owned(),
             Some(unclosed) => format!("{why}; {unclosed}, so the next command looks again"),
         };
-        let processes = remnants.chain(living_on).collect();
+        let processes = leftovers.chain(exempt).collect();
         Ok(report(run, RunAction::Ended, &reason, processes))
     }
 }
@@ -255,8 +256,8 @@ impl From<Skipped> for Kept {
     }
 }
 
-fn remnants(run: &KnownRun) -> Result<Vec<Remnant>, CleanError> {
-    recover::remnants(run).map_err(look_error)
+fn leftovers(run: &KnownRun) -> Result<Vec<Leftover>, CleanError> {
+    recover::leftovers(run).map_err(look_error)
 }
 
 fn look_error(source: io::Error) -> CleanError {
@@ -266,12 +267,12 @@ fn look_error(source: io::Error) -> CleanError {
     }
 }
 
-fn process(remnant: Remnant, action: Action) -> RunProcess {
+fn process(leftover: Leftover, action: Action) -> RunProcess {
     RunProcess {
-        identity: remnant.identity,
-        name: remnant.name,
-        command: remnant.command,
-        evidence: Some(remnant.trace),
+        identity: leftover.identity,
+        name: leftover.name,
+        command: leftover.command,
+        evidence: Some(leftover.evidence),
         action,
     }
 }

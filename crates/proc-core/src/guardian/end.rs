@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::tell::complain;
 use super::{Ending, Guardian, Happening, SESSION_GRACE};
 use crate::identity::Identity;
-use crate::ledger::{Entry, Member};
+use crate::ledger::Entry;
+use crate::membership::Member;
 use crate::protocol::{Notice, Request};
 use crate::shutdown::{self, Asking, Killed, SurvivalReason, Survivor};
 use crate::table::Process;
@@ -37,7 +38,7 @@ impl Guardian {
             grace_ms: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
             how,
         });
-        self.containment.begin_to_end();
+        self.is_ending = true;
         let grace = grace.min(self.settle(inbox));
         let present = self.present().unwrap_or_default();
         self.let_go();
@@ -108,7 +109,7 @@ impl Guardian {
                 return;
             }
         }
-        let living_on = self.living_on.iter().copied().collect();
+        let living_on = self.signs.exempted.iter().copied().collect();
         let _ = self.record(&Entry::Closed { living_on });
     }
 
@@ -189,7 +190,7 @@ impl Guardian {
     fn ask_latecomers(&mut self, asking: &mut Asking) {
         let mut latecomers = self.containment.own_children();
         self.recognise(&latecomers);
-        latecomers.retain(|identity| !self.living_on.contains(identity));
+        latecomers.retain(|identity| !self.signs.exempted.contains(identity));
         asking.ask(&latecomers);
     }
 
@@ -204,7 +205,7 @@ impl Guardian {
         // What it does not reach is found by the looks that follow; what cannot be struck is killed one by one.
         let _ = self
             .containment
-            .strike(|identity| self.living_on.contains(identity));
+            .strike(|identity| self.signs.exempted.contains(identity));
         let mut word = Deadline::after(WORD);
         let result = shutdown::kill_all(|| {
             if word.has_passed() {
@@ -237,7 +238,7 @@ impl Guardian {
             killed.remove(&survivor.identity);
         }
         for identity in killed {
-            if !self.members.is_member(&identity) {
+            if !self.is_member(&identity) {
                 self.audience.tell(&Notice::Killed { identity });
             }
         }
@@ -250,21 +251,18 @@ impl Guardian {
     /// The member that started a process and has itself ended.
     fn left_by(&self, identity: &Identity) -> Option<Member> {
         let member = self.started_by(identity)?;
-        (!self.members.is_member(identity) && self.members.has_ended(member)).then_some(member)
+        (!self.is_member(identity) && self.members.has_ended(member)).then_some(member)
     }
 
-    /// The member that a process descends from: by its mark; or as it was followed, by its parents, or by its environment.
+    /// The member that a process descends from, where the tree was followed as it was followed.
     pub(super) fn started_by(&self, identity: &Identity) -> Option<Member> {
-        let process = || Process::read(identity.pid);
-        let Some(own) = self.containment.mark() else {
-            let followed = self.containment.root_of(identity);
-            let followed = followed.and_then(|root| self.members.find(&root));
-            return followed
-                .or_else(|| self.members.ancestor_of(identity))
-                .or_else(|| Member::named_by(&process()?, &self.run));
+        let followed = self.containment.root_of(identity);
+        let followed = followed.and_then(|root| self.signs.members.get(&root).copied());
+        let told = || {
+            let process = Process::find(identity)?;
+            self.signs.member_of(&process, Process::read_parent)
         };
-        let (mark, number) = process()?.mark()?;
-        Member::from_number(number).filter(|_| mark == own)
+        followed.or_else(told)
     }
 
     fn report_leaks(&mut self, present: &[Identity]) {
@@ -289,7 +287,7 @@ impl Guardian {
 
 /// The name and the command line of a process; empty where it is gone.
 pub(super) fn describe(identity: &Identity) -> (String, String) {
-    match Process::read(identity.pid).filter(|process| process.identity() == *identity) {
+    match Process::find(identity) {
         Some(process) => (process.name(), process.command()),
         None => (String::new(), String::new()),
     }

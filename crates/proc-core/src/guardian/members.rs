@@ -3,12 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::identity::Identity;
-use crate::ledger::Member;
+use crate::membership::Member;
 use crate::status::ExitStatus;
-use crate::table::Process;
-
-/// How many generations there may be between a process and the member that it descends from.
-const LONGEST_LINE: usize = 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Members {
@@ -58,33 +54,6 @@ impl Members {
         {
             state.killed = true;
         }
-    }
-
-    pub(super) fn is_member(&self, identity: &Identity) -> bool {
-        self.find(identity).is_some()
-    }
-
-    /// The member that a process is.
-    pub(super) fn find(&self, identity: &Identity) -> Option<Member> {
-        let mut all = self.all.iter();
-        let (member, _) = all.find(|(_, state)| state.identity == *identity)?;
-        Some(*member)
-    }
-
-    /// The member that a process descends from, which may have ended, as far as those in between still live.
-    pub(super) fn ancestor_of(&self, identity: &Identity) -> Option<Member> {
-        let mut process = Process::read(identity.pid)?;
-        // Each parent is older than its child, so the line has an end.
-        for _ in 0..LONGEST_LINE {
-            let (parent, born) = (process.parent(), process.identity().start);
-            let is_parent =
-                |state: &State| state.identity.pid == parent && state.identity.start <= born;
-            if let Some((member, _)) = self.all.iter().find(|(_, state)| is_parent(state)) {
-                return Some(*member);
-            }
-            process = Process::read(parent).filter(|parent| parent.identity().start <= born)?;
-        }
-        None
     }
 
     pub(super) fn has_ended(&self, member: Member) -> bool {

@@ -1,7 +1,6 @@
 //! Obtaining the containment that a launcher asks for, or refusing the run.
 
 use std::io;
-use std::path::Path;
 
 use super::tell::Audience;
 use crate::contain::{Containment, mechanisms};
@@ -87,7 +86,7 @@ fn obtain(
             Starter::Here
         }
         Mechanism::Job => {
-            containment.make_job(&open.run, Path::new(&open.folder))?;
+            containment.make_job()?;
             Starter::Here
         }
         Mechanism::Pidns => {

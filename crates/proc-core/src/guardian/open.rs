@@ -9,9 +9,9 @@ use super::Guardian;
 use super::members::Members;
 use super::obtain::contain;
 use super::tell::Audience;
-use crate::classify::LivingOn;
 use crate::contain::Containment;
 use crate::ledger::{Entry, Ledger, Opened, VERSION as LEDGER_VERSION, take_lock};
+use crate::membership::RunSigns;
 use crate::port::{self, Lease};
 use crate::protocol::{self, AfterTest, DOOR, Open, Refusal};
 use crate::sys::{self, Streams};
@@ -90,7 +90,14 @@ impl Guardian {
             }
         })?;
         Ok(Self {
-            run: open.run.clone(),
+            signs: RunSigns {
+                is_live: true,
+                guardian: Some(own.identity()),
+                keeps_pids: true,
+                mark: containment.mark(),
+                ..RunSigns::new(open.run.clone())
+            },
+            folder,
             containment,
             starter,
             ledger,
@@ -105,8 +112,7 @@ impl Guardian {
             own: own.identity(),
             unavailable,
             leaked: Vec::new(),
-            survive: LivingOn::default(),
-            living_on: BTreeSet::new(),
+            is_ending: false,
             released: BTreeSet::new(),
         })
     }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Entry, FILE, LARGEST, LedgerError, Member, Opened, VERSION};
+use super::{Entry, FILE, LARGEST, LedgerError, Opened, VERSION};
 use crate::guarantee::Mechanism;
 use crate::identity::Identity;
+use crate::membership::Member;
 use crate::status::ExitStatus;
 use crate::sys;
 
@@ -96,6 +97,18 @@ impl History {
             }
         }
         Ok(history)
+    }
+
+    /// Its clients and its test, as the processes that were started for them.
+    pub fn identities(&self) -> impl Iterator<Item = (Identity, Member)> {
+        let members = self.members.iter();
+        members.filter_map(|(member, history)| Some((history.identity?, *member)))
+    }
+
+    /// The processes that hold the run: its launcher, unless it goes on without it, and its owner.
+    pub fn holders(&self) -> impl Iterator<Item = Identity> {
+        let launcher = self.opened.launcher.filter(|_| !self.detached);
+        launcher.into_iter().chain(self.opened.owner)
     }
 
     fn begin(json: &[u8], path: &Path) -> Result<Self, LedgerError> {

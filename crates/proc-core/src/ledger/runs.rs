@@ -1,13 +1,14 @@
 //! Finding the runs of a scope, and which of them live.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::{History, LOCK, LedgerError};
+use crate::guarantee::Mechanism;
 use crate::identity::Identity;
+use crate::membership::{Exempt, LiveHolders, RunSigns, ScopeRef};
 use crate::scope::{Scope, open_lock};
 use crate::sys;
 use crate::table::{Process, Table};
@@ -40,6 +41,43 @@ pub struct KnownRun {
     pub state: RunState,
     /// What its ledger says.
     pub history: History,
+}
+
+impl KnownRun {
+    /// What it has left by which its processes can be told, but for what is in its container. `are_seen`: the PIDs of its
+    /// ledger are PIDs here; in another PID namespace they are those of other processes.
+    pub fn signs(&self, scope: ScopeRef, are_seen: bool) -> RunSigns {
+        let History {
+            opened, mechanism, ..
+        } = &self.history;
+        let mut exempt = Exempt::default();
+        if mechanism.is_none_or(Mechanism::lets_live_on) {
+            for (member, history) in &self.history.members {
+                // Its guardian has taken them.
+                let _ = exempt.allow(member.number(), &history.survive);
+            }
+        }
+        let numbers = self
+            .history
+            .members
+            .values()
+            .filter_map(|member| member.number);
+        let mut signs = RunSigns {
+            scope,
+            is_live: self.state == RunState::Live,
+            mark: opened.mark,
+            exempt,
+            has_left_exempt: !self.history.living_on.is_empty(),
+            ..RunSigns::new(self.id.clone())
+        };
+        if are_seen {
+            signs.guardian = Some(opened.guardian);
+            signs.holders = self.history.holders().collect();
+            signs.members = self.history.identities().collect();
+            signs.numbers = numbers.chain(opened.guardian_number).collect();
+        }
+        signs
+    }
 }
 
 /// A run whose ledger could not be read.
@@ -223,30 +261,19 @@ impl Runs {
     }
 }
 
-/// What belongs to live runs of this scope and of others, but for the run in this folder: guardians, clients and tests, and
-/// who holds a run, with what is above. It is none of that run's, though its environment may name it: whoever begins a run
-/// may have got that from another one.
-pub(crate) fn of_other_runs(folder: &Path, table: &Table) -> BTreeSet<Identity> {
+/// What belongs to live runs of this scope and of others, or holds one, but for the run in this folder.
+pub(crate) fn live_holders(folder: &Path, table: &Table) -> LiveHolders {
     // …/scopes/<scope>/runs/<run>
     let scopes = folder.ancestors().nth(3).into_iter().flat_map(folders);
     let others = scopes.flat_map(|scope| folders(&scope.join("runs")));
     // Of those that are over there are many, and their ledgers need not be read.
     let live = others.filter(|other| other != folder && is_held(other).unwrap_or(true));
     let runs = live.filter_map(|other| Runs::read_one(&other).ok()?);
-    let mut found = BTreeSet::new();
+    let mut found = LiveHolders::default();
     for run in runs.filter(|run| run.state == RunState::Live) {
-        let opened = &run.history.opened;
-        let members = run.history.members.values();
-        found.extend(members.filter_map(|member| member.identity));
-        found.insert(opened.guardian);
-        let launcher = opened.launcher.filter(|_| !run.history.detached);
-        for holder in launcher.into_iter().chain(opened.owner) {
-            if table.find(&holder).is_some() {
-                let above = table.ancestors(holder.pid);
-                found.extend(above.into_iter().map(Process::identity));
-                found.insert(holder);
-            }
-        }
+        let own = run.history.identities().map(|(identity, _)| identity);
+        let own = own.chain([run.history.opened.guardian]);
+        found.add(&run.id, table, own, run.history.holders());
     }
     found
 }

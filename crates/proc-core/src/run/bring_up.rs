@@ -1,7 +1,6 @@
 //! Bringing the clients of a run up, role by role, until all of them are ready.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::builder::port_unavailable;
@@ -9,12 +8,12 @@ use super::client::Client;
 use super::inbox::Message;
 use super::{Run, RunError, words};
 use crate::identity::Identity;
-use crate::ledger::Member;
 use crate::mark::Mark;
+use crate::membership::{Member, RunSigns};
 use crate::protocol::{AfterTest, Notice, Request};
 use crate::readiness::{Members, Outcome, Target, Watcher};
 use crate::report::Event;
-use crate::table::{Process, Table};
+use crate::table::Process;
 use crate::wait::Deadline;
 
 impl Run {
@@ -25,11 +24,11 @@ impl Run {
         mark: Option<Mark>,
         on_event: &mut dyn FnMut(&Event),
     ) -> Result<(), RunError> {
-        let roots = Arc::new(Roots {
-            run: self.id.clone(),
+        let roots = Arc::new(Roots(Mutex::new(RunSigns {
+            guardian: Some(self.guardian),
             mark,
-            clients: Mutex::default(),
-        });
+            ..RunSigns::new(self.id.clone())
+        })));
         let sender = self.inbox.sender();
         let watcher = Watcher::start(Arc::clone(&roots) as _, move |outcome| {
             let _ = sender.send(Message::Readiness(outcome));
@@ -42,7 +41,10 @@ impl Run {
                     self.wait_and_attend(stagger, on_event)?;
                 }
                 let identity = self.start(*number, client, on_event)?;
-                roots.add(*number, identity);
+                roots
+                    .signs()
+                    .members
+                    .insert(identity, Member::Client(*number));
                 watcher.add(Target {
                     client: u32::from(*number),
                     port: client.port,
@@ -210,56 +212,27 @@ impl Run {
     }
 }
 
-/// Which client a process belongs to: told by the mark that everything carries that the client has started, or where there
-/// is no mark by descent, or by what its environment says: whoever has started it may be gone.
-struct Roots {
-    run: String,
-    mark: Option<Mark>,
-    clients: Mutex<BTreeMap<u32, Identity>>,
-}
+/// What is known of the run's clients so far, for the watcher of readiness.
+struct Roots(Mutex<RunSigns>);
 
 impl Roots {
-    fn add(&self, client: u16, identity: Identity) {
-        self.clients
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(u32::from(client), identity);
-    }
-
-    fn of(&self, client: u32) -> Option<Identity> {
-        self.clients
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&client)
-            .copied()
+    fn signs(&self) -> MutexGuard<'_, RunSigns> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Members for Roots {
     fn is_member(&self, client: u32, pid: u32) -> bool {
-        let Some(process) = Process::read(pid) else {
-            return false;
-        };
-        if let (Some(mark), Some((carried, member))) = (self.mark, process.mark()) {
-            return carried == mark && u32::from(member) == client;
-        }
-        let Some(root) = self.of(client) else {
-            return false;
-        };
-        process.identity() == root
-            || Table::read().is_ok_and(|table| {
-                table
-                    .ancestors(pid)
-                    .iter()
-                    .any(|process| process.identity() == root)
-            })
-            || (process.is_own() == Some(true)
-                && process.identity().start >= root.start
-                && Member::named_by(&process, &self.run)
-                    == u16::try_from(client).ok().map(Member::Client))
+        let process = Process::read(pid);
+        let member =
+            process.and_then(|process| self.signs().member_of(&process, Process::read_parent));
+        member.is_some_and(|member| u32::from(member.number()) == client)
     }
 
     fn candidates(&self, client: u32) -> Vec<u32> {
-        self.of(client).map(|root| root.pid).into_iter().collect()
+        let signs = self.signs();
+        let roots = signs.members.iter();
+        let roots = roots.filter(|(_, member)| u32::from(member.number()) == client);
+        roots.map(|(identity, _)| identity.pid).collect()
     }
 }

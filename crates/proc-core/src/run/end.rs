@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::{Message, Phase, Run};
-use crate::ledger::{Member, Runs};
+use crate::ledger::Runs;
+use crate::membership::Member;
 use crate::protocol::{Notice, Request};
-use crate::recover::{self, Recovery, Remnant, Skipped};
+use crate::recover::{self, Leftover, Recovery, Skipped};
 use crate::report::{ClientSummary, Ended, Event, Exit, ProcessNote};
 use crate::shutdown;
 use crate::wait::Deadline;
@@ -237,15 +238,15 @@ impl Run {
     }
 
     fn report_recovery(&mut self, recovery: Recovery, on_event: &mut dyn FnMut(&Event)) {
-        for remnant in recovery.living_on {
+        for leftover in recovery.exempt {
             self.living_on += 1;
             on_event(&Event::LivesOn {
                 process: ProcessNote {
-                    identity: remnant.identity,
-                    name: remnant.name,
-                    command: remnant.command,
+                    identity: leftover.identity,
+                    name: leftover.name,
+                    command: leftover.command,
                 },
-                started_by: started_by(remnant.member),
+                started_by: started_by(leftover.member),
             });
         }
         for identity in recovery.killed {
@@ -253,13 +254,13 @@ impl Run {
         }
         for survivor in recovery.survivors {
             self.survivors += 1;
-            let is_survivor = |remnant: &&Remnant| remnant.identity == survivor.identity;
+            let is_survivor = |leftover: &&Leftover| leftover.identity == survivor.identity;
             let (name, command) = recovery
-                .remnants
+                .leftovers
                 .iter()
                 .find(is_survivor)
-                .map_or_else(Default::default, |remnant| {
-                    (remnant.name.clone(), remnant.command.clone())
+                .map_or_else(Default::default, |leftover| {
+                    (leftover.name.clone(), leftover.command.clone())
                 });
             on_event(&Event::Survivor {
                 process: ProcessNote {

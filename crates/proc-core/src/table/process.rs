@@ -80,6 +80,12 @@ impl Process {
         Self::read(identity.pid).filter(|process| process.identity() == *identity)
     }
 
+    /// Looks at the parent of a process. `None`: it is gone, and its PID may be another one's.
+    pub fn read_parent(&self) -> Option<Self> {
+        Self::read(self.parent())
+            .filter(|parent| parent.identity().can_be_parent_of(&self.identity()))
+    }
+
     /// A fact, from what is given or else from the system.
     fn fact<'a, T>(
         &'a self,
@@ -217,7 +223,10 @@ impl Process {
 
     /// The value that it was started with for a variable of its environment.
     pub fn variable(&self, name: &str) -> Option<String> {
-        sys::environment(self.pid(), name)
+        match self.given {
+            Some(_) => None,
+            None => sys::environment(self.pid(), name),
+        }
     }
 
     /// Whether a path leads it to the same file as this process. A container has files of its own.

@@ -38,7 +38,7 @@ fn everything_goes_with_launcher_and_guardian_and_without_any_command() {
             });
             let run = Runs::read_one(&bench.runs()[0]).unwrap().unwrap();
             let recovery = proc_core::recover::finish(&run, Duration::ZERO).unwrap();
-            assert!(recovery.remnants.is_empty(), "{recovery:?}");
+            assert!(recovery.leftovers.is_empty(), "{recovery:?}");
             assert_eq!(state_of_the_run(&bench), RunState::Closed);
         }
     }

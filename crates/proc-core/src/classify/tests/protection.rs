@@ -149,16 +149,16 @@ fn a_pipe_of_somebody_else_protects_nobody() {
 
 #[test]
 fn runs_protect_theirs_against_the_widest_request() {
-    let guardian = World::new().with(guilty(7, 1)).with_run(RunInfo {
+    let guardian = World::new().with(guilty(7, 1)).with_run(RunSigns {
         guardian: Some(identity(7)),
-        ..RunInfo::new("a", ScopeRef::This, RunState::Live)
+        ..signs("a", ScopeRef::This, true)
     });
-    let other_run = |run: fn(&mut RunInfo)| {
-        let mut info = RunInfo::new("other", ScopeRef::Other, RunState::Dead);
+    let other_run = |run: fn(&mut RunSigns)| {
+        let mut info = signs("other", ScopeRef::Other, false);
         run(&mut info);
         World::new().with_run(info)
     };
-    let other_member = other_run(|run| run.members = vec![identity(7)]).with(guilty(7, 1));
+    let other_member = other_run(|run| run.members = members([7])).with(guilty(7, 1));
     let other_child = other_run(|run| run.guardian = Some(identity(6)))
         .with(process(6, 1, "/x/guardian", "guardian"))
         .with(guilty(7, 6));
@@ -251,12 +251,16 @@ fn a_recycled_pid_inherits_no_protection_and_no_guilt() {
     // A newcomer with a recorded PID is another process.
     let world = World::new()
         .with(process(7, 1, "/usr/bin/vim", "vim"))
-        .with_run(RunInfo {
-            members: vec![Identity {
-                start: 6,
-                ..identity(7)
-            }],
-            ..RunInfo::new("a", ScopeRef::This, RunState::Dead)
+        .with_run(RunSigns {
+            members: [(
+                Identity {
+                    start: 6,
+                    ..identity(7)
+                },
+                Member::Test,
+            )]
+            .into(),
+            ..signs("a", ScopeRef::This, false)
         });
     assert_eq!(world.says(7), "no rule matches it");
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 /// What is read of PID 7 when everything is asked for.
-fn read(seven: Facts, runs: Vec<RunInfo>) -> Vec<&'static str> {
+fn read(seven: Facts, runs: Vec<RunSigns>) -> Vec<&'static str> {
     let mut world = World::new().with(seven);
     world.runs = runs;
     let table = Table::of(world.processes.drain(..).map(Process::from));
@@ -44,7 +44,7 @@ fn most_processes_are_rejected_by_owner_or_name() {
 
 #[test]
 fn a_run_claims_a_process_before_its_name_is_asked_for() {
-    let run = RunInfo::new("a", ScopeRef::This, RunState::Dead);
+    let run = signs("a", ScopeRef::This, false);
     let vim = process(7, 1, "/usr/bin/vim", "vim");
     let signs = ["arguments", "cookie", "executable", "mark", "owner"];
     assert_eq!(read(vim.clone(), vec![run.clone()]), signs);

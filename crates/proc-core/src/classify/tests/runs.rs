@@ -4,8 +4,8 @@ use super::*;
 
 const LEFT: &str = "/opt/anything";
 
-fn run(id: &str) -> RunInfo {
-    RunInfo::new(id, ScopeRef::This, RunState::Dead)
+fn run(id: &str) -> RunSigns {
+    signs(id, ScopeRef::This, false)
 }
 
 fn left() -> Facts {
@@ -37,8 +37,8 @@ fn each_evidence_is_enough_by_itself() {
         (
             "in its container",
             World::new().with(left()),
-            RunInfo {
-                contained: vec![identity(7)],
+            RunSigns {
+                contained: [identity(7)].into(),
                 ..run("a")
             },
             Evidence::Container,
@@ -46,8 +46,8 @@ fn each_evidence_is_enough_by_itself() {
         (
             "below a member",
             child,
-            RunInfo {
-                members: vec![identity(6)],
+            RunSigns {
+                members: members([6]),
                 ..run("a")
             },
             Evidence::Lineage,
@@ -55,8 +55,8 @@ fn each_evidence_is_enough_by_itself() {
         (
             "below a member, of another user",
             root_child,
-            RunInfo {
-                members: vec![identity(6)],
+            RunSigns {
+                members: members([6]),
                 ..run("a")
             },
             Evidence::Lineage,
@@ -64,7 +64,7 @@ fn each_evidence_is_enough_by_itself() {
         (
             "marked",
             World::new().with(marked.clone()),
-            RunInfo {
+            RunSigns {
                 mark: Some(mark(1)),
                 ..run("a")
             },
@@ -76,7 +76,7 @@ fn each_evidence_is_enough_by_itself() {
                 own: Some(false),
                 ..marked
             }),
-            RunInfo {
+            RunSigns {
                 mark: Some(mark(1)),
                 ..run("a")
             },
@@ -94,8 +94,8 @@ fn each_evidence_is_enough_by_itself() {
         (
             "recorded",
             World::new().with(left()),
-            RunInfo {
-                members: vec![identity(7)],
+            RunSigns {
+                members: members([7]),
                 ..run("a")
             },
             Evidence::RecordedIdentity,
@@ -103,7 +103,7 @@ fn each_evidence_is_enough_by_itself() {
         (
             "the guardian that it left",
             World::new().with(left()),
-            RunInfo {
+            RunSigns {
                 guardian: Some(identity(7)),
                 ..run("a")
             },
@@ -129,7 +129,7 @@ fn the_strongest_evidence_wins() {
     };
     let world = World::new()
         .with(process)
-        .with_run(RunInfo {
+        .with_run(RunSigns {
             mark: Some(mark(1)),
             ..run("a")
         })
@@ -154,11 +154,11 @@ fn the_strongest_evidence_wins() {
             parent: 6,
             ..left()
         })
-        .with_run(RunInfo {
+        .with_run(RunSigns {
             guardian: Some(identity(5)),
             ..run("a")
         })
-        .with_run(RunInfo {
+        .with_run(RunSigns {
             guardian: Some(identity(6)),
             ..run("b")
         });
@@ -167,15 +167,15 @@ fn the_strongest_evidence_wins() {
 
 #[test]
 fn of_two_runs_that_claim_a_process_the_more_protective_one_has_it() {
-    let claim = |scope, state, id| RunInfo {
+    let claim = |scope, is_live, id| RunSigns {
         guardian: Some(identity(7)),
-        members: vec![identity(7)],
+        members: members([7]),
         mark: Some(mark(1)),
-        ..RunInfo::new(id, scope, state)
+        ..signs(id, scope, is_live)
     };
-    let live = claim(ScopeRef::This, RunState::Live, "live");
-    let dead = claim(ScopeRef::This, RunState::Dead, "dead");
-    let other = claim(ScopeRef::Other, RunState::Dead, "other");
+    let live = claim(ScopeRef::This, true, "live");
+    let dead = claim(ScopeRef::This, false, "dead");
+    let other = claim(ScopeRef::Other, false, "other");
     for runs in [[&live, &dead], [&dead, &live]] {
         let mut world = World::new().with(left());
         world.runs = runs.map(Clone::clone).into();
@@ -187,7 +187,7 @@ fn of_two_runs_that_claim_a_process_the_more_protective_one_has_it() {
             mark: Some((mark(2), 1)),
             ..left()
         });
-        let marked = RunInfo {
+        let marked = RunSigns {
             mark: Some(mark(2)),
             ..run("marked")
         };
@@ -228,29 +228,29 @@ fn another_users_cookie_is_not_believed() {
 
 #[test]
 fn a_dead_run_ends_when_it_is_asked_for_and_a_live_one_when_that_is_meant() {
-    let world = |state| {
+    let world = |is_live| {
         World::new()
             .with(Facts {
                 cookie: Some("a".to_owned()),
                 ..left()
             })
-            .with_run(RunInfo { state, ..run("a") })
+            .with_run(RunSigns {
+                is_live,
+                ..run("a")
+            })
     };
     let ask = Request {
         runs: BTreeSet::from(["a".to_owned()]),
         ..Request::default()
     };
-    assert_eq!(
-        world(RunState::Dead).targets(&Request::default()),
-        [0_u32; 0]
-    );
-    assert_eq!(world(RunState::Dead).targets(&ask), [7]);
-    assert_eq!(world(RunState::Live).targets(&ask), [0_u32; 0]);
+    assert_eq!(world(false).targets(&Request::default()), [0_u32; 0]);
+    assert_eq!(world(false).targets(&ask), [7]);
+    assert_eq!(world(true).targets(&ask), [0_u32; 0]);
     let live = Request {
         include_live_runs: true,
         ..ask
     };
-    assert_eq!(world(RunState::Live).targets(&live), [7]);
+    assert_eq!(world(true).targets(&live), [7]);
 }
 
 #[test]
@@ -260,52 +260,41 @@ fn what_a_run_left_is_cleaned_with_its_group() {
         cookie: Some("a".to_owned()),
         ..process(7, 1, "/usr/bin/python3", "python /other/x.py")
     };
-    let world = |state| {
-        World::new()
-            .with(script.clone())
-            .with_run(RunInfo { state, ..run("a") })
+    let world = |is_live| {
+        World::new().with(script.clone()).with_run(RunSigns {
+            is_live,
+            ..run("a")
+        })
     };
-    assert_eq!(world(RunState::Dead).targets(&every_group()), [7]);
-    assert_eq!(world(RunState::Live).targets(&every_group()), [0_u32; 0]);
-    let count = |state| world(state).counts().remove(2);
-    assert_eq!(
-        (
-            count(RunState::Dead).in_scope,
-            count(RunState::Dead).in_live_runs
-        ),
-        (1, 0)
-    );
-    assert_eq!(
-        (
-            count(RunState::Live).in_scope,
-            count(RunState::Live).in_live_runs
-        ),
-        (1, 1)
-    );
+    assert_eq!(world(false).targets(&every_group()), [7]);
+    assert_eq!(world(true).targets(&every_group()), [0_u32; 0]);
+    let count = |is_live| world(is_live).counts().remove(2);
+    assert_eq!((count(false).in_scope, count(false).in_live_runs), (1, 0));
+    assert_eq!((count(true).in_scope, count(true).in_live_runs), (1, 1));
 }
 
 #[test]
 fn whoever_holds_a_live_run_is_not_cleaned_away() {
     let loop_script = process(7, 1, "/usr/bin/python3", "python /home/me/game/loop.py");
-    let world = |state| {
+    let world = |is_live| {
         World::new()
             .with(loop_script.clone())
             .with(process(8, 7, LEFT, "xtask launch"))
-            .with_run(RunInfo {
+            .with_run(RunSigns {
                 holders: vec![identity(8)],
-                state,
+                is_live,
                 ..run("a")
             })
     };
-    assert_eq!(world(RunState::Live).targets(&every_group()), [0_u32; 0]);
-    assert_eq!(world(RunState::Dead).targets(&every_group()), [7, 8]);
+    assert_eq!(world(true).targets(&every_group()), [0_u32; 0]);
+    assert_eq!(world(false).targets(&every_group()), [7, 8]);
     let live = Request {
         include_live_runs: true,
         ..every_group()
     };
-    assert_eq!(world(RunState::Live).targets(&live), [7, 8]);
+    assert_eq!(world(true).targets(&live), [7, 8]);
     // Another scope's run is never meant: the script above its launcher would take it along.
-    let mut other = world(RunState::Live);
+    let mut other = world(true);
     other.runs[0].scope = ScopeRef::Other;
     assert_eq!(other.targets(&live), [0_u32; 0]);
 }
@@ -317,9 +306,9 @@ fn whoever_owns_a_run_holds_it_as_its_launcher_does() {
         .with(script(7))
         .with(script(8))
         .with(script(9))
-        .with_run(RunInfo {
+        .with_run(RunSigns {
             holders: vec![identity(7), identity(8)],
-            state: RunState::Live,
+            is_live: true,
             ..run("a")
         });
     assert_eq!(world.targets(&every_group()), [9]);
@@ -346,11 +335,11 @@ fn the_run_that_the_caller_is_part_of_goes_on_whatever_is_asked_for() {
             .with(process(6, 5, LEFT, "xtask launch"))
             .with(process(4, 1, LEFT, "guardian"))
             .with(client.clone())
-            .with_run(RunInfo {
+            .with_run(RunSigns {
                 guardian: Some(identity(4)),
                 holders: vec![identity(6)],
                 mark: Some(mark(1)),
-                state: RunState::Live,
+                is_live: true,
                 ..run("a")
             });
         if caller_is_inside {

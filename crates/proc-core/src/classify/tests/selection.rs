@@ -75,7 +75,7 @@ fn what_stays_takes_its_descendants_along() {
     debugger.processes[2].tracer = Some(8);
     // The debugger's own line is protected, the script above it included.
     assert_eq!(debugger.targets(&every_group()), [0_u32; 0]);
-    let live = below(live).with_run(RunInfo::new("live", ScopeRef::This, RunState::Live));
+    let live = below(live).with_run(signs("live", ScopeRef::This, true));
     for (case, world) in [
         ("another user's", below(root_owned)),
         ("a run of another scope", below(other_scope)),

@@ -18,15 +18,15 @@ fn of_client(number: u16, process: Facts) -> Facts {
 }
 
 /// A run whose second client may leave these programs behind.
-fn run(globs: &[&str]) -> RunInfo {
+fn run(globs: &[&str]) -> RunSigns {
     let globs: Vec<String> = globs.iter().map(|glob| (*glob).to_owned()).collect();
-    let mut living_on = LivingOn::default();
-    living_on.allow(2, &globs).unwrap();
-    RunInfo {
+    let mut exempt = Exempt::default();
+    exempt.allow(2, &globs).unwrap();
+    RunSigns {
         mark: Some(mark()),
-        members: vec![identity(CLIENT)],
-        living_on,
-        ..RunInfo::new("a", ScopeRef::This, RunState::Dead)
+        members: members([CLIENT]),
+        exempt,
+        ..signs("a", ScopeRef::This, false)
     }
 }
 
@@ -102,7 +102,7 @@ fn only_what_that_client_has_left_lives_on() {
     }
     // A client itself ends with its run.
     let mut info = run(&["zenserver"]);
-    info.members.push(identity(DAEMON));
+    info.members.extend(members([DAEMON]));
     let world = World::new().with(of_client(2, zen())).with_run(info);
     assert_eq!(world.targets(&all()), [DAEMON]);
 }
@@ -144,8 +144,8 @@ fn a_group_that_names_the_program_has_it_but_not_one_that_has_its_script() {
 #[test]
 fn while_its_run_goes_on_no_group_has_it() {
     let server = within(ROOT, process(DAEMON, 1, "/opt/my-server", "my-server"));
-    let live = RunInfo {
-        state: RunState::Live,
+    let live = RunSigns {
+        is_live: true,
         ..run(&["my-*"])
     };
     let world = World::new().with(of_client(2, server)).with_run(live);
@@ -156,18 +156,18 @@ fn while_its_run_goes_on_no_group_has_it() {
 /// Nothing but what lives on was left when its run was closed.
 #[test]
 fn what_it_has_started_lives_on_when_it_is_gone_itself() {
-    for (client, has_left, targets) in [
+    for (client, has_left_exempt, targets) in [
         (2, true, &[][..]),
         // No look has shown that nothing else is left.
         (2, false, &[8]),
         (1, true, &[8]),
     ] {
         let helper = of_client(client, process(8, 1, "/ue/anything", "anything"));
-        let world = World::new().with(helper).with_run(RunInfo {
-            has_left,
+        let world = World::new().with(helper).with_run(RunSigns {
+            has_left_exempt,
             ..run(&["zenserver"])
         });
-        assert_eq!(world.targets(&all()), targets, "{client} {has_left}");
+        assert_eq!(world.targets(&all()), targets, "{client} {has_left_exempt}");
     }
 }
 
@@ -199,7 +199,7 @@ fn what_names_everything_is_refused() {
             "a bad glob `x[`: unclosed character class; missing ']'",
         ),
     ] {
-        let refused = LivingOn::default().allow(1, &[glob.to_owned()]);
+        let refused = Exempt::default().allow(1, &[glob.to_owned()]);
         assert_eq!(refused.unwrap_err().to_string(), expected);
     }
 }

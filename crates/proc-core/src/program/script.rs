@@ -4,7 +4,7 @@ use super::paths;
 
 /// What an interpreter was asked to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Program<'a> {
+pub(crate) enum Program<'a> {
     /// A file, and the arguments behind it.
     Script(&'a str, &'a [String]),
     /// A module by its dotted name (`python -m`), where it is looked for first, and the arguments behind it.
@@ -15,11 +15,11 @@ pub(super) enum Program<'a> {
 
 /// Where Python looks for a module, before it comes to what is installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Search {
+pub(crate) struct Search {
     /// In the working directory (not with `-I` and `-P`).
-    pub(super) directory: bool,
+    pub(crate) directory: bool,
     /// In what `PYTHONPATH` names (not with `-I` and `-E`).
-    pub(super) variable: bool,
+    pub(crate) variable: bool,
 }
 
 impl Search {
@@ -148,13 +148,13 @@ const FAMILIES: [Family; 8] = [
 ];
 
 /// Whether a program of this name runs scripts.
-pub(super) fn is_interpreter(name: &str) -> bool {
+pub(crate) fn is_interpreter(name: &str) -> bool {
     let name = name.to_lowercase();
     is_python(&name) || name == "uv" || family(&name).is_some()
 }
 
 /// Reads what an interpreter of this name was asked to run. The arguments do not include its own name.
-pub(super) fn program<'a>(name: &str, arguments: &'a [String]) -> Program<'a> {
+pub(crate) fn program<'a>(name: &str, arguments: &'a [String]) -> Program<'a> {
     let name = name.to_lowercase();
     if is_python(&name) {
         let arguments = if matches!(name.as_str(), "py" | "pyw") {

@@ -7,13 +7,13 @@
 
 /// The last part of a path, without a trailing separator. Both separators count: the name of a program under Wine is a
 /// Windows path.
-pub(super) fn base_name(text: &str) -> &str {
+pub(crate) fn base_name(text: &str) -> &str {
     let text = text.trim_end_matches(['/', '\\']);
     text.rsplit(['/', '\\']).next().unwrap_or(text)
 }
 
 /// The name of a program as rules know it: the base name, without `.exe`.
-pub(super) fn program_name(text: &str) -> &str {
+pub(crate) fn program_name(text: &str) -> &str {
     let name = base_name(text);
     match name.len().checked_sub(4) {
         Some(at) if at > 0 && name.is_char_boundary(at) => {
@@ -29,24 +29,24 @@ pub(super) fn program_name(text: &str) -> &str {
 }
 
 /// Whether it names a drive or a server, as Windows does.
-pub(super) fn is_windows(text: &str) -> bool {
+pub(crate) fn is_windows(text: &str) -> bool {
     drive(text).is_some_and(|(_, rest)| rest.starts_with(['/', '\\'])) || text.starts_with(r"\\")
 }
 
 /// Whether it stands for itself, without a working directory.
-pub(super) fn is_absolute(text: &str) -> bool {
+pub(crate) fn is_absolute(text: &str) -> bool {
     text.starts_with('/') || is_windows(text)
 }
 
 /// The drive letter, and what follows the colon.
-pub(super) fn drive(text: &str) -> Option<(char, &str)> {
+pub(crate) fn drive(text: &str) -> Option<(char, &str)> {
     let letter = text.chars().next().filter(char::is_ascii_alphabetic)?;
     let rest = text[1..].strip_prefix(':')?;
     Some((letter.to_ascii_lowercase(), rest))
 }
 
 /// The normal form of an absolute path. `None`: it is not absolute, or it is not text.
-pub(super) fn normal(text: &str) -> Option<String> {
+pub(crate) fn normal(text: &str) -> Option<String> {
     if text.contains(['\0', char::REPLACEMENT_CHARACTER]) {
         return None;
     }
@@ -68,7 +68,7 @@ pub(super) fn normal(text: &str) -> Option<String> {
 }
 
 /// The path that a process with this working directory means, not yet normal.
-pub(super) fn join(directory: &str, text: &str) -> Option<String> {
+pub(crate) fn join(directory: &str, text: &str) -> Option<String> {
     if is_absolute(text) && (!text.starts_with('/') || !is_windows(directory)) {
         return Some(text.to_owned());
     }
@@ -96,7 +96,7 @@ fn volume(text: &str) -> Option<&str> {
 }
 
 /// What leads from a normal folder to a normal path: empty for the folder itself, `None` for a path outside.
-pub(super) fn relative<'a>(folder: &str, path: &'a str) -> Option<&'a str> {
+pub(crate) fn relative<'a>(folder: &str, path: &'a str) -> Option<&'a str> {
     let rest = path.strip_prefix(folder.trim_end_matches('/'))?;
     match rest.strip_prefix('/') {
         Some(rest) => Some(rest),

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::rules::{GlobError, Names};
-use super::script::{self, Program};
-use super::{matching, paths};
 use crate::mark::MemberNumber;
+use crate::program::names::{GlobError, Names, names_of};
+use crate::program::paths;
+use crate::program::script::{self, Program};
 use crate::table::Process;
 
 /// What the clients of a run may leave behind: globs for names of programs, by client.
@@ -13,9 +13,9 @@ use crate::table::Process;
 /// A program is known by the name of its file, by that by which it was called, and by that of its script, without regard
 /// to case and without `.exe`. It is taken at its word: whoever may live on is said by the user of a run.
 #[derive(Clone, Debug, Default)]
-pub struct LivingOn(BTreeMap<MemberNumber, Names>);
+pub struct Exempt(BTreeMap<MemberNumber, Names>);
 
-impl LivingOn {
+impl Exempt {
     /// Says what a client may leave behind.
     ///
     /// A glob that names every program is refused.
@@ -44,7 +44,7 @@ impl LivingOn {
     /// Whether a process is a program that this client may leave behind.
     pub(crate) fn allows(&self, client: MemberNumber, process: &Process) -> bool {
         self.0.get(&client).is_some_and(|globs| {
-            let names = matching::names_of(process);
+            let names = names_of(process);
             let script = script_name(process, &names).map(str::to_owned);
             let mut names = names.iter().chain(&script);
             names.any(|name| globs.find(name).is_some())

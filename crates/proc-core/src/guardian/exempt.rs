@@ -7,7 +7,7 @@ use super::Guardian;
 use super::end::describe;
 use super::tell::complain;
 use crate::identity::Identity;
-use crate::ledger::Member;
+use crate::membership::Member;
 use crate::protocol::Notice;
 use crate::shutdown;
 use crate::table::Process;
@@ -18,22 +18,36 @@ impl Guardian {
         if !self.containment.mechanism().lets_live_on() {
             return Ok(());
         }
-        self.survive
+        self.signs
+            .exempt
             .allow(member.number(), globs)
             .map_err(io::Error::other)
     }
 
+    /// Everything in the tree. Once the run ends, what has got out of it counts too, wherever it is.
+    pub(super) fn all(&self) -> io::Result<Vec<Identity>> {
+        let escapes = self
+            .is_ending
+            .then_some((&self.signs, self.folder.as_path()));
+        self.containment.members(escapes)
+    }
+
+    /// Whether a process is a client or the test.
+    pub(super) fn is_member(&self, identity: &Identity) -> bool {
+        self.signs.members.contains_key(identity)
+    }
+
     /// Everything in the tree that ends with the run.
     pub(super) fn present(&mut self) -> io::Result<Vec<Identity>> {
-        let mut present = self.containment.members()?;
+        let mut present = self.all()?;
         self.recognise(&present);
-        present.retain(|identity| !self.living_on.contains(identity));
+        present.retain(|identity| !self.signs.exempted.contains(identity));
         Ok(present)
     }
 
     /// Whether nothing lives in the tree that ends with the run. A process has children while they wait to be collected.
     pub(super) fn is_empty(&mut self, has_children: bool) -> bool {
-        if self.survive.is_empty() {
+        if self.signs.exempt.is_empty() {
             self.containment.is_empty(has_children)
         } else {
             // A look at the whole tree for every child that ends would be dear.
@@ -43,7 +57,12 @@ impl Guardian {
 
     /// Lets go of what lives on: whatever the kernel does to the rest does not reach it.
     pub(super) fn let_go(&mut self) {
-        let new: Vec<Identity> = self.living_on.difference(&self.released).copied().collect();
+        let new: Vec<Identity> = self
+            .signs
+            .exempted
+            .difference(&self.released)
+            .copied()
+            .collect();
         for identity in new {
             // What cannot be let go keeps the rest from being struck as one, and is spared all the same.
             if let Err(error) = self.containment.let_go(&identity) {
@@ -56,7 +75,7 @@ impl Guardian {
     /// Says what lives on, now that the rest has ended.
     pub(super) fn report_living(&mut self) {
         self.forget_the_gone();
-        for identity in self.living_on.clone() {
+        for identity in self.signs.exempted.clone() {
             let (name, command) = describe(&identity);
             self.audience.tell(&Notice::LivesOn {
                 identity,
@@ -74,51 +93,48 @@ impl Guardian {
             !contained.is_empty()
                 && contained
                     .iter()
-                    .all(|identity| self.living_on.contains(identity))
+                    .all(|identity| self.signs.exempted.contains(identity))
         })
     }
 
     /// Finds what lives on among these, with what it has started. What was found stays found while it is there: it may
     /// have lost its parent since.
     pub(super) fn recognise(&mut self, present: &[Identity]) {
-        if self.survive.is_empty() {
+        if self.signs.exempt.is_empty() {
             return;
         }
         self.forget_the_gone();
         let unknown = present
             .iter()
-            .filter(|identity| !self.living_on.contains(identity))
-            .filter_map(|identity| {
-                Process::read(identity.pid).filter(|process| process.identity() == *identity)
-            });
+            .filter(|identity| !self.signs.exempted.contains(identity))
+            .filter_map(Process::find);
         let (living, mut rest): (Vec<Process>, Vec<Process>) =
-            unknown.partition(|process| self.may_live_on(process));
-        self.living_on.extend(living.iter().map(Process::identity));
+            unknown.partition(|process| self.signs.exempts(process));
+        self.signs
+            .exempted
+            .extend(living.iter().map(Process::identity));
         loop {
-            let parents: BTreeSet<u32> =
-                self.living_on.iter().map(|identity| identity.pid).collect();
+            let parents: BTreeSet<u32> = self
+                .signs
+                .exempted
+                .iter()
+                .map(|identity| identity.pid)
+                .collect();
             let (found, others): (Vec<Process>, Vec<Process>) = rest
                 .into_iter()
                 .partition(|process| parents.contains(&process.parent()));
             if found.is_empty() {
                 return;
             }
-            self.living_on.extend(found.iter().map(Process::identity));
+            self.signs
+                .exempted
+                .extend(found.iter().map(Process::identity));
             rest = others;
         }
     }
 
     /// Forgets what has lived on and ended: whoever takes its PID is somebody else, and so are the children.
     fn forget_the_gone(&mut self) {
-        self.living_on.retain(shutdown::is_there);
-    }
-
-    fn may_live_on(&self, process: &Process) -> bool {
-        let mark = process
-            .mark()
-            .filter(|(mark, _)| Some(*mark) == self.containment.mark());
-        // A client's own process ends with its run, whatever it is called.
-        !self.members.is_member(&process.identity())
-            && mark.is_some_and(|(_, client)| self.survive.allows(client, process))
+        self.signs.exempted.retain(shutdown::is_there);
     }
 }
