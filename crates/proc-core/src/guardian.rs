@@ -28,7 +28,7 @@ use crate::ledger::{Entry, Ledger};
 use crate::membership::{Member, RunSigns};
 use crate::port::Lease;
 use crate::protocol::{self, AfterTest, Notice, Request};
-use crate::spawn::{self, Output, Starter};
+use crate::spawn::{self, Output};
 use crate::sys::{self, Reaped, Streams};
 
 use members::Members;
@@ -65,9 +65,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
     let result = match arguments.collect::<Vec<_>>().as_slice() {
         [verb] if verb == spawn::START => spawn::start_second_guardian(),
         [verb] if verb == spawn::GUARD => guard(),
-        [verb] if verb == spawn::INIT => {
-            sys::link_from_stdin().and_then(|link| sys::be_init(&link))
-        }
+        [verb] if verb == sys::INIT => sys::link_from_stdin().and_then(|link| sys::be_init(&link)),
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "this program is started by a launcher, over a link of its own; see `cargo xtask launch`",
@@ -118,7 +116,6 @@ struct Guardian {
     /// By what the run's processes are told, and what is exempt from its end.
     signs: RunSigns,
     containment: Containment,
-    starter: Starter,
     ledger: Ledger,
     /// Held while the run is not over.
     lock: Option<std::fs::File>,
@@ -166,7 +163,7 @@ impl Guardian {
     fn announce(&mut self) {
         self.audience.tell(&Notice::Opened {
             guardian: self.own,
-            mark: self.containment.mark(),
+            mark: self.containment.root().mark(),
             mechanism: self.containment.mechanism(),
             unavailable: self.unavailable.clone(),
         });
@@ -234,7 +231,7 @@ impl Guardian {
             let members = self.all().unwrap_or_default();
             // Whoever has left already may have been one.
             members.iter().any(|member| member.pid == pid)
-                || sys::stat(pid, self.containment.boot()).is_none()
+                || sys::stat(pid, self.containment.root().boot()).is_none()
         });
         if !is_of_the_run {
             self.audience.admit(visitor);
@@ -305,7 +302,7 @@ impl Guardian {
             (None, None, Some(streams)) => Output::Streams(streams),
             (None, None, None) => Output::Nowhere,
         };
-        match spawn::start_member(line, &output, member, &self.containment, &self.starter) {
+        match spawn::start_member(line, &output, member, &self.containment) {
             Ok(identity) => {
                 self.members.add(member, identity);
                 self.signs.members.insert(identity, member);

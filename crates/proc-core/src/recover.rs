@@ -214,7 +214,7 @@ fn close(run: &KnownRun, exempt: &[Leftover]) -> Result<(), String> {
     if is_within_reach(run).map_err(|error| error.to_string())? {
         for cgroup in remains(run) {
             cgroup
-                .and_then(|cgroup| cgroup.dissolve())
+                .and_then(|cgroup| cgroup.remove())
                 .map_err(|error| format!("cannot remove its cgroup: {error}"))?;
         }
     }
@@ -231,7 +231,7 @@ fn end(run: &KnownRun, grace: Duration) -> io::Result<Recovery> {
     // What those leave behind that were asked was not there to be asked, and is not waited for.
     shutdown::ask_and_wait(&present, grace);
     sweep.look(|_| {})?;
-    sweep.strike();
+    sweep.kill();
     let killed = shutdown::kill_all(|| sweep.look(shutdown::stop))?;
     // Each look has left out a cgroup that did not tell what is in it, so that what else gave a process away still
     // counted. Nothing is called gone because of that.

@@ -1,7 +1,6 @@
-//! Starting processes: the only place that does.
+//! Starting processes: guardians and members. Members are started by what contains them ([`crate::contain`]).
 
 mod length;
-mod starter;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -21,7 +20,6 @@ use crate::table::MEMBER;
 use crate::wait::{Deadline, Pauses, poll_until, poll_with};
 
 pub use length::fits;
-pub(crate) use starter::Starter;
 
 /// How long a guardian may take to be on its own.
 const GUARDIAN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -39,8 +37,6 @@ const CONSOLE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const START: &str = "start";
 /// The argument that makes it be the guardian.
 pub(crate) const GUARD: &str = "guard";
-/// The argument that makes it be the first process of a PID namespace.
-pub(crate) const INIT: &str = "init";
 
 /// A program with everything that it needs to start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,7 +151,6 @@ pub(crate) fn start_member(
     output: &Output<'_>,
     member: Member,
     containment: &Containment,
-    starter: &Starter,
 ) -> io::Result<Identity> {
     let mut command = Command::new(&line.program);
     command
@@ -191,11 +186,7 @@ pub(crate) fn start_member(
                 .stderr(Stdio::null());
         }
     }
-    let at_start = containment.for_member(member);
-    sys::contain_at_start(&mut command, at_start)?;
-    // Whoever starts a process waits for its first instruction, and a member may have frozen the cgroup that it enters.
-    let identity =
-        containment.keep_going(|| starter.start(command, at_start, containment.boot()))?;
+    let identity = containment.start(command, member)?;
     if let Some(console) = own_console {
         // A console ends when nobody is in it any more.
         poll_until(Deadline::after(CONSOLE_TIMEOUT), || {

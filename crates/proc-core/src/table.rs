@@ -12,7 +12,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use crate::identity::Identity;
+use crate::identity::{Boot, Identity};
 use crate::sys;
 
 pub use facts::Facts;
@@ -135,10 +135,18 @@ impl Table {
     }
 }
 
+/// Those of these processes that live.
+pub(crate) fn living(pids: BTreeSet<u32>, boot: Boot) -> Vec<Identity> {
+    let stats = pids.into_iter().filter_map(|pid| sys::stat(pid, boot));
+    stats
+        .filter(|stat| !stat.zombie)
+        .map(|stat| stat.identity)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::Boot;
 
     fn process(pid: u32, parent: u32, start: u64) -> Process {
         let boot = Boot::new(1);

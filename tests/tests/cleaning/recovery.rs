@@ -85,6 +85,12 @@ fn preflight_waits_for_a_run_whose_launcher_was_killed_a_moment_ago() {
         let further = ["--base-port", "auto", "--grace", "2s", "--format", "json"];
         let mut launcher = bench.start(bench.xtask([&launch[..], &further].concat()));
         launcher.wait_for_event("client_ready");
+        // Until then its shell would end when it is asked to.
+        tests::wait_for(
+            tests::PATIENCE,
+            "the daemon that is not to be asked",
+            || others().iter().any(|other| other.command == "sleep 82 "),
+        );
         launcher.child.kill().unwrap();
         launcher.child.wait().unwrap();
         let finished = xtask(&bench, 0, &["preflight", "--base-port", "auto"]);

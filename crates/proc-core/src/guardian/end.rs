@@ -41,7 +41,7 @@ impl Guardian {
         self.is_ending = true;
         let grace = grace.min(self.settle(inbox));
         let present = self.present().unwrap_or_default();
-        self.let_go();
+        self.release_exempt();
         self.report_leaks(&present);
         self.containment.thaw();
         let mut asking = Asking::with_grace(grace);
@@ -63,13 +63,13 @@ impl Guardian {
         let Some(init) = self.containment.init() else {
             return true;
         };
-        let struck = self.containment.strike(|_| false);
+        let killed = self.containment.kill(&|_| false);
         let is_gone = poll_until(Deadline::after(NAMESPACE_TIMEOUT), || {
             let _ = self.collect(true);
             self.containment.init().is_none().then_some(())
         });
         if is_gone.is_none() {
-            let reason = match struck {
+            let reason = match killed {
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     SurvivalReason::AccessDenied
                 }
@@ -98,8 +98,8 @@ impl Guardian {
     fn close(&mut self) {
         // What lives on may have started something since the last look.
         let _ = self.present();
-        self.let_go();
-        if let Err(error) = self.containment.dissolve() {
+        self.release_exempt();
+        if let Err(error) = self.containment.remove() {
             complain(&error);
             // Who lives on and cannot be let go keeps the cgroup until it ends.
             if !self.only_the_living_are_left() {
@@ -197,7 +197,7 @@ impl Guardian {
     /// Kills what is left. `true`: a look has shown that nothing is.
     fn kill(&mut self) -> bool {
         let present = self.present().unwrap_or_default();
-        self.let_go();
+        self.release_exempt();
         self.report_leaks(&present);
         for identity in &present {
             self.members.about_to_kill(identity);
@@ -205,7 +205,7 @@ impl Guardian {
         // What it does not reach is found by the looks that follow; what cannot be struck is killed one by one.
         let _ = self
             .containment
-            .strike(|identity| self.signs.exempted.contains(identity));
+            .kill(&|identity| self.signs.exempted.contains(identity));
         let mut word = Deadline::after(WORD);
         let result = shutdown::kill_all(|| {
             if word.has_passed() {
@@ -215,7 +215,7 @@ impl Guardian {
             // A child that is collected makes room for its orphans to be seen as this process's own children.
             self.collect(true)?;
             let present = self.present()?;
-            self.let_go();
+            self.release_exempt();
             for identity in &present {
                 self.members.about_to_kill(identity);
             }

@@ -6,6 +6,7 @@ use std::io;
 use super::Guardian;
 use super::end::describe;
 use super::tell::complain;
+use crate::contain::Escapes;
 use crate::identity::Identity;
 use crate::membership::Member;
 use crate::protocol::Notice;
@@ -26,10 +27,11 @@ impl Guardian {
 
     /// Everything in the tree. Once the run ends, what has got out of it counts too, wherever it is.
     pub(super) fn all(&self) -> io::Result<Vec<Identity>> {
-        let escapes = self
-            .is_ending
-            .then_some((&self.signs, self.folder.as_path()));
-        self.containment.members(escapes)
+        let escapes = Escapes {
+            signs: &self.signs,
+            folder: &self.folder,
+        };
+        self.containment.members(self.is_ending.then_some(escapes))
     }
 
     /// Whether a process is a client or the test.
@@ -56,7 +58,7 @@ impl Guardian {
     }
 
     /// Lets go of what lives on: whatever the kernel does to the rest does not reach it.
-    pub(super) fn let_go(&mut self) {
+    pub(super) fn release_exempt(&mut self) {
         let new: Vec<Identity> = self
             .signs
             .exempted
@@ -65,7 +67,7 @@ impl Guardian {
             .collect();
         for identity in new {
             // What cannot be let go keeps the rest from being struck as one, and is spared all the same.
-            if let Err(error) = self.containment.let_go(&identity) {
+            if let Err(error) = self.containment.release(&identity) {
                 complain(&error);
             }
             self.released.insert(identity);

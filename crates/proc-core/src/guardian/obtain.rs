@@ -1,13 +1,12 @@
 //! Obtaining the containment that a launcher asks for, or refusing the run.
 
 use std::io;
+use std::path::Path;
 
-use super::tell::Audience;
-use crate::contain::{Containment, mechanisms};
+use crate::contain::{Containment, Root, mechanisms};
 use crate::guarantee::{Mechanism, Unavailable};
 use crate::ledger::{Entry, Ledger};
 use crate::protocol::{Open, Refusal};
-use crate::spawn::Starter;
 use crate::sys;
 
 /// Does what has to be done before this process has a second thread, for the containment that is asked for.
@@ -23,12 +22,11 @@ pub(super) fn prepare(open: &Open) -> io::Result<()> {
 /// Obtains the first of the containments that may be tried, and says which were tried in vain. `prepared` is what came
 /// of [`prepare`].
 pub(super) fn contain(
-    containment: &mut Containment,
+    root: Root,
     open: &Open,
     prepared: io::Result<()>,
-    audience: &Audience,
     ledger: &mut Ledger,
-) -> Result<(Starter, Vec<Unavailable>), Refusal> {
+) -> Result<(Containment, Vec<Unavailable>), Refusal> {
     let mut unavailable = Vec::new();
     // What cannot be written down says nothing about what is to be had.
     let mut unwritten = None;
@@ -47,11 +45,10 @@ pub(super) fn contain(
         } else if let (Mechanism::Pidns, Err(why)) = (mechanism, &prepared) {
             Err(why.clone())
         } else {
-            obtain(containment, mechanism, open, audience, &mut record)
-                .map_err(|error| error.to_string())
+            obtain(root, mechanism, open, &mut record).map_err(|error| error.to_string())
         };
         match result {
-            Ok(starter) => return Ok((starter, unavailable)),
+            Ok(containment) => return Ok((containment, unavailable)),
             Err(why) => unavailable.push(Unavailable { mechanism, why }),
         }
         if let Some(error) = unwritten {
@@ -65,37 +62,18 @@ pub(super) fn contain(
 }
 
 fn obtain(
-    containment: &mut Containment,
+    root: Root,
     mechanism: Mechanism,
     open: &Open,
-    audience: &Audience,
     record: &mut dyn FnMut(&Entry) -> io::Result<()>,
-) -> io::Result<Starter> {
-    let starter = match mechanism {
-        Mechanism::Tracked => {
-            audience.listen_to_tracker(containment.track(&open.run)?)?;
-            Starter::Here
-        }
-        Mechanism::Subreaper => Starter::Here,
-        Mechanism::Cgroup => {
-            containment.make_cgroup(&open.run, |folder| {
-                record(&Entry::Containing {
-                    cgroup: folder.to_owned(),
-                })
-            })?;
-            Starter::Here
-        }
-        Mechanism::Job => {
-            containment.make_job()?;
-            Starter::Here
-        }
-        Mechanism::Pidns => {
-            let (starter, init) = Starter::in_new_namespace(containment.boot())?;
-            audience.listen_to_init(init.link.try_clone()?)?;
-            containment.follow(init);
-            starter
-        }
+) -> io::Result<Containment> {
+    let mut intend = |folder: &Path| {
+        record(&Entry::Containing {
+            cgroup: folder.to_owned(),
+        })
     };
-    record(&Entry::Contained { mechanism })?;
-    Ok(starter)
+    let containment = Containment::obtain(root, mechanism, &open.run, &mut intend)?;
+    // Nothing was started in it, so it goes with the run that cannot begin.
+    record(&Entry::Contained { mechanism }).inspect_err(|_| drop(containment.remove()))?;
+    Ok(containment)
 }

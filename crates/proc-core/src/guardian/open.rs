@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Guardian;
 use super::members::Members;
 use super::obtain::contain;
 use super::tell::Audience;
-use crate::contain::Containment;
+use crate::contain::{Containment, Root};
 use crate::ledger::{Entry, Ledger, Opened, VERSION as LEDGER_VERSION, take_lock};
 use crate::membership::RunSigns;
 use crate::port::{self, Lease};
@@ -52,7 +52,7 @@ impl Guardian {
                 None => return Err(Refusal::PortLeased { port: *port }),
             }
         }
-        let mut containment = unable("contain the run", Containment::begin())?;
+        let root = unable("contain the run", Root::begin())?;
         let own = unable(
             "look at itself",
             Process::read(std::process::id()).ok_or("the process table does not show it"),
@@ -62,44 +62,39 @@ impl Guardian {
             run: open.run.clone(),
             root: open.root.clone(),
             time: open.time.clone(),
-            boot: containment.boot(),
+            boot: root.boot(),
             pid_namespace: unable("tell its PID namespace", sys::pid_namespace())?,
             guardian: own.identity(),
             guardian_number: own.origin().map(|origin| origin.number),
             launcher: open.launcher,
             owner: open.owner,
-            mark: containment.mark(),
+            mark: root.mark(),
             ports: open.ports.clone(),
             grace_ms: Some(open.grace_ms),
         };
         let mut ledger = unable("write the ledger", Ledger::create(&folder, opened))?;
-        let contained = contain(&mut containment, open, prepared, &audience, &mut ledger);
-        let watched = contained.and_then(|contained| {
-            unable("listen for visitors", audience.open_door(&folder, DOOR))?;
-            if let Some(owner) = open.owner {
-                unable("watch the owner", audience.watch_owner(&owner))?;
-            }
-            Ok(contained)
+        let contained = contain(root, open, prepared, &mut ledger);
+        let watched = contained.and_then(|(containment, unavailable)| {
+            watch(&containment, open, &folder, &audience)
+                // Nothing was started, so nothing is left but what the kernel keeps for the run.
+                .inspect_err(|_| drop(containment.remove()))
+                .map(|()| (containment, unavailable))
         });
-        let (starter, unavailable) = watched.inspect_err(|_| {
-            // Nothing was started, so nothing is left but what the kernel keeps for the run.
-            if containment.dissolve().is_ok() {
-                let _ = ledger.append(&Entry::Closed {
-                    living_on: Vec::new(),
-                });
-            }
+        let (containment, unavailable) = watched.inspect_err(|_| {
+            let _ = ledger.append(&Entry::Closed {
+                living_on: Vec::new(),
+            });
         })?;
         Ok(Self {
             signs: RunSigns {
                 is_live: true,
                 guardian: Some(own.identity()),
                 keeps_pids: true,
-                mark: containment.mark(),
+                mark: root.mark(),
                 ..RunSigns::new(open.run.clone())
             },
             folder,
             containment,
-            starter,
             ledger,
             lock: Some(lock),
             leases,
@@ -116,6 +111,23 @@ impl Guardian {
             released: BTreeSet::new(),
         })
     }
+}
+
+/// Listens to all that a run may be ended for.
+fn watch(
+    containment: &Containment,
+    open: &Open,
+    folder: &Path,
+    audience: &Audience,
+) -> Result<(), Refusal> {
+    if let Some(watch) = unable("watch the run", containment.watch())? {
+        unable("watch the run", audience.listen_to(watch))?;
+    }
+    unable("listen for visitors", audience.open_door(folder, DOOR))?;
+    if let Some(owner) = open.owner {
+        unable("watch the owner", audience.watch_owner(&owner))?;
+    }
+    Ok(())
 }
 
 fn unable<T>(operation: &str, result: Result<T, impl std::fmt::Display>) -> Result<T, Refusal> {

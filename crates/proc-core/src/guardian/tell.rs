@@ -1,7 +1,7 @@
 //! Who a guardian talks to: its launcher, visitors at its door, the system.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,9 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::Happening;
+use crate::contain::Watch;
 use crate::identity::Identity;
 use crate::protocol::{self, Notice, Receiver};
-use crate::sys::{self, Link, Tracker};
+use crate::sys::{self, Link};
 use crate::wait::pause;
 
 /// The launcher's number; visitors count from the next one.
@@ -145,30 +146,13 @@ impl Audience {
         })
     }
 
-    /// Notices that the first process of a PID namespace has collected an orphan, or has itself ended.
-    pub(super) fn listen_to_init(&self, mut link: Link) -> io::Result<()> {
+    /// Notices what ends of the run without a signal for it.
+    pub(super) fn listen_to(&self, mut watch: Watch) -> io::Result<()> {
         let happenings = self.happenings.clone();
-        spawn_thread("init", move || {
+        spawn_thread("watch", move || {
             loop {
-                let is_over = match link.read(&mut [0; 64]) {
-                    Ok(length) => length == 0,
-                    Err(error) => error.kind() != io::ErrorKind::Interrupted,
-                };
-                if say_that_one_has_ended(&happenings).is_err() || is_over {
-                    break;
-                }
-            }
-        })
-    }
-
-    /// Notices whatever the processes of the run do that may leave others, or nobody.
-    pub(super) fn listen_to_tracker(&self, tracker: Arc<Tracker>) -> io::Result<()> {
-        let happenings = self.happenings.clone();
-        spawn_thread("tracker", move || {
-            // Whoever acts looks too. But what has started another may be gone by then, so the first look is here.
-            while tracker.wait().is_ok() {
-                let _ = tracker.look();
-                if say_that_one_has_ended(&happenings).is_err() {
+                let goes_on = watch();
+                if say_that_one_has_ended(&happenings).is_err() || !goes_on {
                     break;
                 }
             }

@@ -120,7 +120,7 @@ impl<'a> Sweep<'a> {
         }
         for cgroup in &self.remains {
             for identity in self.exempt.keys() {
-                let _ = cgroup.let_go(identity);
+                let _ = cgroup.release(identity);
             }
         }
         Ok(identities)
@@ -147,12 +147,12 @@ impl<'a> Sweep<'a> {
 
     /// Kills the run's cgroup as one, unless something is in it that is to be spared. What that does not reach is for the
     /// looks that follow.
-    pub(super) fn strike(&self) {
+    pub(super) fn kill(&self) {
         let guardian = &self.run.history.opened.guardian;
         let is_spared =
             |member: &Identity| self.kin.line.contains(member) || self.exempt.contains_key(member);
         for cgroup in &self.remains {
-            let _ = cgroup.strike(guardian, is_spared);
+            let _ = cgroup.kill(guardian, is_spared);
         }
     }
 }

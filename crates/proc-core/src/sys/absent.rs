@@ -1,14 +1,10 @@
-//! What this system does not have, means of containment above all: types without values, and functions that say so.
-//!
-//! Nothing asks for them ([`MECHANISMS`](super::MECHANISMS) of each back end), so that what is left to do is to have the
-//! rest of the crate compile.
+//! What this system does not have, and is asked for on every system all the same: types without values, and functions
+//! that say so.
 
 #[cfg(not(target_os = "linux"))]
 mod cgroup;
 #[cfg(not(windows))]
 mod console;
-#[cfg(not(windows))]
-mod job;
 #[cfg(not(target_os = "linux"))]
 mod mark;
 #[cfg(not(target_os = "linux"))]
@@ -17,8 +13,6 @@ mod namespace;
 mod origin;
 #[cfg(not(windows))]
 mod streams;
-#[cfg(not(target_os = "macos"))]
-mod tracker;
 #[cfg(not(target_os = "linux"))]
 mod view;
 
@@ -26,8 +20,6 @@ mod view;
 pub(crate) use cgroup::*;
 #[cfg(not(windows))]
 pub(crate) use console::*;
-#[cfg(not(windows))]
-pub(crate) use job::*;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use mark::*;
 #[cfg(not(target_os = "linux"))]
@@ -36,8 +28,6 @@ pub(crate) use namespace::*;
 pub(crate) use origin::*;
 #[cfg(not(windows))]
 pub(crate) use streams::*;
-#[cfg(not(target_os = "macos"))]
-pub(crate) use tracker::*;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use view::*;
 

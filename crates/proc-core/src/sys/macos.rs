@@ -17,10 +17,9 @@ mod token;
 mod track;
 
 pub(crate) use super::absent::{
-    CAN_MARK, Cgroup, Console, Job, Pipes, Surfaces, await_init, be_init,
-    become_able_to_make_namespaces, cgroup_places, explain_init, hang_up_after, has_open,
-    in_own_console, is_own_to_each, make_pid_namespace, own_real_time_limit, pipes,
-    real_time_limit, sees, start_as_init, streams, take_off_mark, takes_a_place, uses_console,
+    CAN_MARK, Cgroup, Console, Pipes, Surfaces, be_init, become_able_to_make_namespaces,
+    hang_up_after, has_open, in_own_console, is_own_to_each, own_real_time_limit, pipes,
+    real_time_limit, sees, streams, take_off_mark, takes_a_place, uses_console,
 };
 pub(crate) use launch::*;
 pub(crate) use link::peer;

@@ -5,6 +5,9 @@ use std::net::IpAddr;
 use crate::identity::Identity;
 use crate::status::ExitStatus;
 
+/// The argument that makes the guardian's program be the first process of a PID namespace.
+pub(crate) const INIT: &str = "init";
+
 /// State, lineage and start time of a process.
 #[derive(Clone, Debug)]
 pub(crate) struct Stat {

@@ -34,9 +34,8 @@ mod streams;
 mod user;
 
 pub(crate) use super::absent::{
-    CAN_MARK, Cgroup, Pipes, Tracker, await_init, be_init, become_able_to_make_namespaces,
-    cgroup_places, explain_init, has_open, is_own_to_each, make_pid_namespace, origin,
-    own_real_time_limit, pipes, real_time_limit, sees, start_as_init, take_off_mark,
+    CAN_MARK, Cgroup, Pipes, be_init, become_able_to_make_namespaces, has_open, is_own_to_each,
+    origin, own_real_time_limit, pipes, real_time_limit, sees, take_off_mark,
 };
 pub(crate) use ask::*;
 pub(crate) use children::*;

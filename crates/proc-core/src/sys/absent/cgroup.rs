@@ -2,21 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A group of processes that the kernel keeps, and can kill as one.
 #[derive(Debug)]
 pub(crate) enum Cgroup {}
 
-pub(crate) fn cgroup_places() -> io::Result<Vec<PathBuf>> {
-    super::absent()
-}
-
 impl Cgroup {
-    pub(crate) fn make(_folder: &Path) -> io::Result<Self> {
-        super::absent()
-    }
-
     /// What a ledger names here can only have been written elsewhere.
     #[expect(
         clippy::unnecessary_wraps,

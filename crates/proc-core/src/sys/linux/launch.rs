@@ -8,10 +8,9 @@ use rustix::process::{Resource, Rlimit, Signal};
 
 use super::cgroup::Cgroup;
 use crate::guarantee::Mechanism;
-use crate::sys::Job;
 
 /// What a new process gets before its first instruction, beside a process group of its own and a death signal.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AtStart<'a> {
     /// The soft and hard `RLIMIT_RTTIME`, in µs: its mark.
     pub(crate) real_time_limit: Option<u64>,
@@ -19,9 +18,6 @@ pub(crate) struct AtStart<'a> {
     pub(crate) cgroup: Option<&'a Cgroup>,
     /// Whether it starts in a PID namespace of its own, which ends with this process in any case.
     pub(crate) in_namespace: bool,
-    /// The job that it is put in: there are none here.
-    #[expect(dead_code, reason = "for Windows")]
-    pub(crate) job: Option<&'a Job>,
 }
 
 /// Lets a command start with all this, in a process group of its own, and so that it is killed when the calling thread

@@ -159,9 +159,6 @@ fn list_into(kind: u32, of: u32, buffer: Option<&mut [u8]>) -> io::Result<usize>
 
 /// `PROC_ALL_PIDS` of `bsd/sys/proc_info.h`.
 pub(super) const PROC_ALL_PIDS: u32 = 1;
-/// `PROC_PPID_ONLY` of `bsd/sys/proc_info.h`.
-pub(super) const PROC_PPID_ONLY: u32 = 6;
-
 /// What the kernel says of a process. `None`: it is gone, or may not be looked at.
 #[expect(unsafe_code, reason = "nothing safe asks this")]
 pub(super) fn process_info(pid: u32, flavor: c_int, buffer: &mut [u8]) -> Option<usize> {

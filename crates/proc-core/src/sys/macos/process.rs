@@ -61,11 +61,6 @@ pub(crate) fn pids() -> io::Result<Vec<u32>> {
     Ok(pids)
 }
 
-/// The children of a process.
-pub(crate) fn children(pid: u32) -> Option<Vec<u32>> {
-    ask::list_pids(ask::PROC_PPID_ONLY, pid).ok()
-}
-
 /// State, lineage and start time of a process.
 ///
 /// A start time is what the machine's clock said then, in µs. It is not changed when the clock is set, so it tells one
@@ -197,15 +192,6 @@ pub(crate) fn tracer(pid: u32) -> Option<u32> {
 /// The signals that a process ignores: bit 0 is signal 1.
 pub(crate) fn ignored_signals(pid: u32) -> Option<u64> {
     record(pid).map(|record| record.ignored.into())
-}
-
-/// The PID by which a process knows itself.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "where there are PID namespaces, this may not be known"
-)]
-pub(crate) fn innermost_pid(pid: u32) -> Option<u32> {
-    Some(pid)
 }
 
 /// The numbers of the TCP sockets that a process holds open. `None`: it is gone, or may not be looked at.

@@ -56,7 +56,7 @@ pub(crate) fn take_charge(mut child: Child, at_start: AtStart<'_>) -> io::Result
     let pid = child.id();
     let begun = at_start
         .job
-        .map_or(Ok(()), |job| job.put_in_member(child.as_raw_handle()))
+        .put_in_member(child.as_raw_handle())
         .and_then(|()| Hearing::of(child.as_handle(), CHILD))
         .and_then(|hearing| resume(pid).map(|()| hearing));
     let hearing = match begun {

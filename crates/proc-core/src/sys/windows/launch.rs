@@ -21,7 +21,6 @@ use super::call::is;
 use super::console::is_in_console;
 use super::job::Job;
 use crate::guarantee::Mechanism;
-use crate::sys::Cgroup;
 
 /// All mechanisms of this system.
 pub(crate) const MECHANISMS: &[Mechanism] = &[Mechanism::Job];
@@ -32,14 +31,8 @@ pub(crate) const RUNNING_PROGRAMS_ARE_LOCKED: bool = true;
 /// What a new process gets before its first instruction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AtStart<'a> {
-    #[expect(dead_code, reason = "no process can carry a mark here")]
-    pub(crate) real_time_limit: Option<u64>,
-    #[expect(dead_code, reason = "there are none here")]
-    pub(crate) cgroup: Option<&'a Cgroup>,
-    #[expect(dead_code, reason = "there are none here")]
-    pub(crate) in_namespace: bool,
     /// The job that it is put in.
-    pub(crate) job: Option<&'a Job>,
+    pub(crate) job: &'a Job,
 }
 
 /// Lets a command start suspended, for [`take_charge`](super::take_charge) to put it where it belongs: in the console that

@@ -36,11 +36,6 @@ pub(crate) fn pid_namespace() -> io::Result<u64> {
     Ok(0)
 }
 
-/// The system keeps no lists of children.
-pub(crate) fn children(_pid: u32) -> Option<Vec<u32>> {
-    None
-}
-
 /// Opens a process to be looked at and waited for.
 pub(super) fn open(pid: u32) -> io::Result<OwnedHandle> {
     open_for(pid, PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_SYNCHRONIZE)
@@ -192,13 +187,4 @@ pub(super) fn image(process: &OwnedHandle) -> Option<PathBuf> {
 /// A debugger is found by nothing that another process could ask.
 pub(crate) fn tracer(_pid: u32) -> Option<u32> {
     None
-}
-
-/// The PID by which a process knows itself.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "where there are PID namespaces, this may not be known"
-)]
-pub(crate) fn innermost_pid(pid: u32) -> Option<u32> {
-    Some(pid)
 }
