@@ -108,7 +108,8 @@ fn nobody_takes_anything_out_of_a_guardian() {
     launch.wait_for("client_ready", 2);
     let (guardian, _, _) = cast(&launch.events());
     assert!(Thief::of(guardian.pid).is_none());
-    launch.kill();
+    // In this order: without its launcher the guardian ends the run, and may be gone before it can be killed.
     kill(&guardian);
+    launch.kill();
     expect_over(&launch.events());
 }
