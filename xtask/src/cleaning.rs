@@ -294,11 +294,11 @@ pub(crate) fn show_processes(processes: &[ProcessReport], all: bool) -> String {
             Action::AccessDenied => "ACCESS DENIED",
             Action::Uninterruptible => "UNINTERRUPTIBLE",
         };
-        let pid = process.identity.pid;
+        let pid = process.label.identity.pid;
         let _ = writeln!(
             text,
             "{done:9}  {pid:>7}  {}",
-            shorten(&process.command, 60)
+            shorten(&process.label.command, 60)
         );
         for line in wrap(&process.reason, 58) {
             let _ = writeln!(text, "{:22}{line}", "");

@@ -24,7 +24,7 @@ use crate::port::PortError;
 use crate::recover::{self, RecoveryError};
 use crate::scope::Scope;
 use crate::shutdown::SurvivalReason;
-use crate::table::{Process, Table};
+use crate::table::{Label, Table};
 
 pub use runs::{Kept, RunAction, RunChoice, RunProcess, RunReport};
 
@@ -91,11 +91,8 @@ pub struct Survey {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ProcessReport {
     /// Which process.
-    pub identity: Identity,
-    /// The name of its program.
-    pub name: String,
-    /// Its command line.
-    pub command: String,
+    #[serde(flatten)]
+    pub label: Label,
     /// The rule that names its program, whatever it does.
     pub rule: Option<NamedBy>,
     /// What it is to the scope, with the evidence; what a rule and the request make of it.
@@ -173,12 +170,12 @@ impl Cleaning {
             .flat_map(|run| {
                 run.processes
                     .iter()
-                    .map(|process| process.identity)
+                    .map(|process| process.label.identity)
                     .chain(run.guardian)
             })
             .collect();
         self.processes
-            .retain(|process| !ending.contains(&process.identity));
+            .retain(|process| !ending.contains(&process.label.identity));
         self
     }
 }
@@ -213,7 +210,7 @@ impl Cleaner {
     }
 
     /// Takes a fresh look, and says what a request means for each process.
-    fn look(&self, runs: &Runs, request: &Request) -> Result<Vec<(Selection, Sight)>, CleanError> {
+    fn look(&self, runs: &Runs, request: &Request) -> Result<Vec<(Selection, Seen)>, CleanError> {
         self.with_classifier(runs, |classifier, table| {
             let selections = classifier.select(request);
             Ok(selections
@@ -221,7 +218,7 @@ impl Cleaner {
                 .filter_map(|selection| {
                     let process = table.find(&selection.identity)?;
                     let rule = classifier.rule(&selection.identity);
-                    Some((selection, Sight::of(process, rule)))
+                    Some((selection, (Label::from(process), rule)))
                 })
                 .collect())
         })
@@ -266,24 +263,8 @@ impl Cleaner {
     }
 }
 
-/// What a report says of a process beside the verdict. Read at once: later the process may be gone.
-#[derive(Clone, Debug)]
-struct Sight {
-    name: String,
-    command: String,
-    /// The rule that names the process.
-    rule: Option<NamedBy>,
-}
-
-impl Sight {
-    fn of(process: &Process, rule: Option<NamedBy>) -> Self {
-        Self {
-            name: process.name(),
-            command: process.command(),
-            rule,
-        }
-    }
-}
+/// What a report says of a process beside the verdict: its label, and the rule that names it.
+type Seen = (Label, Option<NamedBy>);
 
 /// The targets of a cleaning so far, by identity.
 type Targets = BTreeMap<Identity, ProcessReport>;

@@ -16,9 +16,8 @@ use serde::{Deserialize, Serialize};
 
 pub use choose::choose;
 
-use crate::identity::Identity;
 use crate::sys::{self, Bound, Socket, SocketTable, TcpState};
-use crate::table::Process;
+use crate::table::{Label, Process};
 
 /// Something about a port could not be found out.
 #[derive(Debug, thiserror::Error)]
@@ -81,11 +80,8 @@ pub enum Holder {
     /// It can be looked at.
     Known {
         /// Which process it is.
-        identity: Identity,
-        /// The name of its program.
-        name: String,
-        /// Its command line.
-        command: String,
+        #[serde(flatten)]
+        process: Label,
         /// The user that it belongs to, where that is known.
         user: Option<u32>,
     },
@@ -271,9 +267,7 @@ impl Holder {
     pub(crate) fn of(pid: Option<u32>, user: u32) -> Self {
         pid.and_then(Process::read)
             .map_or(Self::Unknown { user: Some(user) }, |process| Self::Known {
-                identity: process.identity(),
-                name: process.name(),
-                command: process.command(),
+                process: Label::from(&process),
                 user: process.owner(),
             })
     }
@@ -281,7 +275,7 @@ impl Holder {
     /// Its PID, where it is known.
     pub fn pid(&self) -> Option<u32> {
         match self {
-            Self::Known { identity, .. } => Some(identity.pid),
+            Self::Known { process, .. } => Some(process.identity.pid),
             Self::Unknown { .. } => None,
         }
     }
@@ -307,7 +301,9 @@ impl std::fmt::Display for PortState {
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Known { identity, name, .. } => write!(f, "{name} (PID {})", identity.pid),
+            Self::Known { process, .. } => {
+                write!(f, "{} (PID {})", process.name, process.identity.pid)
+            }
             Self::Unknown { user: Some(user) } => write!(f, "a process of user {user}"),
             Self::Unknown { user: None } => write!(f, "a process that cannot be seen"),
         }

@@ -18,6 +18,7 @@ use crate::shutdown::SurvivalReason;
 use crate::spawn::CommandLine;
 use crate::status::ExitStatus;
 use crate::sys::Link;
+use crate::table::Label;
 
 /// Of these messages. A guardian refuses a launcher of another version.
 pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
@@ -127,10 +128,9 @@ pub(crate) enum Notice {
     Detached,
     /// A process is still there although the member that started it has ended.
     Leaked {
-        identity: Identity,
+        #[serde(flatten)]
+        process: Label,
         member: Option<Member>,
-        name: String,
-        command: String,
     },
     /// The run is being ended.
     Ending {
@@ -142,10 +142,9 @@ pub(crate) enum Notice {
     },
     /// A process lives on, as the profile of the client says that started it.
     LivesOn {
-        identity: Identity,
+        #[serde(flatten)]
+        process: Label,
         member: Option<Member>,
-        name: String,
-        command: String,
     },
     /// A process that is no member's own was killed.
     Killed { identity: Identity },
@@ -153,10 +152,9 @@ pub(crate) enum Notice {
     AtWork,
     /// A process could not be ended.
     Survived {
-        identity: Identity,
+        #[serde(flatten)]
+        process: Label,
         reason: SurvivalReason,
-        name: String,
-        command: String,
     },
     /// The run is over. The guardian leaves.
     Finished,

@@ -17,7 +17,7 @@ use crate::ledger::{Entry, KnownRun, LOCK, Ledger, RunState, take_lock};
 use crate::membership::{Evidence, Member, RunSigns, ScopeRef};
 use crate::shutdown::{self, Survivor};
 use crate::sys;
-use crate::table::Table;
+use crate::table::{Label, Table};
 use crate::wait::{Deadline, poll_until};
 use sweep::Sweep;
 
@@ -33,14 +33,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// A process of a dead run.
 #[derive(Clone, Debug)]
 pub struct Leftover {
-    /// Which.
-    pub identity: Identity,
+    /// Which process.
+    pub label: Label,
     /// How it was recognised.
     pub evidence: Evidence,
-    /// Its name.
-    pub name: String,
-    /// Its command line.
-    pub command: String,
     /// The member that it descends from, where its mark says so.
     pub member: Option<Member>,
 }
@@ -205,7 +201,7 @@ pub fn finish(run: &KnownRun, grace: Duration) -> Result<Recovery, RecoveryError
 fn is_held_by_itself(run: &KnownRun) -> io::Result<bool> {
     let lock = run.folder.join(LOCK);
     let mut leftovers = leftovers(run)?.into_iter();
-    Ok(leftovers.any(|leftover| sys::has_open(leftover.identity.pid, &lock)))
+    Ok(leftovers.any(|leftover| sys::has_open(leftover.label.identity.pid, &lock)))
 }
 
 /// Puts away what a run has used up of which nothing is left but what lives on. The error says why a later command has to look again,
@@ -218,7 +214,10 @@ fn close(run: &KnownRun, exempt: &[Leftover]) -> Result<(), String> {
                 .map_err(|error| format!("cannot remove its cgroup: {error}"))?;
         }
     }
-    let living_on = exempt.iter().map(|leftover| leftover.identity).collect();
+    let living_on = exempt
+        .iter()
+        .map(|leftover| leftover.label.identity)
+        .collect();
     Ledger::reopen(&run.folder)
         .and_then(|mut ledger| ledger.append(&Entry::Closed { living_on }))
         .map_err(|error| error.to_string())
@@ -237,7 +236,7 @@ fn end(run: &KnownRun, grace: Duration) -> io::Result<Recovery> {
     // counted. Nothing is called gone because of that.
     contained(run)?;
     let (leftovers, mut exempt) = sweep.found();
-    exempt.retain(|leftover| shutdown::is_there(&leftover.identity));
+    exempt.retain(|leftover| shutdown::is_there(&leftover.label.identity));
     Ok(Recovery {
         leftovers,
         exempt,

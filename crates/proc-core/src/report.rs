@@ -9,7 +9,7 @@ mod exit;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub use event::{ClientEnd, ClientSummary, Ended, Event, ProcessNote};
+pub use event::{ClientEnd, ClientSummary, Ended, Event};
 pub use exit::{Exit, ExitNote};
 
 /// A body with the name and version of its schema, as it is printed.

@@ -6,6 +6,7 @@
 //! and a newcomer has another identity.
 
 mod facts;
+mod label;
 mod process;
 
 use std::cell::OnceCell;
@@ -16,6 +17,7 @@ use crate::identity::{Boot, Identity};
 use crate::sys;
 
 pub use facts::Facts;
+pub use label::Label;
 pub use process::Process;
 
 /// The environment variable that tells a process of a run which run it belongs to.

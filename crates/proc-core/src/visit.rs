@@ -148,10 +148,10 @@ pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, Visi
                 identity, killed, ..
             })) => ending.ended.push((identity, killed)),
             Ok(Some(Notice::Killed { identity })) => ending.killed.push(identity),
-            Ok(Some(Notice::LivesOn { identity, .. })) => ending.living_on.push(identity),
-            Ok(Some(Notice::Survived {
-                identity, reason, ..
-            })) => ending.survivors.push((identity, reason)),
+            Ok(Some(Notice::LivesOn { process, .. })) => ending.living_on.push(process.identity),
+            Ok(Some(Notice::Survived { process, reason })) => {
+                ending.survivors.push((process.identity, reason));
+            }
             Ok(Some(Notice::Finished)) => {
                 // The run holds its lock and its ports for as long as its guardian is there. And who says so may be
                 // somebody of the run that has put up a door of its own.

@@ -146,7 +146,7 @@ fn when_both_are_killed_the_ledger_leads_to_what_is_left() {
         recovery
             .leftovers
             .iter()
-            .any(|remnant| remnant.identity.pid == daemon),
+            .any(|leftover| leftover.label.identity.pid == daemon),
         "{recovery:?}"
     );
     assert_eq!(state_of(&folder), RunState::Closed);

@@ -39,10 +39,22 @@ impl Findings {
         let survivors: BTreeMap<Identity, String> = cleaning
             .processes
             .iter()
-            .map(|process| (process.identity, &process.command, process.action))
+            .map(|process| {
+                (
+                    process.label.identity,
+                    &process.label.command,
+                    process.action,
+                )
+            })
             .chain(reports.iter().flat_map(|run| {
                 let processes = run.processes.iter();
-                processes.map(|process| (process.identity, &process.command, process.action))
+                processes.map(|process| {
+                    (
+                        process.label.identity,
+                        &process.label.command,
+                        process.action,
+                    )
+                })
             }))
             .filter_map(|(identity, command, action)| {
                 let why = match action {

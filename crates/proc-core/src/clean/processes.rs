@@ -5,8 +5,8 @@ use std::io;
 use std::time::Duration;
 
 use super::{
-    Action, BlockedPort, CleanError, Cleaner, Cleaning, DEFAULT_GRACE, ProcessReport,
-    SelectionReport, Sight, Targets,
+    Action, BlockedPort, CleanError, Cleaner, Cleaning, DEFAULT_GRACE, ProcessReport, Seen,
+    SelectionReport, Targets,
 };
 use crate::classify::{
     Decision, ForeignReason, ProtectedReason, Request, Selection, SpareReason, TargetReason,
@@ -44,17 +44,17 @@ impl Cleaner {
             port::listening_ports(chosen.map(|(selection, _)| selection.identity.pid))?;
         let mut targets = Targets::new();
         let mut spared = Vec::new();
-        for (selection, sight) in looked {
+        for (selection, seen) in looked {
             let ports = listening
                 .remove(&selection.identity.pid)
                 .unwrap_or_default();
             if selection.decision.is_target() {
                 targets.insert(
                     selection.identity,
-                    report(selection, sight, Action::WouldEnd, ports),
+                    report(selection, seen, Action::WouldEnd, ports),
                 );
-            } else if sight.rule.is_some() || belongs_to_a_run(&selection.verdict) {
-                spared.push(report(selection, sight, Action::Spared, ports));
+            } else if seen.1.is_some() || belongs_to_a_run(&selection.verdict) {
+                spared.push(report(selection, seen, Action::Spared, ports));
             }
         }
         let mut blocked_ports = Vec::new();
@@ -144,13 +144,13 @@ impl Cleaner {
             .map(|identity| identity.pid);
         let mut listening = port::listening_ports(new)?;
         let found = identities.collect();
-        for (selection, sight) in looked {
+        for (selection, seen) in looked {
             let ports = listening
                 .remove(&selection.identity.pid)
                 .unwrap_or_default();
             targets
                 .entry(selection.identity)
-                .or_insert_with(|| report(selection, sight, Action::WouldEnd, ports));
+                .or_insert_with(|| report(selection, seen, Action::WouldEnd, ports));
         }
         Ok(found)
     }
@@ -171,7 +171,12 @@ fn belongs_to_a_run(verdict: &Verdict) -> bool {
     )
 }
 
-fn report(selection: Selection, sight: Sight, action: Action, ports: Vec<u16>) -> ProcessReport {
+fn report(
+    selection: Selection,
+    (label, rule): Seen,
+    action: Action,
+    ports: Vec<u16>,
+) -> ProcessReport {
     // The evidence says more than that a group or a run was asked for.
     let by_verdict = matches!(
         selection.decision,
@@ -187,10 +192,8 @@ fn report(selection: Selection, sight: Sight, action: Action, ports: Vec<u16>) -
         selection.decision.to_string()
     };
     ProcessReport {
-        identity: selection.identity,
-        name: sight.name,
-        command: sight.command,
-        rule: sight.rule,
+        label,
+        rule,
         selection: SelectionReport {
             judgement: selection.verdict,
             decision: selection.decision,

@@ -12,6 +12,7 @@ use crate::ledger::{KnownRun, RunState, Runs};
 use crate::membership::Evidence;
 use crate::recover::{self, Leftover, Skipped};
 use crate::shutdown;
+use crate::table::Label;
 use crate::visit::{self, VisitError};
 
 /// Why a run is ended without its guardian, where there is nothing more to be said.
@@ -87,11 +88,8 @@ pub enum Kept {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RunProcess {
     /// Which process.
-    pub identity: Identity,
-    /// The name of its program. Empty where it was gone before it could be looked at.
-    pub name: String,
-    /// Its command line.
-    pub command: String,
+    #[serde(flatten)]
+    pub label: Label,
     /// How it was recognised. `null`: by the run's guardian.
     pub evidence: Option<Evidence>,
     /// What was done with it.
@@ -184,13 +182,11 @@ impl Cleaner {
         for (identity, action) in ended.chain(killed).chain(living_on).chain(survived) {
             match processes
                 .iter_mut()
-                .find(|known| known.identity == identity)
+                .find(|known| known.label.identity == identity)
             {
                 Some(known) => known.action = action,
                 None => processes.push(RunProcess {
-                    identity,
-                    name: String::new(),
-                    command: String::new(),
+                    label: identity.into(),
                     evidence: None,
                     action,
                 }),
@@ -226,7 +222,7 @@ impl Cleaner {
         let exempt = recovery.exempt.into_iter();
         let exempt = exempt.map(|leftover| process(leftover, Action::Spared));
         let leftovers = recovery.leftovers.into_iter().map(|leftover| {
-            let identity = leftover.identity;
+            let identity = leftover.label.identity;
             let survivor = recovery
                 .survivors
                 .iter()
@@ -269,9 +265,7 @@ fn look_error(source: io::Error) -> CleanError {
 
 fn process(leftover: Leftover, action: Action) -> RunProcess {
     RunProcess {
-        identity: leftover.identity,
-        name: leftover.name,
-        command: leftover.command,
+        label: leftover.label,
         evidence: Some(leftover.evidence),
         action,
     }

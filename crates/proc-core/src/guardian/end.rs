@@ -84,12 +84,9 @@ impl Guardian {
     }
 
     fn tell_of_survivor(&mut self, Survivor { identity, reason }: Survivor) {
-        let (name, command) = describe(&identity);
         self.audience.tell(&Notice::Survived {
-            identity,
+            process: identity.into(),
             reason,
-            name,
-            command,
         });
     }
 
@@ -274,21 +271,10 @@ impl Guardian {
                 continue;
             }
             self.leaked.push(*identity);
-            let (name, command) = describe(identity);
             self.audience.tell(&Notice::Leaked {
-                identity: *identity,
+                process: (*identity).into(),
                 member: Some(member),
-                name,
-                command,
             });
         }
-    }
-}
-
-/// The name and the command line of a process; empty where it is gone.
-pub(super) fn describe(identity: &Identity) -> (String, String) {
-    match Process::find(identity) {
-        Some(process) => (process.name(), process.command()),
-        None => (String::new(), String::new()),
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::io;
 
 use super::Guardian;
-use super::end::describe;
 use super::tell::complain;
 use crate::contain::Escapes;
 use crate::identity::Identity;
@@ -78,12 +77,9 @@ impl Guardian {
     pub(super) fn report_living(&mut self) {
         self.forget_the_gone();
         for identity in self.signs.exempted.clone() {
-            let (name, command) = describe(&identity);
             self.audience.tell(&Notice::LivesOn {
-                identity,
+                process: identity.into(),
                 member: self.started_by(&identity),
-                name,
-                command,
             });
         }
     }

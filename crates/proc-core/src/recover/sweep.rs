@@ -167,10 +167,8 @@ fn found<'t>(
 
 fn leftover(process: &Process, evidence: Evidence) -> Leftover {
     Leftover {
-        identity: process.identity(),
+        label: process.into(),
         evidence,
-        name: process.name(),
-        command: process.command(),
         member: process
             .mark()
             .and_then(|(_, number)| Member::from_number(number)),

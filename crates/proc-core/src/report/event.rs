@@ -8,6 +8,7 @@ use crate::guarantee::{Level, Mechanism, Unavailable};
 use crate::identity::Identity;
 use crate::shutdown::SurvivalReason;
 use crate::status::ExitStatus;
+use crate::table::Label;
 
 /// Something that happened in a run. Times are in ms.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -87,14 +88,14 @@ pub enum Event {
     /// A process is still there although what started it has ended. It is ended too.
     Leak {
         /// The process.
-        process: ProcessNote,
+        process: Label,
         /// Who started it: `client 2`, `the test`.
         started_by: String,
     },
     /// A process lives on when the run ends: the profile of the client that started it says so (`survive`).
     LivesOn {
         /// The process.
-        process: ProcessNote,
+        process: Label,
         /// Who started it: `client 2`.
         started_by: String,
     },
@@ -111,7 +112,7 @@ pub enum Event {
     /// A process could not be ended.
     Survivor {
         /// The process.
-        process: ProcessNote,
+        process: Label,
         /// Why not.
         reason: SurvivalReason,
     },
@@ -139,17 +140,6 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         unavailable: Vec<Unavailable>,
     },
-}
-
-/// A process in a report.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct ProcessNote {
-    /// Which.
-    pub identity: Identity,
-    /// The name of its program.
-    pub name: String,
-    /// Its command line.
-    pub command: String,
 }
 
 /// How a process came to its end.

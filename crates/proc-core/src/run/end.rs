@@ -6,8 +6,8 @@ use super::{Message, Phase, Run};
 use crate::ledger::Runs;
 use crate::membership::Member;
 use crate::protocol::{Notice, Request};
-use crate::recover::{self, Leftover, Recovery, Skipped};
-use crate::report::{ClientSummary, Ended, Event, Exit, ProcessNote};
+use crate::recover::{self, Recovery, Skipped};
+use crate::report::{ClientSummary, Ended, Event, Exit};
 use crate::shutdown;
 use crate::wait::Deadline;
 
@@ -150,54 +150,24 @@ impl Run {
                 }
                 Member::Test => on_event(&Event::TestExited { identity, status }),
             },
-            Notice::Leaked {
-                identity,
-                member,
-                name,
-                command,
-            } => {
+            Notice::Leaked { process, member } => {
                 self.leaks += 1;
                 on_event(&Event::Leak {
-                    process: ProcessNote {
-                        identity,
-                        name,
-                        command,
-                    },
+                    process,
                     started_by: started_by(member),
                 });
             }
-            Notice::LivesOn {
-                identity,
-                member,
-                name,
-                command,
-            } => {
+            Notice::LivesOn { process, member } => {
                 self.living_on += 1;
                 on_event(&Event::LivesOn {
-                    process: ProcessNote {
-                        identity,
-                        name,
-                        command,
-                    },
+                    process,
                     started_by: started_by(member),
                 });
             }
             Notice::Killed { identity } => on_event(&Event::Killed { identity }),
-            Notice::Survived {
-                identity,
-                reason,
-                name,
-                command,
-            } => {
+            Notice::Survived { process, reason } => {
                 self.survivors += 1;
-                on_event(&Event::Survivor {
-                    process: ProcessNote {
-                        identity,
-                        name,
-                        command,
-                    },
-                    reason,
-                });
+                on_event(&Event::Survivor { process, reason });
             }
             _ => {}
         }
@@ -241,11 +211,7 @@ impl Run {
         for leftover in recovery.exempt {
             self.living_on += 1;
             on_event(&Event::LivesOn {
-                process: ProcessNote {
-                    identity: leftover.identity,
-                    name: leftover.name,
-                    command: leftover.command,
-                },
+                process: leftover.label,
                 started_by: started_by(leftover.member),
             });
         }
@@ -254,20 +220,11 @@ impl Run {
         }
         for survivor in recovery.survivors {
             self.survivors += 1;
-            let is_survivor = |leftover: &&Leftover| leftover.identity == survivor.identity;
-            let (name, command) = recovery
-                .leftovers
-                .iter()
-                .find(is_survivor)
-                .map_or_else(Default::default, |leftover| {
-                    (leftover.name.clone(), leftover.command.clone())
-                });
+            let labels = recovery.leftovers.iter().map(|leftover| &leftover.label);
+            let mut labels = labels.filter(|label| label.identity == survivor.identity);
+            let process = labels.next().cloned();
             on_event(&Event::Survivor {
-                process: ProcessNote {
-                    identity: survivor.identity,
-                    name,
-                    command,
-                },
+                process: process.unwrap_or_else(|| survivor.identity.into()),
                 reason: survivor.reason,
             });
         }

@@ -1,10 +1,9 @@
 //! Showing a run: events for scripts, or lines and a progress display for people.
 
 use indicatif::ProgressBar;
-use proc_core::report::{
-    ClientEnd, ClientSummary, Document, EVENT_SCHEMA, Ended, Event, ProcessNote,
-};
+use proc_core::report::{ClientEnd, ClientSummary, Document, EVENT_SCHEMA, Ended, Event};
 use proc_core::run::RunError;
+use proc_core::table::Label;
 
 use crate::cli::Format;
 use crate::context::{Context, TICK, complain, on_one_line, show_path};
@@ -246,7 +245,7 @@ fn end_line(client: &ClientSummary, detached: bool) -> String {
     format!("client {number}  {role}  port {port}  {end}")
 }
 
-fn named(process: &ProcessNote) -> String {
+fn named(process: &Label) -> String {
     format!(
         "PID {} ({})",
         process.identity.pid,
