@@ -15,7 +15,7 @@
 //!
 //! ```
 //! use proc_core::classify::{
-//!     self, Caller, Classifier, GroupSpec, Groups, Premises, Request, Rules, Bounds, BoundsSpec,
+//!     self, Caller, Classifier, GroupSpec, Groups, Inputs, Request, Rules, Bounds, BoundsSpec,
 //! };
 //! use proc_core::table::Table;
 //!
@@ -30,7 +30,7 @@
 //! let table = Table::read()?;
 //! let classifier = Classifier::new(
 //!     &table,
-//!     Premises {
+//!     Inputs {
 //!         caller: Caller::this_process(),
 //!         bounds: &bounds,
 //!         rules: &rules,
@@ -83,7 +83,7 @@ use matching::{Match, Matcher};
 
 /// All that verdicts rest on, the processes themselves excepted.
 #[derive(Clone, Debug)]
-pub struct Premises<'a> {
+pub struct Inputs<'a> {
     /// Who asks.
     pub caller: Caller,
     /// Where the scope lies on whose behalf.
@@ -96,10 +96,10 @@ pub struct Premises<'a> {
     pub all_users: bool,
 }
 
-/// The verdicts on the processes of one look.
+/// The verdicts on the processes of one snapshot.
 #[derive(Debug)]
 pub struct Classifier<'a> {
-    premises: Premises<'a>,
+    inputs: Inputs<'a>,
     table: &'a Table,
     runs: Membership<'a>,
     matcher: Matcher<'a>,
@@ -113,7 +113,7 @@ pub struct Classifier<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClassifyError {
     /// The caller is not among the processes, so that neither it nor its ancestors could be told from the rest. The
-    /// look was taken in another PID namespace, or `/proc` is another one's.
+    /// snapshot was taken in another PID namespace, or `/proc` is another one's.
     #[error(
         "the caller (PID {0}) is not in the process table: `/proc` belongs to another PID namespace"
     )]
@@ -130,7 +130,7 @@ pub(crate) struct ProtectedKin {
 }
 
 impl ProtectedKin {
-    /// As far as one look shows.
+    /// As far as one snapshot shows.
     pub(crate) fn of_this_process(table: &Table) -> Self {
         let lines = protect::lines(table, &Caller::this_process());
         let identities = |is_meant: fn(&ProtectedReason) -> bool| {
@@ -164,25 +164,25 @@ pub struct Explanation {
 
 impl<'a> Classifier<'a> {
     /// Prepares the verdicts on all processes of a snapshot; none is reached before it is asked for.
-    pub fn new(table: &'a Table, premises: Premises<'a>) -> Result<Self, ClassifyError> {
-        let caller = premises.caller.pid;
+    pub fn new(table: &'a Table, inputs: Inputs<'a>) -> Result<Self, ClassifyError> {
+        let caller = inputs.caller.pid;
         if table.get(caller).is_none() {
             return Err(ClassifyError::CallerMissing(caller));
         }
         let pids = || table.iter().map(Process::pid);
-        let runs = Membership::of_runs(table, premises.runs);
+        let runs = Membership::of_runs(table, inputs.runs);
         Ok(Self {
             around: runs.around(caller),
             runs,
-            matcher: Matcher::new(premises.bounds, premises.rules, pids()),
-            protected: protect::lines(table, &premises.caller),
+            matcher: Matcher::new(inputs.bounds, inputs.rules, pids()),
+            protected: protect::lines(table, &inputs.caller),
             verdicts: pids().map(|pid| (pid, OnceCell::new())).collect(),
-            premises,
+            inputs,
             table,
         })
     }
 
-    /// The verdict on a process. `None`: it is not in the look.
+    /// The verdict on a process. `None`: it is not in the snapshot.
     pub fn verdict(&self, identity: &Identity) -> Option<&Verdict> {
         let process = self.table.get(identity.pid)?;
         (process.identity() == *identity).then(|| self.judge(process))?
@@ -198,7 +198,7 @@ impl<'a> Classifier<'a> {
     }
 
     /// The facts of the process with this PID, the verdict on it, and what a request means for it. `None`: it is not in
-    /// the look.
+    /// the snapshot.
     pub fn explain(&self, pid: u32, request: &Request) -> Option<Explanation> {
         let process = self.table.get(pid)?;
         let verdict = self.judge(process)?.clone();
@@ -208,7 +208,7 @@ impl<'a> Classifier<'a> {
             .map(|selected| selected.decision)
             .next()?;
         Some(Explanation {
-            facts: Facts::of(process, self.premises.bounds.root()),
+            facts: Facts::of(process, self.inputs.bounds.root()),
             rule: self.matcher.named_by(process),
             text: verdict.to_string(),
             verdict,
@@ -239,7 +239,7 @@ impl<'a> Classifier<'a> {
                 reason: ForeignReason::Exited,
             };
         }
-        let is_others = process.is_own() == Some(false) && !self.premises.all_users;
+        let is_others = process.is_own() == Some(false) && !self.inputs.all_users;
         match self.claim(process) {
             Some(Claim::Guardian(run)) if run.scope == ScopeRef::This => {
                 let run = run.run.clone();
@@ -273,7 +273,7 @@ impl<'a> Classifier<'a> {
     fn exempt(&self, run: &RunSigns, process: &'a Process) -> Verdict {
         let is_within_reach = process
             .is_own()
-            .is_some_and(|own| own || self.premises.all_users);
+            .is_some_and(|own| own || self.inputs.all_users);
         let may_be_cleaned = is_within_reach && !run.is_live;
         match self.matcher.of(self.table, process) {
             Match::Group(found) if may_be_cleaned && found.evidence != Evidence::Script => {
@@ -293,7 +293,7 @@ impl<'a> Classifier<'a> {
         let reads_signs = match process.is_own() {
             None => false,
             Some(_) if !self.runs.runs().is_empty() => true,
-            Some(own) => (own || self.premises.all_users) && self.could_be_target(process),
+            Some(own) => (own || self.inputs.all_users) && self.could_be_target(process),
         };
         self.runs.claim(process, reads_signs)
     }

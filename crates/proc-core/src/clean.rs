@@ -1,6 +1,6 @@
-//! Cleaning a scope: a look, verdicts, ending what they select, and another look.
+//! Cleaning a scope: a snapshot, verdicts, ending what they select, and another snapshot.
 //!
-//! Cleaning has succeeded only when a fresh look shows none of the targets, and their ports can be bound again.
+//! Cleaning has succeeded only when a fresh snapshot shows none of the targets, and their ports can be bound again.
 
 mod processes;
 mod runs;
@@ -14,8 +14,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::classify::{
-    Bounds, BoundsError, BoundsSpec, Caller, Classifier, ClassifyError, Count, Explanation,
-    NamedBy, Premises, Request, Rules, Selection, Uncounted, on_disk,
+    Bounds, BoundsError, BoundsSpec, Caller, Classifier, ClassifyError, Count, Explanation, Inputs,
+    NamedBy, Request, Rules, Selection, Uncounted, on_disk,
 };
 use crate::identity::Identity;
 use crate::ledger::Runs;
@@ -76,7 +76,7 @@ pub struct Cleaner {
     pub dry_run: bool,
 }
 
-/// What is there: the result of one look.
+/// What is there: the result of one snapshot.
 #[derive(Debug)]
 pub struct Survey {
     /// How many processes each group has.
@@ -209,8 +209,12 @@ impl Cleaner {
         })
     }
 
-    /// Takes a fresh look, and says what a request means for each process.
-    fn look(&self, runs: &Runs, request: &Request) -> Result<Vec<(Selection, Seen)>, CleanError> {
+    /// Takes a snapshot, and says what a request means for each process.
+    fn snapshot(
+        &self,
+        runs: &Runs,
+        request: &Request,
+    ) -> Result<Vec<(Selection, Seen)>, CleanError> {
         self.with_classifier(runs, |classifier, table| {
             let selections = classifier.select(request);
             Ok(selections
@@ -252,14 +256,14 @@ impl Cleaner {
             operation: "read the process table",
             source,
         })?;
-        let premises = Premises {
+        let inputs = Inputs {
             caller: Caller::this_process(),
             bounds: &bounds,
             rules: &self.rules,
             runs: &signs,
             all_users: self.all_users,
         };
-        act(&Classifier::new(&table, premises)?, &table)
+        act(&Classifier::new(&table, inputs)?, &table)
     }
 }
 

@@ -225,14 +225,14 @@ fn close(run: &KnownRun, exempt: &[Leftover]) -> Result<(), String> {
 
 fn end(run: &KnownRun, grace: Duration) -> io::Result<Recovery> {
     let mut sweep = Sweep::begin(run)?;
-    let present = sweep.look(|_| {})?;
+    let present = sweep.snapshot(|_| {})?;
     sweep.thaw();
     // What those leave behind that were asked was not there to be asked, and is not waited for.
     shutdown::ask_and_wait(&present, grace);
-    sweep.look(|_| {})?;
+    sweep.snapshot(|_| {})?;
     sweep.kill();
-    let killed = shutdown::kill_all(|| sweep.look(shutdown::stop))?;
-    // Each look has left out a cgroup that did not tell what is in it, so that what else gave a process away still
+    let killed = shutdown::kill_all(|| sweep.snapshot(shutdown::stop))?;
+    // Each snapshot has left out a cgroup that did not tell what is in it, so that what else gave a process away still
     // counted. Nothing is called gone because of that.
     contained(run)?;
     let (leftovers, mut exempt) = sweep.found();

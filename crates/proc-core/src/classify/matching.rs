@@ -177,7 +177,7 @@ impl<'a> Matcher<'a> {
             .any(|spare| names.iter().any(|name| spare.find(name).is_some()))
     }
 
-    /// What a process says of itself. `None`: it is not in the look.
+    /// What a process says of itself. `None`: it is not in the snapshot.
     fn direct(&self, process: &Process) -> Option<&Match> {
         let known = self.known.get(&process.identity().pid)?;
         Some(known.direct.get_or_init(|| self.ask(process)))

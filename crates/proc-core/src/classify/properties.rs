@@ -262,7 +262,7 @@ impl Case {
             marks: Vec::new(),
         };
         let bounds = Bounds::new(&spec, &resolve).unwrap();
-        let premises = Premises {
+        let inputs = Inputs {
             caller: Caller::new(CALLER),
             bounds: &bounds,
             rules: &RULES,
@@ -270,7 +270,7 @@ impl Case {
             all_users: self.all_users,
         };
         let table = Table::of(self.processes.iter().cloned().map(Process::from));
-        ask(&Classifier::new(&table, premises).unwrap())
+        ask(&Classifier::new(&table, inputs).unwrap())
     }
 
     fn selected(&self) -> Vec<Selection> {

@@ -37,7 +37,7 @@ pub struct Request {
     pub editors: bool,
     /// Whether members of this scope's live runs are meant too. Never those of a run that the caller is part of.
     pub include_live_runs: bool,
-    /// Targets of an earlier look. They stay targets although what made them one may be gone, such as a parent.
+    /// Targets of an earlier snapshot. They stay targets although what made them one may be gone, such as a parent.
     pub pursued: BTreeSet<Identity>,
 }
 
@@ -97,7 +97,7 @@ impl Groups {
 }
 
 impl<'a> Classifier<'a> {
-    /// What a request means for each process of the look, by PID.
+    /// What a request means for each process of the snapshot, by PID.
     ///
     /// The descendants of a target go with it, but never through a process that stays: one that is protected, that a
     /// rule spares, that may live on, that is a person's own editor, or that belongs to a live run.
@@ -148,7 +148,7 @@ impl<'a> Classifier<'a> {
     /// How many processes each group has, in the order of the rules.
     pub fn counts(&self) -> Vec<Count> {
         let mut counts: Vec<Count> = self
-            .premises
+            .inputs
             .rules
             .groups()
             .iter()

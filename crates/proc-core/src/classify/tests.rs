@@ -116,7 +116,7 @@ impl World {
             marks: vec!["xtask.toml".to_owned(), ".git".to_owned()],
         };
         let bounds = Bounds::new(&spec, &resolve).unwrap();
-        let premises = Premises {
+        let inputs = Inputs {
             caller: Caller {
                 pid: CALLER,
                 console: self.console.clone(),
@@ -127,7 +127,7 @@ impl World {
             all_users: self.all_users,
         };
         let table = Table::of(self.processes.iter().cloned().map(Process::from));
-        ask(&Classifier::new(&table, premises).unwrap())
+        ask(&Classifier::new(&table, inputs).unwrap())
     }
 
     fn verdict(&self, pid: u32) -> Verdict {

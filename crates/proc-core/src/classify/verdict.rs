@@ -173,7 +173,7 @@ pub enum TargetReason {
         /// The group.
         group: String,
     },
-    /// It was a target at an earlier look of the same cleaning.
+    /// It was a target at an earlier snapshot of the same cleaning.
     Pursued,
     /// It descends from a target.
     Descendant {
@@ -322,7 +322,7 @@ impl fmt::Display for TargetReason {
         match self {
             Self::Run { run } => write!(f, "run {run} is to end"),
             Self::Group { group } => write!(f, "group {group} is to be cleaned"),
-            Self::Pursued => f.write_str("was to end at an earlier look"),
+            Self::Pursued => f.write_str("was to end at an earlier snapshot"),
             Self::Descendant { of } => write!(f, "descends from {of}, which is to end"),
         }
     }

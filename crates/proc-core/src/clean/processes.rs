@@ -18,8 +18,8 @@ use crate::port::{self, PortState};
 use crate::shutdown::{self, Asking};
 use crate::wait::{Deadline, Pauses};
 
-/// The pauses between the looks while targets have time to end by themselves.
-const LOOKS: Pauses = Pauses {
+/// The pauses between the snapshots while targets have time to end by themselves.
+const SNAPSHOTS: Pauses = Pauses {
     first: Duration::from_millis(20),
     longest: Duration::from_millis(250),
 };
@@ -36,15 +36,15 @@ impl Cleaner {
                 }
             }
         }
-        let looked = self.look(&runs, request)?;
-        let chosen = looked
+        let seen = self.snapshot(&runs, request)?;
+        let chosen = seen
             .iter()
             .filter(|(selection, _)| selection.decision.is_target());
         let mut listening =
             port::listening_ports(chosen.map(|(selection, _)| selection.identity.pid))?;
         let mut targets = Targets::new();
         let mut spared = Vec::new();
-        for (selection, seen) in looked {
+        for (selection, seen) in seen {
             let ports = listening
                 .remove(&selection.identity.pid)
                 .unwrap_or_default();
@@ -77,7 +77,7 @@ impl Cleaner {
         let grace = self.grace.unwrap_or(DEFAULT_GRACE);
         self.ask_and_wait(runs, request, targets, grace);
         let mut failure = None;
-        let killed = shutdown::kill_all(|| match self.look_again(runs, request, targets) {
+        let killed = shutdown::kill_all(|| match self.snapshot_again(runs, request, targets) {
             Ok(identities) => Ok(identities),
             Err(error) => {
                 let text = error.to_string();
@@ -112,21 +112,21 @@ impl Cleaner {
     fn ask_and_wait(&self, runs: &Runs, request: &Request, targets: &mut Targets, grace: Duration) {
         let deadline = Deadline::after(grace);
         let mut asking = Asking::with_grace(grace);
-        for pause in LOOKS {
+        for pause in SNAPSHOTS {
             let asked: Vec<Identity> = targets.keys().copied().collect();
             asking.ask(&asked);
-            let next_look = Deadline::after(pause).min(deadline);
-            if shutdown::wait_for_all(&asked, next_look) || deadline.has_passed() {
+            let next_snapshot = Deadline::after(pause).min(deadline);
+            if shutdown::wait_for_all(&asked, next_snapshot) || deadline.has_passed() {
                 return;
             }
-            // One that fails is left to the look before the killing, which says so.
-            let _ = self.look_again(runs, request, targets);
+            // One that fails is left to the snapshot before the killing, which says so.
+            let _ = self.snapshot_again(runs, request, targets);
         }
     }
 
     /// The targets that are still there, and those that have come since. A target stays one when its parent is gone,
     /// and with it whatever it has started in the meantime.
-    fn look_again(
+    fn snapshot_again(
         &self,
         runs: &Runs,
         request: &Request,
@@ -134,17 +134,17 @@ impl Cleaner {
     ) -> Result<Vec<Identity>, CleanError> {
         let mut request = request.clone();
         request.pursued = targets.keys().copied().collect();
-        let mut looked = self.look(runs, &request)?;
-        looked.retain(|(selection, _)| selection.decision.is_target());
+        let mut seen = self.snapshot(runs, &request)?;
+        seen.retain(|(selection, _)| selection.decision.is_target());
         let is_new = |identity: &Identity| !targets.contains_key(identity);
-        let identities = looked.iter().map(|(selection, _)| selection.identity);
+        let identities = seen.iter().map(|(selection, _)| selection.identity);
         let new = identities
             .clone()
             .filter(is_new)
             .map(|identity| identity.pid);
         let mut listening = port::listening_ports(new)?;
         let found = identities.collect();
-        for (selection, seen) in looked {
+        for (selection, seen) in seen {
             let ports = listening
                 .remove(&selection.identity.pid)
                 .unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Where those who ask used to disagree, row by row, and what holds now.
 //!
 //! Four places decided by themselves: the commands that judge every process, what finishes a dead run, the guardian that
-//! looks for what has got out of its job, and the launcher that asks which client listens. Each row of [`ROWS`] is a
+//! looks for what has got out of its job, and the launcher that asks which client listens. Each row is a
 //! process on which they differed, or on which they have to agree. Differences that are meant are [`Asker`],
 //! [`RunSigns::keeps_pids`] and the sweep, which follows descent from everything that is claimed.
 

@@ -1,4 +1,4 @@
-//! Looking for what is left of a run again and again.
+//! Looking for what is left of a run, snapshot by snapshot.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -44,7 +44,7 @@ pub(super) fn ending(
         .collect()
 }
 
-/// What looks at a dead run have shown so far.
+/// What snapshots have shown of a dead run so far.
 pub(super) struct Sweep<'a> {
     run: &'a KnownRun,
     remains: Vec<Remains>,
@@ -78,7 +78,7 @@ impl<'a> Sweep<'a> {
     ///
     /// What carries the run's mark is shown at once: a process that starts another and leaves, again and again, is gone
     /// when all others have been looked at.
-    pub(super) fn look(&mut self, at_once: impl Fn(&Identity)) -> io::Result<Vec<Identity>> {
+    pub(super) fn snapshot(&mut self, at_once: impl Fn(&Identity)) -> io::Result<Vec<Identity>> {
         let table = Table::read_with(|process| {
             if self.signs.marks(process)
                 && !self.signs.may_exempt(process)
@@ -112,7 +112,7 @@ impl<'a> Sweep<'a> {
             .filter(is_new)
             .collect();
         for process in new.iter().filter_map(Process::find) {
-            // The next look knows where it comes from.
+            // The next snapshot knows where it comes from.
             if !process.is_zombie() && !self.signs.may_exempt(&process) {
                 identities.push(process.identity());
                 self.add(&process, Evidence::Container);
@@ -146,7 +146,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// Kills the run's cgroup as one, unless something is in it that is to be spared. What that does not reach is for the
-    /// looks that follow.
+    /// snapshots that follow.
     pub(super) fn kill(&self) {
         let guardian = &self.run.history.opened.guardian;
         let is_spared =

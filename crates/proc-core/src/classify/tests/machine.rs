@@ -12,14 +12,14 @@ fn this_process_and_its_line_are_protected() {
     };
     let bounds = Bounds::new(&spec, &on_disk).unwrap();
     let rules = rules();
-    let premises = Premises {
+    let inputs = Inputs {
         caller: Caller::this_process(),
         bounds: &bounds,
         rules: &rules,
         runs: &[],
         all_users: true,
     };
-    let classifier = Classifier::new(&table, premises).unwrap();
+    let classifier = Classifier::new(&table, inputs).unwrap();
     let own = std::process::id();
     let line = table
         .ancestors(own)

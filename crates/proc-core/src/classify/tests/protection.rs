@@ -274,7 +274,7 @@ fn without_the_caller_nothing_is_said() {
     };
     let bounds = Bounds::new(&spec, &resolve).unwrap();
     let rules = rules();
-    let premises = Premises {
+    let inputs = Inputs {
         caller: Caller::new(CALLER),
         bounds: &bounds,
         rules: &rules,
@@ -282,7 +282,7 @@ fn without_the_caller_nothing_is_said() {
         all_users: false,
     };
     let table = Table::of([guilty(7, 1).into()]);
-    let error = Classifier::new(&table, premises).unwrap_err();
+    let error = Classifier::new(&table, inputs).unwrap_err();
     assert_eq!(error, ClassifyError::CallerMissing(CALLER));
 }
 

@@ -13,14 +13,14 @@ fn read(seven: Facts, runs: Vec<RunSigns>) -> Vec<&'static str> {
         ..BoundsSpec::default()
     };
     let bounds = Bounds::new(&spec, &resolve).unwrap();
-    let premises = Premises {
+    let inputs = Inputs {
         caller: Caller::new(CALLER),
         bounds: &bounds,
         rules: &world.rules,
         runs: &world.runs,
         all_users: false,
     };
-    Classifier::new(&table, premises)
+    Classifier::new(&table, inputs)
         .unwrap()
         .select(&every_group());
     table.get(7).unwrap().read_so_far()

@@ -35,14 +35,14 @@ fn says(root: &str, directory: &str, executable: &str, command: &str, files: &[&
     let seven = within(directory, process(7, 1, executable, command));
     let caller = process(CALLER, 1, r"C:\xtask.exe", "xtask");
     let table = Table::of([seven, caller].map(Process::from));
-    let premises = Premises {
+    let inputs = Inputs {
         caller: Caller::new(CALLER),
         bounds: &bounds,
         rules: &rules,
         runs: &[],
         all_users: false,
     };
-    let classifier = Classifier::new(&table, premises).unwrap();
+    let classifier = Classifier::new(&table, inputs).unwrap();
     classifier.explain(7, &every_group()).unwrap().text
 }
 
