@@ -32,31 +32,13 @@ use crate::spawn::{self, Output};
 use crate::sys::{self, Reaped, Streams};
 
 use members::Members;
-use tell::{Audience, LAUNCHER, Visitor};
+use tell::{Audience, Happening, LAUNCHER, Visitor};
 
 /// How long nothing has to happen until a guardian makes itself small: it may have to wait for hours.
 const QUIET: Duration = Duration::from_millis(100);
 
 /// How long a run may take to end with the session. The system gives a guardian about 5 s, and then ends it.
 const SESSION_GRACE: Duration = Duration::from_secs(3);
-
-/// What happens to a guardian.
-enum Happening {
-    /// Somebody said something.
-    Said(u64, Box<Request>),
-    /// Somebody came in by the door.
-    Came(Visitor),
-    /// Somebody left, or said something that cannot be understood.
-    Left(u64),
-    /// A child has ended, or an orphan below this process; or something was started that only looks can tell from others.
-    ChildEnded,
-    /// The guardian itself was asked to end.
-    AskedToEnd,
-    /// The session ends, and this process with it.
-    SessionEnds,
-    /// The process that owns the run has ended.
-    OwnerEnded,
-}
 
 /// The whole of the guardian's program: `start` leaves a process behind that is the guardian, `guard` is it, `init` is
 /// the first process of its PID namespace.

@@ -15,9 +15,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use choose::choose;
+pub use owner::Holder;
 
 use crate::sys::{self, Bound, Socket, SocketTable, TcpState};
-use crate::table::{Label, Process};
 
 /// Something about a port could not be found out.
 #[derive(Debug, thiserror::Error)]
@@ -71,25 +71,6 @@ pub struct Listener {
     pub v6only: Option<bool>,
     /// The user that made the socket.
     pub user: u32,
-}
-
-/// A process that holds a port or a lease.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Holder {
-    /// It can be looked at.
-    Known {
-        /// Which process it is.
-        #[serde(flatten)]
-        process: Label,
-        /// The user that it belongs to, where that is known.
-        user: Option<u32>,
-    },
-    /// It may not be looked at: it belongs to another user or another PID namespace, or it hides.
-    Unknown {
-        /// The user that made the socket, where that is known.
-        user: Option<u32>,
-    },
 }
 
 /// Whether a port can be had.
@@ -262,25 +243,6 @@ fn in_the_way(port: u16) -> Result<Vec<Socket>, PortError> {
     }
 }
 
-impl Holder {
-    /// The process with this PID, as far as it can be looked at; else what is known of its socket.
-    pub(crate) fn of(pid: Option<u32>, user: u32) -> Self {
-        pid.and_then(Process::read)
-            .map_or(Self::Unknown { user: Some(user) }, |process| Self::Known {
-                process: Label::from(&process),
-                user: process.owner(),
-            })
-    }
-
-    /// Its PID, where it is known.
-    pub fn pid(&self) -> Option<u32> {
-        match self {
-            Self::Known { process, .. } => Some(process.identity.pid),
-            Self::Unknown { .. } => None,
-        }
-    }
-}
-
 impl std::fmt::Display for PortState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -294,18 +256,6 @@ impl std::fmt::Display for PortState {
                 write!(f, "held by {}", names.join(", "))
             }
             Self::Forbidden => f.write_str("forbidden to this user"),
-        }
-    }
-}
-
-impl std::fmt::Display for Holder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Known { process, .. } => {
-                write!(f, "{} (PID {})", process.name, process.identity.pid)
-            }
-            Self::Unknown { user: Some(user) } => write!(f, "a process of user {user}"),
-            Self::Unknown { user: None } => write!(f, "a process that cannot be seen"),
         }
     }
 }

@@ -9,10 +9,9 @@ use std::sync::mpsc::{SendError, Sender};
 use std::thread;
 use std::time::Duration;
 
-use super::Happening;
 use crate::contain::Watch;
 use crate::identity::Identity;
-use crate::protocol::{self, Notice, Receiver};
+use crate::protocol::{self, Notice, Receiver, Request};
 use crate::sys::{self, Link};
 use crate::wait::pause;
 
@@ -25,6 +24,24 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How many visitors there may be at a time. A guardian's descriptors and threads are there to see its run with, so
 /// nobody may use them up by knocking; whoever is turned away can still send it SIGTERM.
 const SEATS: usize = 8;
+
+/// What happens to a guardian.
+pub(super) enum Happening {
+    /// Somebody said something.
+    Said(u64, Box<Request>),
+    /// Somebody came in by the door.
+    Came(Visitor),
+    /// Somebody left, or said something that cannot be understood.
+    Left(u64),
+    /// A child has ended, or an orphan below this process; or something was started that only looks can tell from others.
+    ChildEnded,
+    /// The guardian itself was asked to end.
+    AskedToEnd,
+    /// The session ends, and this process with it.
+    SessionEnds,
+    /// The process that owns the run has ended.
+    OwnerEnded,
+}
 
 /// Everybody who hears what the guardian has to say.
 pub(super) struct Audience {

@@ -1,9 +1,63 @@
 //! Who holds a port: the processes that have its sockets open, the likely ones looked at first.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use super::Holder;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::sys::{self, Socket};
+use crate::table::{Label, Process};
+
+/// A process that holds a port or a lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Holder {
+    /// It can be looked at.
+    Known {
+        /// Which process it is.
+        #[serde(flatten)]
+        process: Label,
+        /// The user that it belongs to, where that is known.
+        user: Option<u32>,
+    },
+    /// It may not be looked at: it belongs to another user or another PID namespace, or it hides.
+    Unknown {
+        /// The user that made the socket, where that is known.
+        user: Option<u32>,
+    },
+}
+
+impl Holder {
+    /// The process with this PID, as far as it can be looked at; else what is known of its socket.
+    pub(crate) fn of(pid: Option<u32>, user: u32) -> Self {
+        pid.and_then(Process::read)
+            .map_or(Self::Unknown { user: Some(user) }, |process| Self::Known {
+                process: Label::from(&process),
+                user: process.owner(),
+            })
+    }
+
+    /// Its PID, where it is known.
+    pub fn pid(&self) -> Option<u32> {
+        match self {
+            Self::Known { process, .. } => Some(process.identity.pid),
+            Self::Unknown { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known { process, .. } => {
+                write!(f, "{} (PID {})", process.name, process.identity.pid)
+            }
+            Self::Unknown { user: Some(user) } => write!(f, "a process of user {user}"),
+            Self::Unknown { user: None } => write!(f, "a process that cannot be seen"),
+        }
+    }
+}
 
 /// The holders of these sockets, each once: of the likely processes, else of the same user's, else of all.
 pub(super) fn holders(sockets: &[Socket], likely: &[u32]) -> Vec<Holder> {

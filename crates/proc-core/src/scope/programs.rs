@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::fnv1a;
+use super::hash::fnv1a;
 use crate::sys;
 use crate::wait::{Deadline, poll_until};
 
