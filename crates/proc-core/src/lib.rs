@@ -9,7 +9,6 @@
 
 pub mod guarantee;
 pub mod identity;
-pub mod interruption;
 pub mod lending;
 pub mod mark;
 pub mod status;
@@ -17,6 +16,7 @@ pub mod streams;
 
 mod sys;
 
+pub mod interruption;
 pub mod table;
 pub mod wait;
 

@@ -17,7 +17,6 @@ pub(crate) use super::absent::{
 };
 pub(crate) use cgroup::*;
 pub(crate) use launch::*;
-pub(crate) use link::hang_up_after;
 pub(in crate::sys) use link::{DESCRIPTORS, RECEIVE, SEND, SOCKET, with_short_path};
 pub(crate) use memory::*;
 pub(crate) use mounts::*;

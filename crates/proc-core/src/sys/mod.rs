@@ -4,6 +4,7 @@
 //! calls `sys::…` and does not know where it runs.
 
 mod types;
+pub use types::Interruption;
 pub(crate) use types::*;
 
 mod absent;

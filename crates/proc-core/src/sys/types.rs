@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::identity::Identity;
 use crate::status::ExitStatus;
 
@@ -57,6 +60,19 @@ pub(crate) enum Reaped {
         expect(dead_code, reason = "only a parent that adopts orphans can know")
     )]
     NoChild,
+}
+
+/// What asks a launcher to end: a signal, or on Windows something that happens to its console.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Interruption {
+    /// Ctrl+C (`SIGINT`).
+    Interrupt,
+    /// A request to end (`SIGTERM`, Ctrl+Break).
+    #[default]
+    Terminate,
+    /// The terminal is gone (`SIGHUP`), its window was closed, or the user logs off.
+    HangUp,
 }
 
 /// A signal that concerns a guardian.

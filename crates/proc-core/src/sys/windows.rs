@@ -16,8 +16,10 @@ compile_error!(
 mod ask;
 mod call;
 mod children;
+mod completion_port;
 mod console;
 mod control;
+mod dialogs;
 mod facts;
 mod files;
 mod job;

@@ -7,10 +7,6 @@ use std::path::Path;
 
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
-use super::{pin, wait_for_exit};
-use crate::identity::Identity;
-use crate::sys::{Link, hang_up};
-
 /// Sending to somebody who is gone is an error, and no signal.
 pub(in crate::sys) const SEND: SendFlags = SendFlags::NOSIGNAL;
 
@@ -32,16 +28,4 @@ pub(in crate::sys) fn with_short_path<T>(
     let folder = File::open(folder)?;
     let path = format!("{DESCRIPTORS}/{}/{name}", folder.as_raw_fd());
     act(Path::new(&path))
-}
-
-/// Waits until the process at the other end of a link has exited, and ends the link then.
-///
-/// The kernel does that by itself, unless somebody has taken a copy of the other end (`pidfd_getfd`).
-pub(crate) fn hang_up_after(other: &Identity, link: &Link) {
-    // Who cannot be watched is left to the kernel.
-    let Ok(handle) = pin(other) else { return };
-    if let Some(handle) = handle {
-        wait_for_exit(&handle);
-    }
-    hang_up(link);
 }

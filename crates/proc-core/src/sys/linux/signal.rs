@@ -14,7 +14,7 @@ use signal_hook::consts::SIGCHLD;
 
 use super::procfs;
 use crate::identity::Identity;
-use crate::sys::Signal;
+use crate::sys::{Link, Signal, hang_up};
 
 /// A process that was pinned while it had a known identity.
 #[derive(Debug)]
@@ -65,6 +65,18 @@ pub(crate) fn signal(handle: &Handle, signal: Signal) -> io::Result<bool> {
 pub(crate) fn wait_for_exit(handle: &Handle) {
     let mut fds = [PollFd::from_borrowed_fd(handle.fd.as_fd(), PollFlags::IN)];
     while poll(&mut fds, None).is_err_and(|errno| errno == Errno::INTR) {}
+}
+
+/// Waits until the process at the other end of a link has exited, and ends the link then.
+///
+/// The kernel does that by itself, unless somebody has taken a copy of the other end (`pidfd_getfd`).
+pub(crate) fn hang_up_after(other: &Identity, link: &Link) {
+    // Who cannot be watched is left to the kernel.
+    let Ok(handle) = pin(other) else { return };
+    if let Some(handle) = handle {
+        wait_for_exit(&handle);
+    }
+    hang_up(link);
 }
 
 /// An empty `sigset_t`, in as much room as any C library takes for one.

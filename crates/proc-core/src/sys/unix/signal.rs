@@ -7,9 +7,8 @@ use rustix::process::WaitOptions;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::interruption::Interruption;
 use crate::status::ExitStatus;
-use crate::sys::{self, GuardianSignal, Reaped};
+use crate::sys::{self, GuardianSignal, Interruption, Reaped};
 
 /// Collects one child that has exited.
 pub(crate) fn reap() -> io::Result<Reaped> {

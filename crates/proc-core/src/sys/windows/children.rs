@@ -1,53 +1,36 @@
 //! The processes that a guardian has started, and how it hears of their ends.
-//!
-//! Everything that a guardian hears from the system comes to one completion port: from the job of its run, from the
-//! processes that it has started itself, from whoever asks it to end, and when the session ends.
 
-use std::ffi::c_void;
 use std::io;
-use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
+use std::os::windows::io::{AsHandle, AsRawHandle};
 use std::process::Child;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use windows_sys::Win32::Foundation::{ERROR_NO_MORE_FILES, HANDLE, INVALID_HANDLE_VALUE};
+use windows_sys::Win32::Foundation::ERROR_NO_MORE_FILES;
 use windows_sys::Win32::System::Diagnostics::ToolHelp::{
     CreateToolhelp32Snapshot, TH32CS_SNAPTHREAD, THREADENTRY32, Thread32First, Thread32Next,
 };
-use windows_sys::Win32::System::IO::{
-    CreateIoCompletionPort, GetQueuedCompletionStatus, PostQueuedCompletionStatus,
-};
+use windows_sys::Win32::System::IO::GetQueuedCompletionStatus;
 use windows_sys::Win32::System::SystemServices::{
     JOB_OBJECT_MSG_ABNORMAL_EXIT_PROCESS, JOB_OBJECT_MSG_ACTIVE_PROCESS_ZERO,
     JOB_OBJECT_MSG_EXIT_PROCESS,
 };
 use windows_sys::Win32::System::Threading::{
-    INFINITE, OpenThread, RegisterWaitForSingleObject, ResumeThread, THREAD_SUSPEND_RESUME,
-    UnregisterWaitEx, WT_EXECUTEINWAITTHREAD, WT_EXECUTEONLYONCE,
+    INFINITE, OpenThread, ResumeThread, THREAD_SUSPEND_RESUME,
 };
 
 use super::call::{check, is, owned, raw};
+use super::completion_port::{self, CHILD, Hearing, REQUEST, SESSION};
 use super::launch::AtStart;
 use super::session;
 use super::signal::own_request_to_end;
 use crate::status::ExitStatus;
 use crate::sys::{GuardianSignal, Reaped};
 
-/// The exit code of what is killed, as `taskkill` gives it.
-pub(super) const KILLED: u32 = 1;
-
-/// Who has something to say at the port.
-pub(super) const JOB: usize = 1;
-const CHILD: usize = 2;
-pub(super) const REQUEST: usize = 3;
-pub(super) const SESSION: usize = 4;
-
 /// Those that this process has started and not collected yet. An open handle keeps a PID from being used again.
 static CHILDREN: Mutex<Vec<(Child, Hearing)>> = Mutex::new(Vec::new());
 
 /// Those that were collected. Their PIDs stay theirs, so that whoever names one as its parent means it.
 static COLLECTED: Mutex<Vec<Child>> = Mutex::new(Vec::new());
-
-static PORT: OnceLock<OwnedHandle> = OnceLock::new();
 
 /// Takes charge of a process that was started suspended: puts it where it belongs, and lets it go on.
 ///
@@ -147,7 +130,7 @@ impl GuardianSignals {
     /// The next one. `None`: there will be no more.
     #[expect(clippy::unused_self, reason = "only whoever has begun to listen hears")]
     pub(crate) fn next(&mut self) -> Option<GuardianSignal> {
-        let port = port_for_job().ok()?;
+        let port = completion_port::port().ok()?;
         loop {
             let (mut message, mut key, mut detail) = (0, 0, std::ptr::null_mut());
             // SAFETY: the port is open for as long as this process lives, and the results go to live memory.
@@ -178,68 +161,5 @@ impl GuardianSignals {
                 _ => {}
             }
         }
-    }
-}
-
-/// The port at which this process hears of everything. It lives as long as the process.
-pub(super) fn port_for_job() -> io::Result<HANDLE> {
-    if let Some(port) = PORT.get() {
-        return Ok(raw(port));
-    }
-    // SAFETY: a port of its own, without a file; the result is checked.
-    let port =
-        owned(unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, std::ptr::null_mut(), 0, 1) })?;
-    Ok(raw(PORT.get_or_init(|| port)))
-}
-
-/// That it is said at the port when a process has ended, or an event has happened, for as long as this lives.
-struct Hearing {
-    /// The number of the wait.
-    wait: usize,
-    /// What is waited for: a handle of its own, which nobody closes before the wait is over.
-    _handle: OwnedHandle,
-}
-
-impl Hearing {
-    /// Has it said as coming from this one.
-    fn of(handle: BorrowedHandle<'_>, who: usize) -> io::Result<Self> {
-        port_for_job()?;
-        let handle = handle.try_clone_to_owned()?;
-        let mut wait = std::ptr::null_mut();
-        // SAFETY: the handle stays open until the wait has been called off. The context is a number, and no address.
-        check(unsafe {
-            RegisterWaitForSingleObject(
-                &raw mut wait,
-                raw(&handle),
-                Some(say),
-                std::ptr::without_provenance(who),
-                INFINITE,
-                WT_EXECUTEINWAITTHREAD | WT_EXECUTEONLYONCE,
-            )
-        })?;
-        Ok(Self {
-            wait: wait.addr(),
-            _handle: handle,
-        })
-    }
-}
-
-impl Drop for Hearing {
-    fn drop(&mut self) {
-        let wait = std::ptr::without_provenance_mut(self.wait);
-        // SAFETY: it was registered, and is called off once. This waits until nobody is in the middle of saying it.
-        unsafe { UnregisterWaitEx(wait, INVALID_HANDLE_VALUE) };
-    }
-}
-
-extern "system" fn say(who: *mut c_void, _timed_out: bool) {
-    post(who.addr());
-}
-
-/// Says at the port that there is something to hear from this one.
-pub(super) fn post(who: usize) {
-    if let Some(port) = PORT.get() {
-        // SAFETY: the port is open for as long as this process lives; there is nothing but the key to be passed on.
-        unsafe { PostQueuedCompletionStatus(raw(port), 0, who, std::ptr::null()) };
     }
 }

@@ -23,12 +23,13 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use super::call::{check, is, owned, raw};
-use super::children::{KILLED, port_for_job};
+use super::completion_port;
+use super::dialogs::show_no_dialogs;
 use super::files::root_folder;
-use super::launch::show_no_dialogs;
 use super::listing::pids;
 use super::private::keep_to_itself;
 use super::process::{image, open, open_for};
+use super::signal::KILLED;
 
 /// How often the list of a job may have been too long for the room that there is, which is doubled each time.
 const ATTEMPTS: usize = 10;
@@ -72,8 +73,8 @@ impl Job {
     pub(crate) fn make() -> io::Result<Self> {
         let job = Self::new()?;
         let port = JOBOBJECT_ASSOCIATE_COMPLETION_PORT {
-            CompletionKey: std::ptr::without_provenance_mut(super::children::JOB),
-            CompletionPort: port_for_job()?,
+            CompletionKey: std::ptr::without_provenance_mut(completion_port::JOB),
+            CompletionPort: completion_port::port()?,
         };
         job.set(JobObjectAssociateCompletionPortInformation, &port)?;
         Ok(job)

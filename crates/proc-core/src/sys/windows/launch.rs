@@ -8,9 +8,6 @@ use windows_sys::Win32::Foundation::{
     ERROR_COMMITMENT_LIMIT, ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_ENOUGH_MEMORY, ERROR_OUTOFMEMORY,
     ERROR_TOO_MANY_OPEN_FILES,
 };
-use windows_sys::Win32::System::Diagnostics::Debug::{
-    GetErrorMode, SEM_FAILCRITICALERRORS, SetErrorMode,
-};
 use windows_sys::Win32::System::ProcessStatus::K32EmptyWorkingSet;
 use windows_sys::Win32::System::Threading::{
     CREATE_BREAKAWAY_FROM_JOB, CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, CREATE_SUSPENDED,
@@ -44,17 +41,6 @@ pub(crate) fn contain_at_start(command: &mut Command, _at_start: AtStart<'_>) ->
     let console = if is_in_console() { 0 } else { CREATE_NO_WINDOW };
     command.creation_flags(CREATE_SUSPENDED | console);
     Ok(())
-}
-
-/// Has no error of what this process starts shown in a dialog that the system waits with for an answer. A program that lacks
-/// a library then ends, with a code that says so, instead of standing there until somebody comes by.
-///
-/// Every process has this from its parent. How a crash is reported stays as it is.
-pub(super) fn show_no_dialogs() {
-    // SAFETY: it takes no memory.
-    let mode = unsafe { GetErrorMode() };
-    // SAFETY: as above.
-    unsafe { SetErrorMode(mode | SEM_FAILCRITICALERRORS) };
 }
 
 /// Lets a command start apart from whoever starts it: without its console, and outside of its job, if it may leave that.

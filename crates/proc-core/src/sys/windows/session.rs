@@ -20,7 +20,7 @@ use windows_sys::Win32::UI::WindowsAndMessaging::{
 use windows_sys::w;
 
 use super::call::check;
-use super::children::{REQUEST, SESSION, post};
+use super::completion_port::{REQUEST, SESSION, post};
 
 /// The first turn that a program may ask for. Those that do not ask come at 0x280.
 const TURN: u32 = 0x3ff;

@@ -20,11 +20,12 @@ use windows_sys::Win32::System::Threading::{
 use windows_sys::core::BOOL;
 
 use super::call::{check, has_ended, is, owned, raw, wait_for, wide};
-use super::children::KILLED;
 use super::process::{creation_time, open, open_for, stat};
 use crate::identity::Identity;
-use crate::interruption::Interruption;
-use crate::sys::Signal;
+use crate::sys::{Interruption, Signal};
+
+/// The exit code of what is killed, as `taskkill` gives it.
+pub(super) const KILLED: u32 = 1;
 
 /// A process that was pinned while it had a known identity.
 #[derive(Debug)]

@@ -15,7 +15,8 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
 };
 
-use super::{Socket, state};
+use super::Socket;
+use super::state::state;
 
 /// A connection to the kernel's socket list.
 #[derive(Debug)]
@@ -249,7 +250,7 @@ fn invalid(what: &'static str) -> io::Error {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{BOUND, LISTEN};
+    use super::super::state::{BOUND, LISTEN};
     use super::*;
     use crate::sys::TcpState;
 

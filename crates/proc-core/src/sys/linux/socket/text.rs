@@ -7,7 +7,8 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Socket, TcpState, state};
+use super::state::state;
+use super::{Socket, TcpState};
 
 /// Lists the sockets in one of these states.
 pub(super) fn read(states: &[TcpState], port: Option<u16>) -> io::Result<Vec<Socket>> {
