@@ -208,7 +208,7 @@ impl<'a> Classifier<'a> {
             .map(|selected| selected.decision)
             .next()?;
         Some(Explanation {
-            facts: Facts::of(process, self.inputs.bounds.root()),
+            facts: process.facts(self.inputs.bounds.root()),
             rule: self.matcher.named_by(process),
             text: verdict.to_string(),
             verdict,

@@ -4,21 +4,23 @@
 //! What a ledger says is a claim about the past. A process is ended on its word only when the identity still holds:
 //! the same boot, the same PID namespace, the same start time.
 
+mod reach;
 mod sweep;
 
-use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
 use crate::classify::ProtectedKin;
-use crate::contain::Remains;
 use crate::identity::Identity;
-use crate::ledger::{Entry, KnownRun, LOCK, Ledger, RunState, take_lock};
-use crate::membership::{Evidence, Member, RunSigns, ScopeRef};
+use crate::ledger::{Entry, KnownRun, LOCK, Ledger, take_lock};
+use crate::membership::ScopeRef;
 use crate::shutdown::{self, Survivor};
 use crate::sys;
-use crate::table::{Label, Table};
+use crate::table::Table;
 use crate::wait::{Deadline, poll_until};
+use reach::{contained, is_of_this_boot, is_of_this_namespace, remains};
+pub(crate) use reach::{is_within_reach, signs};
+pub use sweep::Leftover;
 use sweep::Sweep;
 
 /// How long another command may hold a run's lock: whoever asks whether the run lives holds it for an instant.
@@ -29,17 +31,6 @@ const LOCK_INSTANT: Duration = Duration::from_millis(500);
 
 /// How much longer than the grace a guardian may take that was asked to end.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// A process of a dead run.
-#[derive(Clone, Debug)]
-pub struct Leftover {
-    /// Which process.
-    pub label: Label,
-    /// How it was recognised.
-    pub evidence: Evidence,
-    /// The member that it descends from, where its mark says so.
-    pub member: Option<Member>,
-}
 
 /// What finishing a run has come to.
 #[derive(Clone, Debug, Default)]
@@ -99,19 +90,6 @@ pub fn obstacle(run: &KnownRun) -> io::Result<Option<Skipped>> {
     Ok(is_out_of_reach.then_some(Skipped::OtherNamespace))
 }
 
-fn is_of_this_boot(run: &KnownRun) -> io::Result<bool> {
-    Ok(sys::boot()? == run.history.opened.boot)
-}
-
-fn is_of_this_namespace(run: &KnownRun) -> io::Result<bool> {
-    Ok(sys::pid_namespace()? == run.history.opened.pid_namespace)
-}
-
-/// Whether the PIDs that its ledger names are PIDs here and now.
-pub(crate) fn is_within_reach(run: &KnownRun) -> io::Result<bool> {
-    Ok(is_of_this_boot(run)? && is_of_this_namespace(run)?)
-}
-
 /// Shows what is there of a run, and touches nothing.
 pub fn leftovers(run: &KnownRun) -> io::Result<Vec<Leftover>> {
     if !is_within_reach(run)? {
@@ -125,33 +103,6 @@ pub fn leftovers(run: &KnownRun) -> io::Result<Vec<Leftover>> {
         &table,
         &kin,
     ))
-}
-
-/// What a run has left by which its processes can be told here and now, its container included.
-pub(crate) fn signs(run: &KnownRun, scope: ScopeRef) -> io::Result<RunSigns> {
-    let are_seen = is_of_this_namespace(run)?;
-    Ok(RunSigns {
-        // A cgroup that cannot be read leaves the other evidence.
-        contained: contained(run).unwrap_or_default(),
-        ..run.signs(scope, are_seen)
-    })
-}
-
-/// Everything that is in the cgroup of a run.
-fn contained(run: &KnownRun) -> io::Result<BTreeSet<Identity>> {
-    let mut members = BTreeSet::new();
-    if run.state != RunState::Closed && is_within_reach(run)? {
-        for cgroup in remains(run) {
-            members.extend(cgroup?.members(&run.history.opened.guardian)?);
-        }
-    }
-    Ok(members)
-}
-
-/// What is there of the cgroups that its ledger names.
-fn remains(run: &KnownRun) -> impl Iterator<Item = io::Result<Remains>> {
-    let folders = run.history.cgroups.iter();
-    folders.filter_map(|folder| Remains::find(&run.id, folder).transpose())
 }
 
 /// Ends what is left of a dead run, and closes its ledger.

@@ -18,13 +18,7 @@ use crate::sys;
 
 pub use facts::Facts;
 pub use label::Label;
-pub use process::Process;
-
-/// The environment variable that tells a process of a run which run it belongs to.
-pub const COOKIE: &str = "XTASK_RUN_ID";
-
-/// The environment variable that tells it which member of the run has started it: the number of a client, or `test`.
-pub const MEMBER: &str = "XTASK_MEMBER";
+pub use process::{COOKIE, MEMBER, Process};
 
 /// All processes that this process can see, at about one moment, and which descends from which.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use reading::System;
 const ORDERED: [&str; 1] = ["crates/proc-core"];
 
 /// Files of `proc-core` that still use each other.
-const TANGLED: [&[&str]; 5] = [
+const TANGLED: [&[&str]; 4] = [
     &["classify.rs", "classify/select.rs"],
     &["clean.rs", "clean/runs.rs"],
     &[
@@ -27,7 +27,6 @@ const TANGLED: [&[&str]; 5] = [
         "readiness/ownership.rs",
         "readiness/watch.rs",
     ],
-    &["recover.rs", "recover/traces.rs"],
     &["run.rs", "run/builder.rs"],
 ];
 

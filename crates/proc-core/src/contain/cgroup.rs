@@ -75,8 +75,8 @@ impl Hold for InCgroup {
         self.tree.own_children()
     }
 
-    fn is_empty(&self, has_children: bool) -> bool {
-        self.tree.is_empty(has_children)
+    fn is_empty(&self, has_children: bool, escapes: Option<Escapes<'_>>) -> bool {
+        self.tree.is_empty(has_children, escapes)
     }
 
     fn kill(&self, is_spared: &dyn Fn(&Identity) -> bool) -> io::Result<()> {

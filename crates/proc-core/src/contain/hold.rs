@@ -46,10 +46,11 @@ pub(crate) trait Hold: fmt::Debug + Sync {
         Vec::new()
     }
 
-    /// Whether nothing lives in the tree. `has_children`: this process has some, which may have ended and wait to be
-    /// collected.
-    fn is_empty(&self, _has_children: bool) -> bool {
-        self.members(None).is_ok_and(|members| members.is_empty())
+    /// Whether nothing lives in the tree, nor has got out of it. `has_children`: this process has some, which may have ended
+    /// and wait to be collected.
+    fn is_empty(&self, _has_children: bool, escapes: Option<Escapes<'_>>) -> bool {
+        self.members(escapes)
+            .is_ok_and(|members| members.is_empty())
     }
 
     /// Kills everything at once where the kernel can do that, unless something is in it that is to be spared. Where it

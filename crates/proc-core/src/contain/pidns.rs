@@ -82,7 +82,7 @@ impl Hold for InNamespace {
         children.filter_map(|pid| self.tree.living(pid)).collect()
     }
 
-    fn is_empty(&self, has_children: bool) -> bool {
+    fn is_empty(&self, has_children: bool, escapes: Option<Escapes<'_>>) -> bool {
         if !has_children {
             return true;
         }
@@ -91,7 +91,9 @@ impl Hold for InNamespace {
         let mut seen = BTreeSet::new();
         for _ in 0..WALKS {
             let Some(children) = self.children() else {
-                return self.members(None).is_ok_and(|members| members.is_empty());
+                return self
+                    .members(escapes)
+                    .is_ok_and(|members| members.is_empty());
             };
             let is_complete = children.iter().all(|pid| seen.contains(pid));
             if children.iter().any(|pid| self.tree.living(*pid).is_some()) {

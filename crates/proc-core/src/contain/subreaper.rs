@@ -84,7 +84,7 @@ impl Hold for Subreaper {
         children.filter_map(|pid| self.living(pid)).collect()
     }
 
-    fn is_empty(&self, has_children: bool) -> bool {
+    fn is_empty(&self, has_children: bool, _escapes: Option<Escapes<'_>>) -> bool {
         !has_children
     }
 }

@@ -24,13 +24,17 @@ impl Guardian {
             .map_err(io::Error::other)
     }
 
-    /// Everything in the tree. Once the run ends, what has got out of it counts too, wherever it is.
+    /// Everything in the tree, and what has got out of it.
     pub(super) fn all(&self) -> io::Result<Vec<Identity>> {
-        let escapes = Escapes {
+        self.containment.members(self.escapes())
+    }
+
+    /// Once the run ends, what has got out of the tree counts too, wherever it is.
+    fn escapes(&self) -> Option<Escapes<'_>> {
+        self.is_ending.then_some(Escapes {
             signs: &self.signs,
             folder: &self.folder,
-        };
-        self.containment.members(self.is_ending.then_some(escapes))
+        })
     }
 
     /// Whether a process is a client or the test.
@@ -49,7 +53,7 @@ impl Guardian {
     /// Whether nothing lives in the tree that ends with the run. A process has children while they wait to be collected.
     pub(super) fn is_empty(&mut self, has_children: bool) -> bool {
         if self.signs.exempt.is_empty() {
-            self.containment.is_empty(has_children)
+            self.containment.is_empty(has_children, self.escapes())
         } else {
             // A look at the whole tree for every child that ends would be dear.
             self.members.have_ended() && self.present().is_ok_and(|present| present.is_empty())

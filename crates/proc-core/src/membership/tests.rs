@@ -136,7 +136,7 @@ fn at_the_end(table: &Table, pid: u32, run: &RunSigns) -> Option<Evidence> {
 fn by_launcher(table: &Table, pid: u32, run: &RunSigns) -> Option<Member> {
     let parent = |child: &Process| {
         let parent = table.get(child.parent())?;
-        let facts = Facts::of(parent, "/".as_ref());
+        let facts = parent.facts("/".as_ref());
         parent
             .identity()
             .can_be_parent_of(&child.identity())

@@ -3,13 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use super::{Leftover, remains, signs};
+use super::reach::{remains, signs};
 use crate::classify::ProtectedKin;
 use crate::contain::Remains;
 use crate::identity::Identity;
 use crate::ledger::{KnownRun, live_holders};
 use crate::membership::{Evidence, Member, Membership, RunSigns, ScopeRef, Swept};
-use crate::table::{Process, Table};
+use crate::table::{Label, Process, Table};
+
+/// A process of a dead run.
+#[derive(Clone, Debug)]
+pub struct Leftover {
+    /// Which process.
+    pub label: Label,
+    /// How it was recognised.
+    pub evidence: Evidence,
+    /// The member that it descends from, where its mark says so.
+    pub member: Option<Member>,
+}
 
 /// What belongs to the run, by PID: what ends with it, and what lives on. Never this process or one of its ancestors;
 /// nor, where nothing tells that a bystander could not have too, what else is protected for the sake of this process.

@@ -1,11 +1,10 @@
 //! All facts of one process, as plain data.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
-use super::Process;
 use crate::identity::Identity;
 use crate::mark::{Mark, MemberNumber};
 use crate::streams::Streams;
@@ -81,32 +80,6 @@ impl Facts {
             pipes_read: Vec::new(),
             pipes_written: Vec::new(),
             streams: None,
-        }
-    }
-
-    /// Reads every fact of a process that can matter to a scope with this root.
-    pub fn of(process: &Process, root: &Path) -> Self {
-        Self {
-            identity: process.identity(),
-            parent: process.parent(),
-            session: process.session(),
-            kernel: process.is_kernel(),
-            zombie: process.is_zombie(),
-            own: process.is_own(),
-            short_name: process.short_name().to_owned(),
-            executable: process.executable().map(Path::to_owned),
-            arguments: process.arguments().map(<[String]>::to_vec),
-            directory: process.directory().map(Path::to_owned),
-            sees_scope: process.sees(root),
-            module_path: process.module_path().map(str::to_owned),
-            shell_directory: process.shell_directory().map(str::to_owned),
-            takes_a_place: process.takes_a_place(),
-            mark: process.mark(),
-            cookie: process.cookie().map(str::to_owned),
-            tracer: process.tracer(),
-            pipes_read: process.pipes_read().to_vec(),
-            pipes_written: process.pipes_written().to_vec(),
-            streams: process.streams(),
         }
     }
 }

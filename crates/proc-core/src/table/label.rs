@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Process;
+use super::process::Process;
 use crate::identity::Identity;
 
 /// A process as a report names it. Read at once: later the process may be gone.

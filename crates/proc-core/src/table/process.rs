@@ -3,11 +3,17 @@
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-use super::{COOKIE, Facts};
+use super::facts::Facts;
 use crate::identity::Identity;
 use crate::mark::{Mark, MemberNumber};
 use crate::streams::Streams;
 use crate::sys;
+
+/// The environment variable that tells a process of a run which run it belongs to.
+pub const COOKIE: &str = "XTASK_RUN_ID";
+
+/// The environment variable that tells it which member of the run has started it: the number of a client, or `test`.
+pub const MEMBER: &str = "XTASK_MEMBER";
 
 /// One process. A fact that could not be read is `None`, which is evidence for nothing.
 #[derive(Debug)]
@@ -280,6 +286,32 @@ impl Process {
         match self.arguments() {
             Some(arguments) if !arguments.is_empty() => arguments.join(" "),
             _ => format!("[{}]", self.short_name()),
+        }
+    }
+
+    /// Reads every fact of a process that can matter to a scope with this root.
+    pub fn facts(&self, root: &Path) -> Facts {
+        Facts {
+            identity: self.identity(),
+            parent: self.parent(),
+            session: self.session(),
+            kernel: self.is_kernel(),
+            zombie: self.is_zombie(),
+            own: self.is_own(),
+            short_name: self.short_name().to_owned(),
+            executable: self.executable().map(Path::to_owned),
+            arguments: self.arguments().map(<[String]>::to_vec),
+            directory: self.directory().map(Path::to_owned),
+            sees_scope: self.sees(root),
+            module_path: self.module_path().map(str::to_owned),
+            shell_directory: self.shell_directory().map(str::to_owned),
+            takes_a_place: self.takes_a_place(),
+            mark: self.mark(),
+            cookie: self.cookie().map(str::to_owned),
+            tracer: self.tracer(),
+            pipes_read: self.pipes_read().to_vec(),
+            pipes_written: self.pipes_written().to_vec(),
+            streams: self.streams(),
         }
     }
 
