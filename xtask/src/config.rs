@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use proc_core::clean::DEFAULT_GRACE;
 use proc_core::guarantee::{Choice, Level};
+use proc_core::readiness::Ready;
 
 pub use duration::{DurationError, parse_duration, show_duration};
 pub use error::{ConfigError, Invalid, Problem};
@@ -135,21 +136,6 @@ pub enum Console {
     New,
     /// The log file.
     Log,
-}
-
-/// When a client counts as ready: an HTTP request to its port is answered as expected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ready {
-    /// The path of the request; starts with `/`.
-    pub path: String,
-    /// The status that means ready.
-    pub status: u16,
-    /// How long a client may take; more than zero.
-    pub timeout: Duration,
-    /// How long one request may take; more than zero.
-    pub request_timeout: Duration,
-    /// The host to ask, where it is not the loopback address.
-    pub host: Option<String>,
 }
 
 /// How a client is ended.
@@ -282,18 +268,6 @@ impl Default for Profile {
             shutdown: Shutdown::default(),
             survive: Vec::new(),
             lock_files: Vec::new(),
-        }
-    }
-}
-
-impl Default for Ready {
-    fn default() -> Self {
-        Self {
-            path: "/status".to_owned(),
-            status: 200,
-            timeout: Duration::from_mins(3),
-            request_timeout: Duration::from_secs(2),
-            host: None,
         }
     }
 }

@@ -149,11 +149,7 @@ fn directly(own: &Path) -> Cost {
         watcher.add(Target {
             client,
             port: *port,
-            host: None,
-            path: ready.path.clone(),
-            status: ready.status,
-            request_timeout: ready.request_timeout,
-            timeout: ready.timeout,
+            ready: ready.clone(),
         });
     }
     for _ in 0..CLIENTS {

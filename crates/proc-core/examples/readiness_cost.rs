@@ -21,7 +21,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use proc_core::port::{Lease, choose};
-use proc_core::readiness::{Members, Outcome, Target, Watcher};
+use proc_core::readiness::{Members, Outcome, Ready, Target, Watcher};
 
 const CLIENTS: u32 = 3;
 const ROUNDS: usize = 150;
@@ -79,11 +79,7 @@ fn target(client: u32, port: u16) -> Target {
     Target {
         client,
         port,
-        host: None,
-        path: "/status".to_owned(),
-        status: 200,
-        request_timeout: Duration::from_secs(2),
-        timeout: Duration::from_mins(3),
+        ready: Ready::default(),
     }
 }
 

@@ -50,24 +50,44 @@ impl<F: Fn(u32, u32) -> bool + Send + Sync> Members for F {
     }
 }
 
-/// What is expected of a client.
+/// When a client counts as ready: an HTTP request to its port is answered as expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// The path of the request, from the slash.
+    pub path: String,
+    /// The status that means ready. Redirects are not followed.
+    pub status: u16,
+    /// How long the client may take in all; more than zero.
+    pub timeout: Duration,
+    /// How long one request may wait for the connection, and then for its answer; more than zero. A client that listens
+    /// long before it answers is noticed sooner with a longer one, since a request that it finds waiting is answered at
+    /// once.
+    pub request_timeout: Duration,
+    /// The host to ask: an address or a name. `None`: the loopback address that the client listens on.
+    pub host: Option<String>,
+}
+
+impl Default for Ready {
+    fn default() -> Self {
+        Self {
+            path: "/status".to_owned(),
+            status: 200,
+            timeout: Duration::from_mins(3),
+            request_timeout: Duration::from_secs(2),
+            host: None,
+        }
+    }
+}
+
+/// A client that is to be watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The client's number, by which outcomes name it.
     pub client: u32,
     /// The port on which it is to listen.
     pub port: u16,
-    /// The host to ask: an address or a name. `None`: the loopback address that the client listens on.
-    pub host: Option<String>,
-    /// The path to ask for, such as `/status`.
-    pub path: String,
-    /// The status that says "ready". Redirects are not followed.
-    pub status: u16,
-    /// How long one request may wait for the connection, and then for its answer. A client that listens long before it
-    /// answers is noticed sooner with a longer one, since a request that it finds waiting is answered at once.
-    pub request_timeout: Duration,
-    /// How long the client may take in all, from [`Watcher::add`].
-    pub timeout: Duration,
+    /// When it counts as ready. The time-out counts from [`Watcher::add`].
+    pub ready: Ready,
 }
 
 /// How waiting for a client has ended. After its outcome a client is not watched any more.

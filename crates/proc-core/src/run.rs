@@ -36,12 +36,13 @@ use crate::spawn::CommandLine;
 use crate::status::ExitStatus;
 
 pub use builder::Builder;
-pub use client::{Client, Ready, RunningClient};
+pub use client::{Client, RunningClient};
 pub use end::Summary;
 pub use error::RunError;
 pub use inbox::{Interrupter, interrupt_on_signals};
 
 pub use crate::protocol::AfterTest;
+pub use crate::readiness::Ready;
 
 use client::tail;
 use inbox::{Inbox, Message};

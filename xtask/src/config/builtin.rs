@@ -1,10 +1,11 @@
 //! The defaults that make everything work without a file, and that a file is laid over.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Config, Console, Group, Launch, Profile, Ready, find, unreal};
+use proc_core::readiness::Ready;
 
-use std::collections::BTreeMap;
+use super::{Config, Console, Group, Launch, Profile, find, unreal};
 
 /// The configuration of a scope without a file.
 pub(super) fn config(root: &Path) -> Config {

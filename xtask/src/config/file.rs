@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use proc_core::readiness::Ready;
 use toml::de::DeTable;
 
 use super::error::{Fault, Invalid};
@@ -13,7 +14,7 @@ use super::guarantee::{CONTAIN, REQUIRE};
 use super::nearest::hint;
 use super::ports::DEFAULT_BASE;
 use super::section::{Node, Read, Section};
-use super::{Config, Console, Group, Launch, Leaks, Ports, Profile, Ready, Role, assign};
+use super::{Config, Console, Group, Launch, Leaks, Ports, Profile, Role, assign};
 use super::{builtin, find, value};
 
 /// No run has more clients than there are ports.

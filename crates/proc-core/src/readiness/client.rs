@@ -54,7 +54,7 @@ impl Client {
     pub(super) fn new(target: Target, since: Instant) -> Self {
         Self {
             since,
-            deadline: Deadline::counted_from(since, target.timeout),
+            deadline: Deadline::counted_from(since, target.ready.timeout),
             last_seen: LastSeen::NothingListens,
             stage: Stage::Silent,
             target,
@@ -111,7 +111,7 @@ impl Client {
     /// It listens, and these sockets are its own.
     pub(super) fn listen(&mut self, reach: Reach, now: Instant) {
         let since = self.listening().map_or(now, |listening| listening.since);
-        let agent = agent(&reach.host, self.target.request_timeout);
+        let agent = agent(&reach.host, self.target.ready.request_timeout);
         self.last_seen = LastSeen::NoAnswer("none yet".to_owned());
         self.stage = Stage::Listening(Listening {
             url: format!("http://{}:{}", reach.host, self.target.port),

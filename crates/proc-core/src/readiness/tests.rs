@@ -124,11 +124,11 @@ fn target(client: u32, port: u16) -> Target {
     Target {
         client,
         port,
-        host: None,
-        path: "/status".to_owned(),
-        status: 200,
-        request_timeout: LONG,
-        timeout: LONG,
+        ready: Ready {
+            request_timeout: LONG,
+            timeout: LONG,
+            ..Ready::default()
+        },
     }
 }
 
@@ -159,7 +159,7 @@ fn any_status_may_be_the_wanted_one() {
     let server = Server::on_loopback(&[302]);
     let watched = watch();
     let mut redirect = target(1, server.address.port());
-    redirect.status = 302;
+    redirect.ready.status = 302;
     watched.watcher.add(redirect);
     assert_ready(watched.next(), 1, &format!("http://{}", server.address));
     assert_eq!(server.requests(), 1);
@@ -196,10 +196,9 @@ fn a_server_that_never_answers_delays_neither_the_others_nor_the_end() {
 fn a_request_that_takes_too_long_is_followed_by_another() {
     let mute = Server::on_loopback(&[]);
     let watched = watch();
-    watched.watcher.add(Target {
-        request_timeout: Duration::from_millis(50),
-        ..target(1, mute.address.port())
-    });
+    let mut impatient = target(1, mute.address.port());
+    impatient.ready.request_timeout = Duration::from_millis(50);
+    watched.watcher.add(impatient);
     poll_until(Deadline::after(LONG), || {
         (mute.requests() > 2).then_some(())
     })
@@ -283,10 +282,9 @@ fn a_client_on_all_addresses_is_asked_at_loopback() {
 fn a_name_may_be_asked() {
     let server = Server::on_loopback(&[200]);
     let watched = watch();
-    watched.watcher.add(Target {
-        host: Some("localhost".to_owned()),
-        ..target(1, server.address.port())
-    });
+    let mut named = target(1, server.address.port());
+    named.ready.host = Some("localhost".to_owned());
+    watched.watcher.add(named);
     let url = format!("http://localhost:{}", server.address.port());
     assert_ready(watched.next(), 1, &url);
 }
@@ -295,10 +293,9 @@ fn a_name_may_be_asked() {
 fn an_address_that_cannot_be_asked_fails_at_once() {
     let server = Server::on_loopback(&[200]);
     let watched = watch();
-    watched.watcher.add(Target {
-        path: "/no spaces".to_owned(),
-        ..target(1, server.address.port())
-    });
+    let mut impossible = target(1, server.address.port());
+    impossible.ready.path = "/no spaces".to_owned();
+    watched.watcher.add(impossible);
     match watched.next() {
         Outcome::Failed { client: 1, error } => assert!(error.to_string().contains("cannot ask")),
         other => panic!("{other:?}"),
@@ -320,11 +317,10 @@ fn what_was_last_seen_tells_how_far_a_late_client_came() {
         (4, busy.address.port(), LONG),
     ];
     for (client, port, request_timeout) in targets {
-        watched.watcher.add(Target {
-            request_timeout,
-            timeout,
-            ..target(client, port)
-        });
+        let mut late = target(client, port);
+        late.ready.request_timeout = request_timeout;
+        late.ready.timeout = timeout;
+        watched.watcher.add(late);
     }
     for _ in 0..targets.len() {
         match watched.next() {

@@ -172,7 +172,7 @@ impl<F: FnMut(Outcome)> Watch<F> {
             let first = sockets.partition_point(|socket| socket.port < port);
             let last = sockets.partition_point(|socket| socket.port <= port);
             let sockets = &sockets[first..last];
-            match reach(sockets, client.target.host.as_deref()) {
+            match reach(sockets, client.target.ready.host.as_deref()) {
                 None => client.fall_silent(),
                 Some(reach) if client.must_be_judged(&reach, now) => {
                     questions.insert(*number, reach);
@@ -224,7 +224,7 @@ impl<F: FnMut(Outcome)> Watch<F> {
             };
             let url = listening.url.clone();
             match answer {
-                Answer::Status(status) if status == client.target.status => {
+                Answer::Status(status) if status == client.target.ready.status => {
                     if let Some(listening) = client.listening() {
                         listening.leave_the_rest();
                     }
@@ -246,7 +246,7 @@ impl<F: FnMut(Outcome)> Watch<F> {
 
     fn send_requests(&mut self, now: Instant) {
         for (number, client) in &mut self.clients {
-            let path = client.target.path.trim_start_matches('/').to_owned();
+            let path = client.target.ready.path.trim_start_matches('/').to_owned();
             let Some(listening) = client.listening() else {
                 continue;
             };

@@ -48,11 +48,7 @@ impl Run {
                 watcher.add(Target {
                     client: u32::from(*number),
                     port: client.port,
-                    host: client.ready.host.clone(),
-                    path: client.ready.path.clone(),
-                    status: client.ready.status,
-                    request_timeout: client.ready.request_timeout,
-                    timeout: client.ready.timeout,
+                    ready: client.ready.clone(),
                 });
             }
             self.await_role(&numbers, on_event)?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::identity::Identity;
+use crate::readiness::Ready;
 use crate::report::ClientEnd;
 use crate::spawn::CommandLine;
 use crate::sys;
@@ -22,33 +23,6 @@ pub struct Client {
     pub(super) ready: Ready,
     pub(super) survive: Vec<String>,
     own_window: bool,
-}
-
-/// What makes a client ready.
-#[derive(Clone, Debug)]
-pub struct Ready {
-    /// The path of the URL, from the slash.
-    pub path: String,
-    /// The status of the answer.
-    pub status: u16,
-    /// How long the client may take.
-    pub timeout: Duration,
-    /// How long one answer may take.
-    pub request_timeout: Duration,
-    /// The host to ask. `None`: whichever loopback address the client listens at.
-    pub host: Option<String>,
-}
-
-impl Default for Ready {
-    fn default() -> Self {
-        Self {
-            path: "/status".into(),
-            status: 200,
-            timeout: Duration::from_mins(3),
-            request_timeout: Duration::from_secs(2),
-            host: None,
-        }
-    }
 }
 
 impl Client {

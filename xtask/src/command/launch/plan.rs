@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proc_core::port::{self, Lease};
 use proc_core::report::Exit;
-use proc_core::run::{Builder, Client, Ready};
+use proc_core::run::{Builder, Client};
 use proc_core::scope::Scope;
 use proc_core::spawn::resolve;
 
@@ -145,18 +145,13 @@ impl PlannedRole {
             .iter()
             .map(|argument| expand(argument, values))
             .collect::<Result<Vec<_>, _>>()?;
-        let ready = &self.profile.ready;
+        let mut ready = self.profile.ready.clone();
+        ready.timeout = ready_timeout.unwrap_or(ready.timeout);
         let mut client = Client::new(&self.name, self.program.clone())
             .args(arguments)
             .directory(OsString::from(&self.directory))
             .port(values.port)
-            .ready(Ready {
-                path: ready.path.clone(),
-                status: ready.status,
-                timeout: ready_timeout.unwrap_or(ready.timeout),
-                request_timeout: ready.request_timeout,
-                host: ready.host.clone(),
-            })
+            .ready(ready)
             .own_window(self.profile.console == Console::New)
             .survive(&self.profile.survive);
         for (name, value) in &self.profile.env {
