@@ -28,13 +28,14 @@ use std::time::{Duration, Instant};
 
 use proc_core::contain::mechanisms;
 use proc_core::guarantee::{Choice, Mechanism};
+use proc_core::mark::MemberNumber;
 use proc_core::port::choose;
 use proc_core::readiness::{Members, Outcome, Target, Watcher};
 use proc_core::report::Event;
 use proc_core::run::{Client, Ready, Run};
 use proc_core::scope::Scope;
 
-const CLIENTS: u32 = 3;
+const CLIENTS: MemberNumber = 3;
 const ROUNDS: usize = 100;
 
 /// How long a client lives whose end nobody brings about.
@@ -118,17 +119,17 @@ fn nothing(program: &Path) -> f64 {
 struct Children(Vec<u32>);
 
 impl Members for Children {
-    fn is_member(&self, _: u32, pid: u32) -> bool {
+    fn is_member(&self, _: MemberNumber, pid: u32) -> bool {
         self.0.contains(&pid)
     }
 
-    fn candidates(&self, client: u32) -> Vec<u32> {
-        vec![self.0[client as usize]]
+    fn candidates(&self, client: MemberNumber) -> Vec<u32> {
+        vec![self.0[usize::from(client)]]
     }
 }
 
 fn directly(own: &Path) -> Cost {
-    let ports = choose(CLIENTS as usize, &BTreeSet::new()).unwrap();
+    let ports = choose(usize::from(CLIENTS), &BTreeSet::new()).unwrap();
     let mut cost = Cost::default();
     let mut last = Instant::now();
     let start = |port: u16| {
@@ -173,7 +174,7 @@ fn through_run(
     guardian: &Path,
     choice: Choice,
 ) -> Result<Cost, proc_core::run::RunError> {
-    let (ports, leases): (Vec<u16>, Vec<_>) = choose(CLIENTS as usize, &BTreeSet::new())
+    let (ports, leases): (Vec<u16>, Vec<_>) = choose(usize::from(CLIENTS), &BTreeSet::new())
         .unwrap()
         .into_iter()
         .unzip();

@@ -20,22 +20,23 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use proc_core::mark::MemberNumber;
 use proc_core::port::{Lease, choose};
 use proc_core::readiness::{Members, Outcome, Ready, Target, Watcher};
 
-const CLIENTS: u32 = 3;
+const CLIENTS: MemberNumber = 3;
 const ROUNDS: usize = 150;
-const MANY: u32 = 100;
+const MANY: MemberNumber = 100;
 const SPAN: Duration = Duration::from_secs(10);
 
 struct This;
 
 impl Members for This {
-    fn is_member(&self, _: u32, pid: u32) -> bool {
+    fn is_member(&self, _: MemberNumber, pid: u32) -> bool {
         pid == std::process::id()
     }
 
-    fn candidates(&self, _: u32) -> Vec<u32> {
+    fn candidates(&self, _: MemberNumber) -> Vec<u32> {
         vec![std::process::id()]
     }
 }
@@ -71,11 +72,11 @@ fn watcher() -> (Watcher, Receiver<(Outcome, Instant)>) {
     (watcher.unwrap(), outcomes)
 }
 
-fn ports(count: u32) -> Vec<(u16, Lease)> {
-    choose(count as usize, &BTreeSet::new()).unwrap()
+fn ports(count: MemberNumber) -> Vec<(u16, Lease)> {
+    choose(usize::from(count), &BTreeSet::new()).unwrap()
 }
 
-fn target(client: u32, port: u16) -> Target {
+fn target(client: MemberNumber, port: u16) -> Target {
     Target {
         client,
         port,
@@ -105,10 +106,10 @@ fn delays() -> Vec<Duration> {
                 })
             })
             .collect();
-        let mut noticed = vec![None; CLIENTS as usize];
+        let mut noticed = vec![None; usize::from(CLIENTS)];
         for _ in 0..CLIENTS {
             match outcomes.recv().unwrap() {
-                (Outcome::Ready { client, .. }, at) => noticed[client as usize] = Some(at),
+                (Outcome::Ready { client, .. }, at) => noticed[usize::from(client)] = Some(at),
                 (other, _) => panic!("{other:?}"),
             }
         }
@@ -120,7 +121,7 @@ fn delays() -> Vec<Duration> {
     delays
 }
 
-fn waiting(clients: u32, age: Duration) -> f64 {
+fn waiting(clients: MemberNumber, age: Duration) -> f64 {
     let ports = ports(clients);
     let (watcher, _outcomes) = watcher();
     for (client, (port, _)) in (0..).zip(&ports) {
@@ -131,7 +132,7 @@ fn waiting(clients: u32, age: Duration) -> f64 {
     cpu_share(if age.is_zero() { SPAN / 2 } else { SPAN })
 }
 
-fn refusing(clients: u32) -> f64 {
+fn refusing(clients: MemberNumber) -> f64 {
     let (watcher, _outcomes) = watcher();
     for client in 0..clients {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

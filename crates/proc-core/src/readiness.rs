@@ -25,27 +25,28 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::mark::MemberNumber;
 use crate::port::Holder;
 use watch::{Message, Watch};
 
 /// Which processes belong to which client.
 ///
-/// A closure `|client: u32, pid: u32| -> bool` will do.
+/// A closure `|client: MemberNumber, pid: u32| -> bool` will do.
 pub trait Members: Send + Sync {
     /// Whether the process belongs to the client *now*. It is asked of processes that were found listening; an answer
     /// out of a list that is older than the process would make the client a stranger to itself.
-    fn is_member(&self, client: u32, pid: u32) -> bool;
+    fn is_member(&self, client: MemberNumber, pid: u32) -> bool;
 
     /// Processes that probably belong to the client, to be looked at first. Without any, all processes are looked at
     /// when a client begins to listen.
-    fn candidates(&self, client: u32) -> Vec<u32> {
+    fn candidates(&self, client: MemberNumber) -> Vec<u32> {
         let _ = client;
         Vec::new()
     }
 }
 
-impl<F: Fn(u32, u32) -> bool + Send + Sync> Members for F {
-    fn is_member(&self, client: u32, pid: u32) -> bool {
+impl<F: Fn(MemberNumber, u32) -> bool + Send + Sync> Members for F {
+    fn is_member(&self, client: MemberNumber, pid: u32) -> bool {
         self(client, pid)
     }
 }
@@ -83,7 +84,7 @@ impl Default for Ready {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The client's number, by which outcomes name it.
-    pub client: u32,
+    pub client: MemberNumber,
     /// The port on which it is to listen.
     pub port: u16,
     /// When it counts as ready. The time-out counts from [`Watcher::add`].
@@ -96,7 +97,7 @@ pub enum Outcome {
     /// It gave the answer that was waited for.
     Ready {
         /// The client.
-        client: u32,
+        client: MemberNumber,
         /// Where it is reached, such as `http://127.0.0.1:8080`.
         url: String,
         /// How long that took.
@@ -105,7 +106,7 @@ pub enum Outcome {
     /// A process that is none of the client's listens on its port. Two looks in a row said so.
     Foreign {
         /// The client.
-        client: u32,
+        client: MemberNumber,
         /// Its port.
         port: u16,
         /// Who listens there.
@@ -114,7 +115,7 @@ pub enum Outcome {
     /// It was not ready in time.
     TimedOut {
         /// The client.
-        client: u32,
+        client: MemberNumber,
         /// Its port.
         port: u16,
         /// How long it was waited for.
@@ -125,7 +126,7 @@ pub enum Outcome {
     /// It cannot be watched.
     Failed {
         /// The client.
-        client: u32,
+        client: MemberNumber,
         /// Why not.
         error: ReadinessError,
     },
@@ -195,7 +196,7 @@ impl Watcher {
     }
 
     /// Forgets a client, such as one that has ended. An outcome that is being told at this moment may still arrive.
-    pub fn remove(&self, client: u32) {
+    pub fn remove(&self, client: MemberNumber) {
         self.send(Message::Remove(client));
     }
 

@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 use crate::identity::Identity;
 use crate::interruption::Interruption;
 use crate::ledger::KnownRun;
+use crate::mark::MemberNumber;
 use crate::membership::Member;
 use crate::protocol::{Notice, Request};
 use crate::report::{ClientEnd, Ended, Event, Exit};
@@ -293,11 +294,11 @@ impl Run {
         }
     }
 
-    fn client(&self, number: u16) -> Option<&RunningClient> {
+    fn client(&self, number: MemberNumber) -> Option<&RunningClient> {
         self.clients.iter().find(|client| client.number == number)
     }
 
-    fn client_mut(&mut self, number: u16) -> Option<&mut RunningClient> {
+    fn client_mut(&mut self, number: MemberNumber) -> Option<&mut RunningClient> {
         self.clients
             .iter_mut()
             .find(|client| client.number == number)
@@ -306,7 +307,7 @@ impl Run {
     /// Notes and reports the end of a client. Returns the last lines of its log if it ended unasked.
     fn client_ended(
         &mut self,
-        number: u16,
+        number: MemberNumber,
         identity: Identity,
         status: ExitStatus,
         ended: Ended,

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use proc_core::guarantee::{Level, Mechanism};
 use proc_core::identity::Identity;
 use proc_core::ledger::{History, KnownRun, MemberHistory, RunState, Runs};
+use proc_core::mark::MemberNumber;
 use proc_core::membership::Member;
 use proc_core::report::{Document, Exit, ExitNote};
 use proc_core::table::Table;
@@ -89,7 +90,7 @@ enum State {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 struct ClientStatus {
     /// Its number, from 1.
-    client: u16,
+    client: MemberNumber,
     /// Its program.
     program: String,
     /// The port that it is to serve.
@@ -264,7 +265,7 @@ fn lineages(history: &History, table: &Table) -> BTreeMap<Member, BTreeSet<u32>>
     history.members.iter().filter_map(lineage).collect()
 }
 
-fn clients(history: &History) -> impl Iterator<Item = (u16, &MemberHistory)> {
+fn clients(history: &History) -> impl Iterator<Item = (MemberNumber, &MemberHistory)> {
     history
         .members
         .iter()

@@ -6,6 +6,8 @@
 
 use std::path::Path;
 
+use proc_core::mark::MemberNumber;
+
 use super::nearest::{hint, nearest};
 
 const KNOWN: [&str; 6] = [
@@ -22,8 +24,8 @@ const KNOWN: [&str; 6] = [
 pub struct Values<'a> {
     /// `{port}`.
     pub port: u16,
-    /// `{index}`, from 0; `{number}` is one more.
-    pub index: u32,
+    /// `{number}`, from 1; `{index}` is one less.
+    pub number: MemberNumber,
     /// `{role}`.
     pub role: &'a str,
     /// `{project}`, where the profile has one.
@@ -71,10 +73,8 @@ pub fn expand(text: &str, values: &Values<'_>) -> Result<String, PlaceholderErro
         match part {
             Part::Literal(literal) => expanded.push_str(literal),
             Part::Placeholder("{port}") => expanded.push_str(&values.port.to_string()),
-            Part::Placeholder("{index}") => expanded.push_str(&values.index.to_string()),
-            Part::Placeholder("{number}") => {
-                expanded.push_str(&(u64::from(values.index) + 1).to_string());
-            }
+            Part::Placeholder("{index}") => expanded.push_str(&(values.number - 1).to_string()),
+            Part::Placeholder("{number}") => expanded.push_str(&values.number.to_string()),
             Part::Placeholder("{role}") => expanded.push_str(values.role),
             Part::Placeholder("{project}") => {
                 let project = values.project.ok_or(PlaceholderError::NoProject)?;
@@ -158,7 +158,7 @@ mod tests {
     fn values() -> Values<'static> {
         Values {
             port: 8081,
-            index: 1,
+            number: 2,
             role: "server",
             project: Some(Path::new("/game/My Game.uproject")),
             run_dir: Path::new("/state/run"),

@@ -56,7 +56,7 @@ fn a_complete_file_for_unreal_is_understood() {
     let profile = config.profile(&role.profile).unwrap();
     let values = Values {
         port: 8081,
-        index: 1,
+        number: 2,
         role: &role.name,
         project: profile.project.as_deref(),
         run_dir: Path::new("run"),

@@ -15,16 +15,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Members;
 use super::reach::Reach;
+use crate::mark::MemberNumber;
 use crate::port::Holder;
 use crate::sys;
 
 /// For each client, a stranger that has one of its sockets; `None` where all sockets are the client's own.
 pub(super) fn judge(
     members: &dyn Members,
-    questions: &BTreeMap<u32, Reach>,
-) -> BTreeMap<u32, Option<Holder>> {
+    questions: &BTreeMap<MemberNumber, Reach>,
+) -> BTreeMap<MemberNumber, Option<Holder>> {
     // What is not known to be the client's own: client and socket, with the socket's user.
-    let mut open: BTreeMap<(u32, u64), u32> = questions
+    let mut open: BTreeMap<(MemberNumber, u64), u32> = questions
         .iter()
         .flat_map(|(client, reach)| {
             let sockets = reach.sockets.iter();
@@ -36,7 +37,7 @@ pub(super) fn judge(
         .flat_map(|client| members.candidates(*client))
         .collect();
     claim(members, &mut open, candidates);
-    let mut verdicts: BTreeMap<u32, Option<Holder>> =
+    let mut verdicts: BTreeMap<MemberNumber, Option<Holder>> =
         questions.keys().map(|client| (*client, None)).collect();
     if open.is_empty() {
         return verdicts;
@@ -56,7 +57,7 @@ pub(super) fn judge(
 /// Strikes out the sockets that a process of their client has open. Answers who has any of them open.
 fn claim(
     members: &dyn Members,
-    open: &mut BTreeMap<(u32, u64), u32>,
+    open: &mut BTreeMap<(MemberNumber, u64), u32>,
     pids: impl IntoIterator<Item = u32>,
 ) -> BTreeMap<u64, BTreeSet<u32>> {
     let inodes = open.keys().map(|(_, inode)| *inode).collect();
@@ -72,7 +73,7 @@ fn claim(
 /// user.
 fn may_hide(
     members: &dyn Members,
-    client: u32,
+    client: MemberNumber,
     (inode, user): (u64, u32),
     everyone: &[u32],
 ) -> bool {
@@ -98,11 +99,11 @@ mod tests {
     }
 
     impl Members for Own {
-        fn is_member(&self, client: u32, pid: u32) -> bool {
+        fn is_member(&self, client: MemberNumber, pid: u32) -> bool {
             client == 1 && pid == std::process::id()
         }
 
-        fn candidates(&self, _: u32) -> Vec<u32> {
+        fn candidates(&self, _: MemberNumber) -> Vec<u32> {
             self.candidates.clone()
         }
     }

@@ -103,7 +103,8 @@ struct Watched {
 
 fn watch() -> Watched {
     let (sender, outcomes) = channel();
-    let members = Arc::new(|client: u32, pid: u32| client != 666 && pid == std::process::id());
+    let members =
+        Arc::new(|client: MemberNumber, pid: u32| client != 666 && pid == std::process::id());
     let watcher = Watcher::start(members, move |outcome| sender.send(outcome).unwrap()).unwrap();
     Watched { watcher, outcomes }
 }
@@ -120,7 +121,7 @@ impl Watched {
     }
 }
 
-fn target(client: u32, port: u16) -> Target {
+fn target(client: MemberNumber, port: u16) -> Target {
     Target {
         client,
         port,
@@ -137,7 +138,7 @@ fn silent_port() -> Lease {
     choose(1, &BTreeSet::new()).unwrap().remove(0).1
 }
 
-fn assert_ready(outcome: Outcome, number: u32, expected: &str) {
+fn assert_ready(outcome: Outcome, number: MemberNumber, expected: &str) {
     match outcome {
         Outcome::Ready { client, url, .. } => assert_eq!((client, &*url), (number, expected)),
         other => panic!("{other:?}"),
@@ -230,7 +231,7 @@ fn somebody_else_on_the_port_is_named_and_never_asked() {
 fn a_member_that_is_known_a_little_late_is_no_stranger() {
     struct Late(AtomicUsize);
     impl Members for Late {
-        fn is_member(&self, _: u32, _: u32) -> bool {
+        fn is_member(&self, _: MemberNumber, _: u32) -> bool {
             self.0.fetch_add(1, Ordering::SeqCst) > 0
         }
     }
@@ -330,7 +331,7 @@ fn what_was_last_seen_tells_how_far_a_late_client_came() {
                 waited,
                 last_seen,
             } => {
-                assert_eq!(port, targets[client as usize - 1].1);
+                assert_eq!(port, targets[usize::from(client) - 1].1);
                 assert!(waited >= timeout);
                 match client {
                     1 => assert_eq!(last_seen, LastSeen::NothingListens),
@@ -365,7 +366,7 @@ fn a_watch_may_be_ended_from_within_an_outcome() {
     let slot: Arc<std::sync::Mutex<Option<Watcher>>> = Arc::default();
     let own = Arc::clone(&slot);
     let (sender, ended) = channel();
-    let members = Arc::new(|_: u32, _: u32| true);
+    let members = Arc::new(|_: MemberNumber, _: u32| true);
     let watcher = Watcher::start(members, move |_| {
         drop(own.lock().unwrap().take());
         sender.send(()).unwrap();

@@ -13,6 +13,7 @@ use super::client::{Client, Request, Stage};
 use super::ownership::judge;
 use super::reach::reach;
 use super::{LastSeen, Members, Outcome, ReadinessError, Target};
+use crate::mark::MemberNumber;
 use crate::sys::{Socket, SocketTable, TcpState};
 use crate::wait::{Deadline, poll_until};
 
@@ -20,9 +21,9 @@ use crate::wait::{Deadline, poll_until};
 #[derive(Debug)]
 pub(super) enum Message {
     Add(Target, Instant),
-    Remove(u32),
+    Remove(MemberNumber),
     Answered {
-        client: u32,
+        client: MemberNumber,
         request: u64,
         answer: Answer,
     },
@@ -57,7 +58,7 @@ pub(super) struct Watch<F> {
     /// For the threads that ask.
     inbox: Sender<Message>,
     sockets: SocketTable,
-    clients: BTreeMap<u32, Client>,
+    clients: BTreeMap<MemberNumber, Client>,
     next_look: Instant,
     requests: u64,
     /// Those that ask, and with what they do it.
@@ -131,7 +132,7 @@ impl<F: FnMut(Outcome)> Watch<F> {
         self.next_look = self.next_look.min(since);
     }
 
-    fn answered(&mut self, client: u32, request: u64, answer: Answer) {
+    fn answered(&mut self, client: MemberNumber, request: u64, answer: Answer) {
         if let Some(client) = self.clients.get_mut(&client)
             && let Some(listening) = client.listening()
             && matches!(listening.request, Request::UnderWay(number) if number == request)
@@ -211,7 +212,7 @@ impl<F: FnMut(Outcome)> Watch<F> {
     fn conclude(&mut self, now: Instant) {
         let listening = self.clients.values_mut().filter_map(Client::listening);
         let pause = PAUSE_FOR_EACH * u32::try_from(listening.count()).unwrap_or(u32::MAX);
-        let numbers: Vec<u32> = self.clients.keys().copied().collect();
+        let numbers: Vec<MemberNumber> = self.clients.keys().copied().collect();
         for number in numbers {
             let Some(client) = self.clients.get_mut(&number) else {
                 continue;
@@ -290,7 +291,7 @@ impl<F: FnMut(Outcome)> Watch<F> {
 
     fn give_up_on_the_late(&mut self) {
         let now = Deadline::at(Instant::now());
-        let late: Vec<u32> = self
+        let late: Vec<MemberNumber> = self
             .clients
             .iter()
             .filter(|(_, client)| client.deadline <= now)
@@ -318,7 +319,7 @@ impl<F: FnMut(Outcome)> Watch<F> {
     }
 
     /// Stops watching a client and tells its outcome.
-    fn finish(&mut self, number: u32, outcome: impl FnOnce(&Client) -> Outcome) {
+    fn finish(&mut self, number: MemberNumber, outcome: impl FnOnce(&Client) -> Outcome) {
         if let Some(client) = self.clients.remove(&number) {
             (self.on_outcome)(outcome(&client));
         }

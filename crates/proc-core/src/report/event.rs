@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::ExitNote;
 use crate::guarantee::{Level, Mechanism, Unavailable};
 use crate::identity::Identity;
+use crate::mark::MemberNumber;
 use crate::shutdown::SurvivalReason;
 use crate::status::ExitStatus;
 use crate::table::Label;
@@ -36,7 +37,7 @@ pub enum Event {
     /// A client runs.
     ClientStarted {
         /// Its number, from 1.
-        client: u16,
+        client: MemberNumber,
         /// Its role.
         role: String,
         /// Its own process.
@@ -51,7 +52,7 @@ pub enum Event {
     /// A client has answered.
     ClientReady {
         /// Its number.
-        client: u16,
+        client: MemberNumber,
         /// Where it answers.
         url: String,
         /// Since its start.
@@ -60,7 +61,7 @@ pub enum Event {
     /// A client's own process has ended.
     ClientExited {
         /// Its number.
-        client: u16,
+        client: MemberNumber,
         /// Its own process.
         identity: Identity,
         /// How it ended.
@@ -158,7 +159,7 @@ pub enum Ended {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ClientSummary {
     /// Its number.
-    pub client: u16,
+    pub client: MemberNumber,
     /// Its role.
     pub role: String,
     /// The port that it was to serve.

@@ -8,7 +8,7 @@ use super::client::Client;
 use super::inbox::Message;
 use super::{Run, RunError, words};
 use crate::identity::Identity;
-use crate::mark::Mark;
+use crate::mark::{Mark, MemberNumber};
 use crate::membership::{Member, RunSigns};
 use crate::protocol::{AfterTest, Notice, Request};
 use crate::readiness::{Members, Outcome, Target, Watcher};
@@ -35,7 +35,7 @@ impl Run {
         })?;
         let mut first = 0;
         for role in clients.chunk_by(|a, b| a.role == b.role) {
-            let numbers: Vec<u16> = (1..).skip(first).take(role.len()).collect();
+            let numbers: Vec<MemberNumber> = (1..).skip(first).take(role.len()).collect();
             for (number, client) in numbers.iter().zip(role) {
                 if !(stagger.is_zero() || *number == numbers[0]) {
                     self.wait_and_attend(stagger, on_event)?;
@@ -46,7 +46,7 @@ impl Run {
                     .members
                     .insert(identity, Member::Client(*number));
                 watcher.add(Target {
-                    client: u32::from(*number),
+                    client: *number,
                     port: client.port,
                     ready: client.ready.clone(),
                 });
@@ -59,7 +59,7 @@ impl Run {
 
     fn start(
         &mut self,
-        number: u16,
+        number: MemberNumber,
         client: &Client,
         on_event: &mut dyn FnMut(&Event),
     ) -> Result<Identity, RunError> {
@@ -124,7 +124,7 @@ impl Run {
     }
 
     /// What a person sees of a client first.
-    fn title(&self, number: u16, client: &Client) -> String {
+    fn title(&self, number: MemberNumber, client: &Client) -> String {
         let (role, port) = (&client.role, client.port);
         format!("client {number} ({role}) port {port} - {}", self.id)
     }
@@ -143,7 +143,7 @@ impl Run {
 
     fn await_role(
         &mut self,
-        numbers: &[u16],
+        numbers: &[MemberNumber],
         on_event: &mut dyn FnMut(&Event),
     ) -> Result<(), RunError> {
         while numbers.iter().any(|number| {
@@ -162,8 +162,11 @@ impl Run {
         on_event: &mut dyn FnMut(&Event),
     ) -> Result<(), RunError> {
         match message {
-            Message::Readiness(Outcome::Ready { client, url, .. }) => {
-                let number = u16::try_from(client).unwrap_or(0);
+            Message::Readiness(Outcome::Ready {
+                client: number,
+                url,
+                ..
+            }) => {
                 let Some(client) = self.client_mut(number) else {
                     return Ok(());
                 };
@@ -187,9 +190,10 @@ impl Run {
                 Err(port_unavailable(port, &[holder]))
             }
             Message::Readiness(Outcome::TimedOut {
-                client, last_seen, ..
+                client: number,
+                last_seen,
+                ..
             }) => {
-                let number = u16::try_from(client).unwrap_or(0);
                 let Some(client) = self.client(number) else {
                     return Ok(());
                 };
@@ -218,17 +222,17 @@ impl Roots {
 }
 
 impl Members for Roots {
-    fn is_member(&self, client: u32, pid: u32) -> bool {
+    fn is_member(&self, client: MemberNumber, pid: u32) -> bool {
         let process = Process::read(pid);
         let member =
             process.and_then(|process| self.signs().member_of(&process, Process::read_parent));
-        member.is_some_and(|member| u32::from(member.number()) == client)
+        member.is_some_and(|member| member.number() == client)
     }
 
-    fn candidates(&self, client: u32) -> Vec<u32> {
+    fn candidates(&self, client: MemberNumber) -> Vec<u32> {
         let signs = self.signs();
         let roots = signs.members.iter();
-        let roots = roots.filter(|(_, member)| u32::from(member.number()) == client);
+        let roots = roots.filter(|(_, member)| member.number() == client);
         roots.map(|(identity, _)| identity.pid).collect()
     }
 }

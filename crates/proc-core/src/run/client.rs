@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::identity::Identity;
+use crate::mark::MemberNumber;
 use crate::readiness::Ready;
 use crate::report::ClientEnd;
 use crate::spawn::CommandLine;
@@ -117,7 +118,7 @@ impl Client {
 /// A client of a run.
 #[derive(Debug)]
 pub struct RunningClient {
-    pub(super) number: u16,
+    pub(super) number: MemberNumber,
     pub(super) role: String,
     pub(super) port: u16,
     pub(super) url: Option<String>,
@@ -131,7 +132,7 @@ pub struct RunningClient {
 
 impl RunningClient {
     /// Its number, from 1.
-    pub fn number(&self) -> u16 {
+    pub fn number(&self) -> MemberNumber {
         self.number
     }
 

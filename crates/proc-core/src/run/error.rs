@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::guarantee::{Choice, Level, Unavailable};
 use crate::interruption::Interruption;
 use crate::ledger::LedgerError;
+use crate::mark::MemberNumber;
 use crate::port::PortError;
 use crate::readiness::ReadinessError;
 use crate::report::Exit;
@@ -83,7 +84,7 @@ pub enum RunError {
     #[error("client {client} ({role}) was not ready on port {port} within {seconds} s: {last_seen}; its log is {log}", seconds = timeout.as_secs_f64(), log = log.display())]
     NotReady {
         /// Which.
-        client: u16,
+        client: MemberNumber,
         /// Its role.
         role: String,
         /// Its port.
@@ -99,7 +100,7 @@ pub enum RunError {
     #[error("client {client} ({role}) ended by itself with {status}")]
     ClientDied {
         /// Which.
-        client: u16,
+        client: MemberNumber,
         /// Its role.
         role: String,
         /// How.

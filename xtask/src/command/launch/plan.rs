@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use proc_core::mark::MemberNumber;
 use proc_core::port::{self, Lease};
 use proc_core::report::Exit;
 use proc_core::run::{Builder, Client};
@@ -84,25 +85,24 @@ impl Plan {
         builder: &mut Builder,
         ready_timeout: Option<Duration>,
     ) -> Result<(), Failure> {
-        let mut index = 0;
         let (free, leases): (Vec<u16>, Vec<Lease>) = self.free_ports()?.into_iter().unzip();
         builder.leases(leases);
         let mut free = free.into_iter();
         let folder = builder.folder().to_owned();
-        for role in &self.roles {
-            for port in &role.ports {
-                let port = port.or_else(|| free.next()).unwrap_or_default();
-                let project = role.profile.project.as_deref();
-                let values = Values {
-                    port,
-                    index,
-                    role: &role.name,
-                    project,
-                    run_dir: &folder,
-                };
-                builder.client(role.client(&values, ready_timeout)?);
-                index += 1;
-            }
+        let clients = self
+            .roles
+            .iter()
+            .flat_map(|role| role.ports.iter().map(move |port| (role, port)));
+        // There are no more clients than ports.
+        for ((role, port), number) in clients.zip(1..=MemberNumber::MAX) {
+            let values = Values {
+                port: port.or_else(|| free.next()).unwrap_or_default(),
+                number,
+                role: &role.name,
+                project: role.profile.project.as_deref(),
+                run_dir: &folder,
+            };
+            builder.client(role.client(&values, ready_timeout)?);
         }
         Ok(())
     }
