@@ -1,6 +1,7 @@
 //! A command that could not do its work: why, and the exit that goes with it.
 
 use std::fmt;
+use std::time::Duration;
 
 use proc_core::guarantee::Unavailable;
 use proc_core::ledger::LedgerError;
@@ -91,7 +92,7 @@ impl Failure {
                         exit: self.exit.into(),
                         message,
                         detached: false,
-                        duration_ms: 0,
+                        duration: Duration::ZERO,
                         clients: Vec::new(),
                         leaks: 0,
                         survivors: 0,

@@ -260,8 +260,7 @@ impl Guardian {
                 self.audience.tell(&Notice::Detached);
                 self.audience.dismiss(who);
             }
-            Request::End { reason, grace_ms } => {
-                let grace = Duration::from_millis(grace_ms);
+            Request::End { reason, grace } => {
                 return Ok(Next::End(Ending::new(reason, grace)));
             }
             // Nothing is being waited for, or the run is open already.

@@ -15,6 +15,7 @@ mod runs;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -143,9 +144,9 @@ pub struct Opened {
     pub mark: Option<Mark>,
     /// The ports that the run has claimed.
     pub ports: Vec<u16>,
-    /// How long everything may take to end by itself when it is asked to, in ms.
-    #[serde(default)]
-    pub grace_ms: Option<u64>,
+    /// How long everything may take to end by itself when it is asked to.
+    #[serde(default, rename = "grace_ms", with = "crate::millis::optional")]
+    pub grace: Option<Duration>,
 }
 
 /// A ledger that cannot be used.

@@ -11,6 +11,7 @@ pub mod guarantee;
 pub mod identity;
 pub mod lending;
 pub mod mark;
+pub mod millis;
 pub mod status;
 pub mod streams;
 

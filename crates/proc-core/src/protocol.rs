@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -50,7 +51,11 @@ pub(crate) enum Request {
     /// Go on when the launcher leaves.
     Detach,
     /// End the run.
-    End { reason: String, grace_ms: u64 },
+    End {
+        reason: String,
+        #[serde(rename = "grace_ms", with = "crate::millis")]
+        grace: Duration,
+    },
     /// Do not wait for the rest of the grace.
     Hurry,
 }
@@ -66,7 +71,8 @@ pub(crate) struct Open {
     pub(crate) folder: OsString,
     pub(crate) ports: Vec<u16>,
     /// How long members may take to end by themselves when the launcher is gone.
-    pub(crate) grace_ms: u64,
+    #[serde(rename = "grace_ms", with = "crate::millis")]
+    pub(crate) grace: Duration,
     pub(crate) launcher: Option<Identity>,
     /// End the run when this process ends.
     pub(crate) owner: Option<Identity>,
@@ -135,7 +141,8 @@ pub(crate) enum Notice {
     /// The run is being ended.
     Ending {
         reason: String,
-        grace_ms: u64,
+        #[serde(rename = "grace_ms", with = "crate::millis")]
+        grace: Duration,
         /// What it comes to for a launcher that has not asked for it.
         #[serde(default)]
         how: Interruption,

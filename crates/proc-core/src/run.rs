@@ -270,13 +270,9 @@ impl Run {
                     log_tail,
                 })
             }
-            Message::Notice(Notice::Ending {
-                reason,
-                grace_ms,
-                how,
-            }) => {
+            Message::Notice(Notice::Ending { reason, grace, how }) => {
                 self.phase = Phase::Ending;
-                self.grace = Duration::from_millis(grace_ms);
+                self.grace = grace;
                 on_event(&Event::Terminating {
                     reason: reason.clone(),
                 });

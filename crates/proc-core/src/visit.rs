@@ -125,12 +125,11 @@ pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, Visi
     }
     let end = Deadline::after(grace.saturating_add(LONGEST));
     sys::limit_patience(&link, grace.saturating_add(MARGIN)).map_err(unreachable)?;
-    let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
     protocol::send(
         &link,
         &Request::End {
             reason: reason.into(),
-            grace_ms,
+            grace,
         },
     )
     .map_err(unreachable)?;

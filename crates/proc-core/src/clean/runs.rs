@@ -124,7 +124,7 @@ impl Cleaner {
     }
 
     fn grace_of(&self, run: &KnownRun) -> Duration {
-        let own = run.history.opened.grace_ms.map(Duration::from_millis);
+        let own = run.history.opened.grace;
         self.grace.or(own).unwrap_or(DEFAULT_GRACE)
     }
 

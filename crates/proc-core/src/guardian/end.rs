@@ -33,11 +33,7 @@ impl Guardian {
         let _ = self.record(&Entry::Ending {
             reason: reason.clone(),
         });
-        self.audience.tell(&Notice::Ending {
-            reason,
-            grace_ms: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
-            how,
-        });
+        self.audience.tell(&Notice::Ending { reason, grace, how });
         self.is_ending = true;
         let grace = grace.min(self.settle(inbox));
         let present = self.present().unwrap_or_default();

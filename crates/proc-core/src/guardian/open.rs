@@ -70,7 +70,7 @@ impl Guardian {
             owner: open.owner,
             mark: root.mark(),
             ports: open.ports.clone(),
-            grace_ms: Some(open.grace_ms),
+            grace: Some(open.grace),
         };
         let mut ledger = unable("write the ledger", Ledger::create(&folder, opened))?;
         let contained = contain(root, open, prepared, &mut ledger);
@@ -101,7 +101,7 @@ impl Guardian {
             audience,
             streams,
             members: Members::default(),
-            grace: Duration::from_millis(open.grace_ms),
+            grace: open.grace,
             detached: false,
             after_test: AfterTest::Wait,
             own: own.identity(),

@@ -233,7 +233,7 @@ pub(super) mod tests {
             owner: None,
             mark: None,
             ports: vec![8080],
-            grace_ms: None,
+            grace: None,
         }
     }
 

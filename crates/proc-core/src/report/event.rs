@@ -1,5 +1,7 @@
 //! The events of a run.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -56,7 +58,9 @@ pub enum Event {
         /// Where it answers.
         url: String,
         /// Since its start.
-        after_ms: u64,
+        #[serde(rename = "after_ms", with = "crate::millis")]
+        #[schemars(with = "u64")]
+        after: Duration,
     },
     /// A client's own process has ended.
     ClientExited {
@@ -128,7 +132,9 @@ pub enum Event {
         /// Whether the run goes on under its guardian.
         detached: bool,
         /// Since its start.
-        duration_ms: u64,
+        #[serde(rename = "duration_ms", with = "crate::millis")]
+        #[schemars(with = "u64")]
+        duration: Duration,
         /// How each client has ended.
         clients: Vec<ClientSummary>,
         /// How many processes were left behind by clients or test, and were ended.

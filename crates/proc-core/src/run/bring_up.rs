@@ -174,11 +174,10 @@ impl Run {
                 let after = client
                     .started
                     .map_or(Duration::ZERO, |started| started.elapsed());
-                let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
                 on_event(&Event::ClientReady {
                     client: number,
                     url: url.clone(),
-                    after_ms,
+                    after,
                 });
                 let request = Request::Ready {
                     member: Member::Client(number),

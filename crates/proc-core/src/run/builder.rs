@@ -205,7 +205,7 @@ impl Builder {
             folder: self.folder.clone().into_os_string(),
             ports,
             time: jiff::Timestamp::now().to_string(),
-            grace_ms: u64::try_from(self.grace.as_millis()).unwrap_or(u64::MAX),
+            grace: self.grace,
             launcher: Process::read(std::process::id()).map(|process| process.identity()),
             owner: self.owner,
             contain: self.contain,

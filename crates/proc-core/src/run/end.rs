@@ -50,7 +50,7 @@ impl Run {
             exit: exit.into(),
             message: message.into(),
             detached: self.phase == Phase::Detached,
-            duration_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            duration: self.started.elapsed(),
             clients: clients.collect(),
             leaks: self.leaks,
             survivors: self.survivors,
@@ -62,12 +62,11 @@ impl Run {
     pub(super) fn end(&mut self, reason: &str, on_event: &mut dyn FnMut(&Event)) -> Summary {
         let mut guardian_lost = false;
         if self.phase != Phase::Ended {
-            let grace_ms = u64::try_from(self.grace.as_millis()).unwrap_or(u64::MAX);
             // A guardian that was stopped hears nothing; one that cannot be told is found to be gone below.
             shutdown::wake(&self.guardian);
             let _ = self.inbox.say(&Request::End {
                 reason: reason.into(),
-                grace_ms,
+                grace: self.grace,
             });
             guardian_lost = self.guardian_gone || !self.follow_the_end(on_event);
             if guardian_lost && self.was_ended_unheard() {
@@ -123,10 +122,8 @@ impl Run {
 
     fn report(&mut self, notice: Notice, on_event: &mut dyn FnMut(&Event)) {
         match notice {
-            Notice::Ending {
-                reason, grace_ms, ..
-            } => {
-                self.grace = Duration::from_millis(grace_ms);
+            Notice::Ending { reason, grace, .. } => {
+                self.grace = grace;
                 if self.phase != Phase::Ending {
                     self.phase = Phase::Ending;
                     on_event(&Event::Terminating { reason });

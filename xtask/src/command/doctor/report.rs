@@ -34,7 +34,9 @@ pub(crate) struct DoctorReport {
     /// The ways of containment that were staged.
     pub(super) mechanisms: Vec<MechanismReport>,
     /// How long all of it took.
-    pub(super) took_ms: u64,
+    #[serde(rename = "took_ms", with = "proc_core::millis")]
+    #[schemars(with = "u64")]
+    pub(super) took: Duration,
 }
 
 /// One way of containment.
@@ -72,7 +74,9 @@ pub(super) struct CaseReport {
     /// How many of them were left. `null`: that was not observed.
     pub(super) left: Option<usize>,
     /// How long the last of them took to be gone. `null`: it was not, or nothing was observed.
-    took_ms: Option<u64>,
+    #[serde(rename = "took_ms", with = "proc_core::millis::optional")]
+    #[schemars(with = "Option<u64>")]
+    took: Option<Duration>,
     /// Why nothing was observed.
     pub(super) problem: Option<String>,
 }
@@ -133,7 +137,7 @@ impl DoctorReport {
             chosen: chosen.map(|one| one.mechanism),
             asked_for,
             mechanisms,
-            took_ms: milliseconds(took),
+            took,
         }
     }
 
@@ -256,7 +260,7 @@ fn cases(mechanism: Mechanism, ending: Ending, outcome: &Outcome) -> Vec<CaseRep
             promised: is_promised(mechanism, ending, escape),
             staged: 0,
             left: None,
-            took_ms: None,
+            took: None,
             problem: None,
         };
         match outcome {
@@ -267,7 +271,7 @@ fn cases(mechanism: Mechanism, ending: Ending, outcome: &Outcome) -> Vec<CaseRep
                 CaseReport {
                     staged: parts.len(),
                     left: Some(parts.iter().filter(|(_, gone)| gone.is_none()).count()),
-                    took_ms: gone.and_then(|gone| gone.into_iter().max().map(milliseconds)),
+                    took: gone.and_then(|gone| gone.into_iter().max()),
                     ..base
                 }
             }
@@ -297,8 +301,4 @@ fn describe_shortfall(level: Level, chosen: Option<&MechanismReport>) -> String 
         ),
         _ => format!("{level} is required, and was not observed"),
     }
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

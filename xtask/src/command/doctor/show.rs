@@ -1,7 +1,6 @@
 //! Showing people what was observed.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use proc_core::guarantee::Level;
 use proc_core::stage::Part;
@@ -44,7 +43,7 @@ pub(super) fn show(report: &DoctorReport) -> String {
         text += "both killed: `cleanup` followed, which ends the rest at the level whole-tree\n";
     }
     text += &verdict(report);
-    let took = Duration::from_millis(report.took_ms).as_secs_f64();
+    let took = report.took.as_secs_f64();
     let staged = if report.mechanisms.iter().any(|one| one.available) {
         format!("staged {} processes in each run", Part::all().count())
     } else {

@@ -1,5 +1,7 @@
 //! Showing a run: events for scripts, or lines and a progress display for people.
 
+use std::time::Duration;
+
 use indicatif::ProgressBar;
 use proc_core::report::{ClientEnd, ClientSummary, Document, EVENT_SCHEMA, Ended, Event};
 use proc_core::run::RunError;
@@ -76,15 +78,11 @@ impl<'a> Display<'a> {
                 self.progress.enable_steady_tick(TICK);
                 self.say_progress();
             }
-            Event::ClientReady {
-                client,
-                url,
-                after_ms,
-            } => {
+            Event::ClientReady { client, url, after } => {
                 self.ready += 1;
                 self.say(&format!(
                     "client {client}  {url}  ready after {}",
-                    seconds(*after_ms)
+                    seconds(*after)
                 ));
                 self.say_progress();
                 if self.ready == self.clients {
@@ -158,7 +156,7 @@ impl<'a> Display<'a> {
             exit,
             message,
             detached,
-            duration_ms,
+            duration,
             clients,
             ..
         } = event
@@ -199,7 +197,7 @@ impl<'a> Display<'a> {
                 "{graceful} clients ended gracefully, {killed} killed, {exited} by themselves"
             ));
         }
-        let verdict = format!("{}: {message} ({})", exit.name, seconds(*duration_ms));
+        let verdict = format!("{}: {message} ({})", exit.name, seconds(*duration));
         if exit.code == 0 {
             self.say(&verdict);
         } else {
@@ -253,6 +251,6 @@ fn named(process: &Label) -> String {
     )
 }
 
-fn seconds(ms: u64) -> String {
-    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+fn seconds(time: Duration) -> String {
+    format!("{}.{} s", time.as_secs(), time.subsec_millis() / 100)
 }
