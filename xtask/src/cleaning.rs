@@ -1,7 +1,5 @@
 //! What the cleaning commands have in common: the rules of the configuration, and how a cleaning is shown.
 
-mod findings;
-
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -15,8 +13,6 @@ use proc_core::report::Exit;
 use proc_core::scope::{Scope, true_path};
 use schemars::JsonSchema;
 use serde::Serialize;
-
-pub(crate) use findings::Findings;
 
 use crate::config::{Config, parse_duration};
 use crate::context::{on_one_line, processes};
@@ -316,7 +312,7 @@ pub(crate) fn show_damage(damaged: &[DamageReport]) -> String {
 }
 
 /// The ledgers that could not be read before a cleaning, and those that came to be so since.
-fn damage(before: &Runs, after: &Runs) -> Vec<DamageReport> {
+pub(crate) fn damage(before: &Runs, after: &Runs) -> Vec<DamageReport> {
     let is_new = |damaged: &&Damaged| before.damaged.iter().all(|known| known.id != damaged.id);
     before
         .damaged

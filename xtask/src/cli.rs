@@ -1,15 +1,13 @@
 //! The command line.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use proc_core::report::Exit;
 
-use crate::Outcome;
 use crate::command::{cleanup, doctor, init, launch, postflight, preflight, schema, stage, status};
-use crate::context::Context;
-use crate::failure::Failure;
+use crate::context::{Context, Format, Global};
+use crate::failure::{Failure, Outcome};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -25,32 +23,6 @@ struct Cli {
     global: Global,
     #[command(subcommand)]
     command: Command,
-}
-
-/// What every command takes.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Options of every command")]
-pub(crate) struct Global {
-    /// How to print what comes out
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
-    /// The configuration, instead of the nearest xtask.toml upward
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Print errors only
-    #[arg(long, short, global = true)]
-    pub(crate) quiet: bool,
-    /// Print more about what is looked at and why
-    #[arg(long, short, global = true, conflicts_with = "quiet")]
-    pub(crate) verbose: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people
-    Text,
-    /// For scripts: one document, or for `launch` one object a line
-    Json,
 }
 
 #[derive(Debug, Subcommand)]

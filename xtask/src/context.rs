@@ -7,14 +7,40 @@ use std::time::Duration;
 
 use anstream::AutoStream;
 use clap::builder::styling::{AnsiColor, Color, Style};
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::cli::{Format, Global};
 use crate::config::{Config, ConfigError};
 
 /// The time between two pictures of a progress display.
 pub(crate) const TICK: Duration = Duration::from_millis(120);
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Global {
+    /// How to print what comes out
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The configuration, instead of the nearest xtask.toml upward
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print errors only
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Print more about what is looked at and why
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For scripts: one document, or for `launch` one object a line
+    Json,
+}
 
 /// The circumstances of a command.
 #[derive(Debug)]

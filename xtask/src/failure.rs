@@ -13,9 +13,11 @@ use proc_core::spawn::ResolveError;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cli::Format;
 use crate::config::{ConfigError, PlaceholderError, PortsError};
-use crate::context::{Context, complain};
+use crate::context::{Context, Format, complain};
+
+/// What a command comes to.
+pub(crate) type Outcome = Result<Exit, Failure>;
 
 /// Why a command could not do its work.
 #[derive(Debug)]

@@ -10,16 +10,15 @@ use proc_core::report::{Document, Exit, ExitNote};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::Outcome;
 use crate::cleaning::{
-    CountReport, DamageReport, Findings, Patience, cleaner, live_ids, over, show_counts,
-    show_processes, show_runs,
+    CountReport, DamageReport, Patience, cleaner, live_ids, over, show_counts, show_processes,
+    show_runs,
 };
-use crate::cli::Format;
 use crate::config::Config;
 use crate::config::nearest::hint;
-use crate::context::Context;
-use crate::failure::Failure;
+use crate::context::{Context, Format};
+use crate::failure::{Failure, Outcome};
+use crate::findings::Findings;
 
 /// Count what is there, or end it
 ///

@@ -3,11 +3,12 @@
 //! Each trial is a real launch by this very program, in a scope of its own that is gone afterwards. All of them run
 //! side by side, because each of them mostly waits. Nothing is looked for, let alone ended, that was not staged here.
 
-mod report;
-mod show;
 mod trial;
 
-use std::collections::BTreeMap;
+mod report;
+
+mod show;
+
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -16,22 +17,20 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Args;
 use proc_core::contain::mechanisms;
-use proc_core::guarantee::{Choice, Level, Mechanism};
+use proc_core::guarantee::{Choice, Level};
 use proc_core::interruption::Interruption;
 use proc_core::report::{Document, Exit};
 use proc_core::stage::{LIFE, interruption};
 use proc_core::wait::{Deadline, poll_until};
 
-use crate::Outcome;
-use crate::cli::Format;
 use crate::config::{CONTAIN, REQUIRE, one_of, parse_duration};
-use crate::context::{Context, complain_about};
-use crate::failure::Failure;
+use crate::context::{Context, Format, complain_about};
+use crate::failure::{Failure, Outcome};
 use crate::programs::Programs;
 
 pub(crate) use report::{DoctorReport, SCHEMA};
 
-use trial::{Circumstances, Ending, Trial};
+use trial::{Circumstances, Ending, Trial, Trials};
 
 /// The least time that may be given.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -61,9 +60,6 @@ pub(crate) struct Doctor {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_within)]
     within: Duration,
 }
-
-/// What the trials of a mechanism have come to.
-type Trials = BTreeMap<Mechanism, Vec<(Ending, trial::Outcome)>>;
 
 impl Doctor {
     pub(crate) fn run(self, context: &Context) -> Outcome {

@@ -10,11 +10,9 @@ use proc_core::scope::true_path;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::Outcome;
-use crate::cli::Format;
 use crate::config::{FILE_NAME, find_engine, find_uproject, render_init, uprojects};
-use crate::context::{Context, directory, show_path};
-use crate::failure::Failure;
+use crate::context::{Context, Format, directory, show_path};
+use crate::failure::{Failure, Outcome};
 
 /// Write an xtask.toml for this project, finding its .uproject and the engine
 #[derive(Debug, Args)]

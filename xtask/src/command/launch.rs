@@ -1,7 +1,8 @@
 //! `launch`: start clients, wait until all are ready, run the test, end everything, always.
 
-mod display;
 pub(crate) mod plan;
+
+mod display;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -19,14 +20,13 @@ use proc_core::spawn::{CommandLine, fits, resolve};
 use proc_core::status::ExitStatus;
 use proc_core::table::{COOKIE, Table};
 
-use crate::Outcome;
-use crate::cli::Format;
-use crate::config::{BasePort, CONTAIN, Leaks, PortList, REQUIRE, one_of, parse_duration};
-use crate::context::{Context, directory, processes};
-use crate::failure::Failure;
+use crate::config::{CONTAIN, Leaks, REQUIRE, one_of, parse_duration};
+use crate::context::{Context, Format, directory, processes};
+use crate::failure::{Failure, Outcome};
 use crate::programs::Programs;
 
 use display::Display;
+use plan::{NextLaunch, Plan};
 
 /// Start clients, run a test against them, and end everything
 ///
@@ -77,23 +77,6 @@ pub(crate) struct Launch {
     test: Vec<OsString>,
 }
 
-/// Which clients a launch starts, and on which ports.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct NextLaunch {
-    /// How many clients to start
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) clients: Option<u32>,
-    /// What a client is: a profile of xtask.toml, or a built-in one
-    #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
-    /// The first client's port; the others count up from it. `auto` asks the system
-    #[arg(long, value_name = "PORT|auto")]
-    pub(crate) base_port: Option<BasePort>,
-    /// The port of each client, separated by commas
-    #[arg(long, value_name = "PORTS", conflicts_with = "base_port")]
-    pub(crate) ports: Option<PortList>,
-}
-
 /// How a run went, before it is ended.
 struct Verdict {
     exit: Exit,
@@ -112,7 +95,7 @@ impl Launch {
         let folder = directory();
         let test = self.test_program(&folder, &programs)?;
         let owner = self.owner()?;
-        let mut plan = plan::Plan::new(&config, &self.which, &programs)?;
+        let mut plan = Plan::new(&config, &self.which, &programs)?;
         let scope = Scope::open(&config.root)?;
         plan.keep_programs(&scope, &programs)?;
         warn_of_damage(&scope, context);

@@ -15,15 +15,14 @@ use proc_core::scope::true_path;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::Outcome;
 use crate::cleaning::{
-    CountReport, DamageReport, Findings, Patience, cleaner, live_ids, over, show_counts,
-    show_processes, show_runs,
+    CountReport, DamageReport, Patience, cleaner, live_ids, over, show_counts, show_processes,
+    show_runs,
 };
-use crate::cli::Format;
 use crate::config::Config;
-use crate::context::{Context, complain, show_path};
-use crate::failure::Failure;
+use crate::context::{Context, Format, complain, show_path};
+use crate::failure::{Failure, Outcome};
+use crate::findings::Findings;
 use crate::lock_files::{self, Found, LockFile};
 
 /// How many records of iterations are kept.

@@ -11,16 +11,15 @@ use proc_core::report::{Document, Exit, ExitNote};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::launch::{NextLaunch, plan::Plan};
-use crate::Outcome;
+use super::launch::plan::{NextLaunch, Plan};
 use crate::cleaning::{
-    CountReport, DamageReport, Findings, Patience, cleaner, over as over_runs, show_counts,
-    show_processes, show_runs,
+    CountReport, DamageReport, Patience, cleaner, over as over_runs, show_counts, show_processes,
+    show_runs,
 };
-use crate::cli::Format;
 use crate::config::Config;
-use crate::context::Context;
-use crate::failure::Failure;
+use crate::context::{Context, Format};
+use crate::failure::{Failure, Outcome};
+use crate::findings::Findings;
 use crate::programs::Programs;
 
 /// Finish dead runs, clean groups that are over their limits, and check that the next launch can have its ports

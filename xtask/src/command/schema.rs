@@ -7,10 +7,9 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
 use super::{cleanup, doctor, init, postflight, preflight, status};
-use crate::Outcome;
 use crate::config::nearest::hint;
 use crate::context::Context;
-use crate::failure::{ERROR_SCHEMA, ErrorReport, Failure};
+use crate::failure::{ERROR_SCHEMA, ErrorReport, Failure, Outcome};
 
 /// Print the JSON Schema of every document that the tool writes
 ///

@@ -5,8 +5,7 @@ use std::ffi::OsString;
 use clap::Args;
 use proc_core::report::Exit;
 
-use crate::Outcome;
-use crate::failure::Failure;
+use crate::failure::{Failure, Outcome};
 
 /// The word that makes this program be a staged process.
 pub(crate) const VERB: &str = "stage";

@@ -18,10 +18,9 @@ use proc_core::wait::{Deadline, poll_until};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::Outcome;
 use crate::cleaning::{CountReport, DamageReport, cleaner, show_counts, show_damage};
-use crate::cli::Format;
-use crate::context::{Context, complain_about, processes};
+use crate::context::{Context, Format, complain_about, processes};
+use crate::failure::Outcome;
 
 /// The pause between two looks of `--watch`.
 const PAUSE: Duration = Duration::from_secs(1);

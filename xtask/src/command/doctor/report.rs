@@ -9,8 +9,7 @@ use proc_core::stage::{Escape, Part};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Trials;
-use super::trial::{Ending, Outcome, is_promised};
+use super::trial::{Ending, Outcome, Trials, is_promised};
 use crate::context::processes;
 
 pub(crate) const SCHEMA: &str = "clean-slate/doctor/1";

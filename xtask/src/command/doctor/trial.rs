@@ -1,5 +1,6 @@
 //! One trial: a real launch whose client and test are staged escapes, ended in one way, and what is left of it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -71,6 +72,9 @@ pub(super) enum Outcome {
     /// When each part was gone, counted from the ending. `None`: it was not.
     Observed(Vec<(Part, Option<Duration>)>),
 }
+
+/// What the trials of each mechanism have come to.
+pub(super) type Trials = BTreeMap<Mechanism, Vec<(Ending, Outcome)>>;
 
 /// What all trials have in common.
 #[derive(Debug)]

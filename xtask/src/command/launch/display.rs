@@ -7,8 +7,7 @@ use proc_core::report::{ClientEnd, ClientSummary, Document, EVENT_SCHEMA, Ended,
 use proc_core::run::RunError;
 use proc_core::table::Label;
 
-use crate::cli::Format;
-use crate::context::{Context, TICK, complain, on_one_line, show_path};
+use crate::context::{Context, Format, TICK, complain, on_one_line, show_path};
 use crate::failure::Failure;
 
 /// How many ends of clients are shown one by one; of more only those that were not graceful.

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Args;
 use proc_core::mark::MemberNumber;
 use proc_core::port::{self, Lease};
 use proc_core::report::Exit;
@@ -12,10 +13,28 @@ use proc_core::run::{Builder, Client};
 use proc_core::scope::Scope;
 use proc_core::spawn::resolve;
 
-use super::NextLaunch;
-use crate::config::{Config, Console, Ports, Profile, Role, Values, assign, expand};
+use crate::config::{
+    BasePort, Config, Console, PortList, Ports, Profile, Role, Values, assign, expand,
+};
 use crate::failure::Failure;
 use crate::programs::Programs;
+
+/// Which clients a launch starts, and on which ports.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NextLaunch {
+    /// How many clients to start
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) clients: Option<u32>,
+    /// What a client is: a profile of xtask.toml, or a built-in one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// The first client's port; the others count up from it. `auto` asks the system
+    #[arg(long, value_name = "PORT|auto")]
+    pub(crate) base_port: Option<BasePort>,
+    /// The port of each client, separated by commas
+    #[arg(long, value_name = "PORTS", conflicts_with = "base_port")]
+    pub(crate) ports: Option<PortList>,
+}
 
 /// What is to be started.
 pub(crate) struct Plan {

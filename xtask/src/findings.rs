@@ -7,7 +7,7 @@ use proc_core::identity::Identity;
 use proc_core::ledger::Runs;
 use proc_core::report::Exit;
 
-use super::{DamageReport, damage, live_ids, shorten};
+use crate::cleaning::{DamageReport, damage, live_ids, shorten};
 use crate::context::complain;
 
 /// What says most about the state of the machine comes first.
