@@ -48,6 +48,7 @@
 //! ```
 
 mod bounds;
+mod explain;
 mod matching;
 mod protect;
 mod rules;
@@ -64,10 +65,8 @@ mod tests;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
 pub use bounds::{Bounds, BoundsError, BoundsSpec, Resolver, on_disk};
+pub use explain::Explanation;
 pub use matching::NamedBy;
 pub use protect::Caller;
 pub use rules::{GroupSpec, RuleError, Rules};
@@ -78,7 +77,7 @@ pub use verdict::{
 
 use crate::identity::Identity;
 use crate::membership::{Claim, Evidence, Membership, RunSigns, ScopeRef};
-use crate::table::{Facts, Process, Table};
+use crate::table::{Process, Table};
 use matching::{Match, Matcher};
 
 /// All that verdicts rest on, the processes themselves excepted.
@@ -147,21 +146,6 @@ impl ProtectedKin {
     }
 }
 
-/// What is known about a process and what follows from it.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Explanation {
-    /// All of its facts.
-    pub facts: Facts,
-    /// The rule that names its program, whatever it does.
-    pub rule: Option<NamedBy>,
-    /// The verdict.
-    pub verdict: Verdict,
-    /// The verdict in words.
-    pub text: String,
-    /// What a request means for it.
-    pub decision: Decision,
-}
-
 impl<'a> Classifier<'a> {
     /// Prepares the verdicts on all processes of a snapshot; none is reached before it is asked for.
     pub fn new(table: &'a Table, inputs: Inputs<'a>) -> Result<Self, ClassifyError> {
@@ -195,25 +179,6 @@ impl<'a> Classifier<'a> {
             .get(identity.pid)
             .filter(|process| process.identity() == *identity)?;
         self.matcher.named_by(process)
-    }
-
-    /// The facts of the process with this PID, the verdict on it, and what a request means for it. `None`: it is not in
-    /// the snapshot.
-    pub fn explain(&self, pid: u32, request: &Request) -> Option<Explanation> {
-        let process = self.table.get(pid)?;
-        let verdict = self.judge(process)?.clone();
-        let selected = self.select(request).into_iter();
-        let decision = selected
-            .filter(|selected| selected.identity.pid == pid)
-            .map(|selected| selected.decision)
-            .next()?;
-        Some(Explanation {
-            facts: process.facts(self.inputs.bounds.root()),
-            rule: self.matcher.named_by(process),
-            text: verdict.to_string(),
-            verdict,
-            decision,
-        })
     }
 
     fn judge(&self, process: &'a Process) -> Option<&Verdict> {

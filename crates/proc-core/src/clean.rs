@@ -5,7 +5,7 @@
 mod processes;
 mod runs;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -158,26 +158,6 @@ pub struct Cleaning {
     pub processes: Vec<ProcessReport>,
     /// Ports of targets that are still taken.
     pub blocked_ports: Vec<BlockedPort>,
-}
-
-impl Cleaning {
-    /// Leaves out what runs will have ended by then: a dry run still sees it.
-    #[must_use]
-    pub fn without_ending(mut self, runs: &[RunReport]) -> Self {
-        let ending: BTreeSet<Identity> = runs
-            .iter()
-            .filter(|run| run.action == RunAction::WouldEnd)
-            .flat_map(|run| {
-                run.processes
-                    .iter()
-                    .map(|process| process.label.identity)
-                    .chain(run.guardian)
-            })
-            .collect();
-        self.processes
-            .retain(|process| !ending.contains(&process.label.identity));
-        self
-    }
 }
 
 impl Cleaner {

@@ -13,6 +13,7 @@ use crate::identity::Boot;
 use crate::mark::Mark;
 use crate::membership::{Exempt, Member};
 use crate::program::{paths, script};
+use crate::table::Facts;
 
 const CALLER: u32 = 5;
 const PIDS: std::ops::Range<u32> = 1..14;

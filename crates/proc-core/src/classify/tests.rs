@@ -22,6 +22,7 @@ use crate::identity::{Boot, Identity};
 use crate::mark::Mark;
 use crate::membership::{Exempt, Member};
 use crate::program::paths;
+use crate::table::Facts;
 
 const ROOT: &str = "/home/me/game";
 const CALLER: u32 = 101;

@@ -1,12 +1,13 @@
 //! Ending the runs of a scope: live ones through their guardians, dead ones from their ledgers.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Action, CleanError, Cleaner, DEFAULT_GRACE};
+use super::{Action, CleanError, Cleaner, Cleaning, DEFAULT_GRACE};
 use crate::identity::Identity;
 use crate::ledger::{KnownRun, RunState, Runs};
 use crate::membership::Evidence;
@@ -100,6 +101,26 @@ impl RunReport {
     /// Whether the run was to be ended, and was not: there may be processes of it that nobody has looked at.
     pub fn is_unended(&self) -> bool {
         self.action == RunAction::Failed || self.kept == Some(Kept::Busy)
+    }
+}
+
+impl Cleaning {
+    /// Leaves out what runs will have ended by then: a dry run still sees it.
+    #[must_use]
+    pub fn without_ending(mut self, runs: &[RunReport]) -> Self {
+        let ending: BTreeSet<Identity> = runs
+            .iter()
+            .filter(|run| run.action == RunAction::WouldEnd)
+            .flat_map(|run| {
+                run.processes
+                    .iter()
+                    .map(|process| process.label.identity)
+                    .chain(run.guardian)
+            })
+            .collect();
+        self.processes
+            .retain(|process| !ending.contains(&process.label.identity));
+        self
     }
 }
 
