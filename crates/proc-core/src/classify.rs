@@ -83,7 +83,7 @@ use matching::{Match, Matcher};
 /// All that verdicts rest on, the processes themselves excepted.
 #[derive(Clone, Debug)]
 pub struct Inputs<'a> {
-    /// Who asks.
+    /// The process that asks.
     pub caller: Caller,
     /// Where the scope lies on whose behalf.
     pub bounds: &'a Bounds<'a>,

@@ -28,7 +28,7 @@ use crate::table::{Label, Table};
 
 pub use runs::{Kept, RunAction, RunChoice, RunProcess, RunReport};
 
-/// How long processes may take to end by themselves, where nobody says otherwise.
+/// How long processes may take to end by themselves, unless told otherwise.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
 /// Cleaning cannot be done.
@@ -142,12 +142,12 @@ impl From<SurvivalReason> for Action {
     }
 }
 
-/// A port on which a target listened, and that cannot be had although the target is gone.
+/// A port on which a target listened, and that is not available although the target is gone.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct BlockedPort {
     /// The port.
     pub port: u16,
-    /// Who has it, for people.
+    /// What holds it, for people.
     pub holder: String,
 }
 

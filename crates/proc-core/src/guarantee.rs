@@ -25,7 +25,7 @@ pub enum Level {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Mechanism {
-    /// The guardian watches every process of the run for forks, and looks after each of them for who is new.
+    /// The guardian watches every process of the run for forks, and looks after each of them for what is new.
     Tracked,
     /// The guardian is child subreaper, and follows the tree below it.
     Subreaper,
@@ -41,14 +41,14 @@ pub enum Mechanism {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Choice {
-    /// The strongest that is to be had among those that change nothing for the members.
+    /// The strongest that is available among those that change nothing for the members.
     #[default]
     Auto,
     /// This one, or no run at all.
     Only(Mechanism),
 }
 
-/// A mechanism that is not to be had on this host, by this user, at this moment.
+/// A mechanism that is not available on this host, by this user, at this moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unavailable {
     /// Which.
@@ -83,7 +83,7 @@ impl Mechanism {
     }
 
     /// Whether something may live on when the run ends, as a profile declares it: the kernel lets nothing out of a PID
-    /// namespace, nor out of a job, and where processes carry no mark nobody knows afterwards what a run has left.
+    /// namespace, nor out of a job, and where processes carry no mark, what a run has left is unknown afterwards.
     pub const fn lets_live_on(self) -> bool {
         match self {
             Self::Subreaper | Self::Cgroup => true,

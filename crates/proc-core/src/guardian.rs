@@ -1,8 +1,8 @@
 //! The guardian of one run: it starts the run's members, and ends everything that they start.
 //!
-//! It lives in a session of its own and is no descendant of its launcher, so that whoever kills the launcher's tree
-//! does not reach it. It learns of the launcher's death by end of file on their link. It leaves when nothing of the
-//! run is left.
+//! It lives in a session of its own and is no descendant of its launcher, so that what kills the launcher's tree does
+//! not reach it. It learns of the launcher's death by end of file on their link. It leaves when nothing of the run is
+//! left.
 //!
 //! One thread acts; the others only wait for one thing each and tell it. While nothing happens, nothing runs.
 
@@ -176,11 +176,11 @@ impl Guardian {
         let grace = self.grace;
         let end = |reason: &str| Ok(Next::End(Ending::new(reason, grace)));
         match happening {
-            Happening::Said(who, request) => return self.obey(who, *request),
+            Happening::Said(peer, request) => return self.obey(peer, *request),
             Happening::Came(visitor) => self.admit(visitor),
-            Happening::Left(who) => {
-                self.audience.dismiss(who);
-                if who == LAUNCHER && !self.detached {
+            Happening::Left(peer) => {
+                self.audience.dismiss(peer);
+                if peer == LAUNCHER && !self.detached {
                     return end("the launcher is gone");
                 }
             }
@@ -196,7 +196,7 @@ impl Guardian {
             Happening::AskedToEnd => return end("the guardian was asked to end"),
             Happening::SessionEnds => {
                 return Ok(Next::End(Ending {
-                    reason: "the session ends: somebody logs off, or the system shuts down".into(),
+                    reason: "the session ends: the user logs off, or the system shuts down".into(),
                     grace: grace.min(SESSION_GRACE),
                     how: Interruption::HangUp,
                 }));
@@ -211,7 +211,7 @@ impl Guardian {
         // One in another PID namespace has no PID here; all of the run have one.
         let is_of_the_run = visitor.pid().is_some_and(|pid| {
             let members = self.all().unwrap_or_default();
-            // Whoever has left already may have been one.
+            // What has left already may have been one.
             members.iter().any(|member| member.pid == pid)
                 || sys::stat(pid, self.containment.root().boot()).is_none()
         });
@@ -220,10 +220,10 @@ impl Guardian {
         }
     }
 
-    fn obey(&mut self, who: u64, request: Request) -> io::Result<Next> {
+    fn obey(&mut self, peer: u64, request: Request) -> io::Result<Next> {
         let is_for_visitors = matches!(request, Request::End { .. } | Request::Hurry);
-        if who != LAUNCHER && !is_for_visitors {
-            self.audience.dismiss(who);
+        if peer != LAUNCHER && !is_for_visitors {
+            self.audience.dismiss(peer);
             return Ok(Next::Serve);
         }
         match request {
@@ -258,7 +258,7 @@ impl Guardian {
                     self.streams = None;
                 }
                 self.audience.tell(&Notice::Detached);
-                self.audience.dismiss(who);
+                self.audience.dismiss(peer);
             }
             Request::End { reason, grace } => {
                 return Ok(Next::End(Ending::new(reason, grace)));
@@ -341,7 +341,7 @@ impl Guardian {
                     let Some((member, identity, killed)) = self.members.ended(pid, status) else {
                         continue;
                     };
-                    // The status is for people; who cannot be told of it must not keep the run from ending.
+                    // The status is for people; a failure to record it must not keep the run from ending.
                     let _ = self.record(&Entry::Exited { member, status });
                     self.audience.tell(&Notice::Exited {
                         member,

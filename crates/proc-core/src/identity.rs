@@ -24,7 +24,7 @@ pub struct Boot(u128);
     Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 pub struct Identity {
-    /// The process id, as seen in the PID namespace of whoever wrote it.
+    /// The process id, as seen in the PID namespace of the process that wrote it.
     pub pid: u32,
     /// The kernel's start time, in the platform's own unit.
     pub start: u64,

@@ -135,7 +135,7 @@ pub struct Opened {
     /// The kernel's own number of the guardian, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guardian_number: Option<u64>,
-    /// Who asked for the run.
+    /// The process that asked for the run.
     pub launcher: Option<Identity>,
     /// The process with whose end the run is to end, if one was named.
     #[serde(default)]
@@ -259,7 +259,7 @@ impl Ledger {
         let json = serde_json::to_string(entry).map_err(|source| error(source.into()))?;
         let line = format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()));
         // Of an entry for which the disk had no room a part may have been written. Where there is room again by now,
-        // the next entry would join it to a line that nobody can read.
+        // the next entry would join it to a line that cannot be read.
         if self.file.metadata().map_err(error)?.len() > self.length {
             self.file.set_len(self.length).map_err(error)?;
         }

@@ -1,10 +1,10 @@
 //! A mark that everything that a run starts carries, and cannot take off.
 //!
 //! The mark is a resource limit with a number that no other run has: soft and hard `RLIMIT_RTTIME`, in µs. The limit
-//! concerns real-time tasks that run for that long without a pause; at more than 36,000 years it concerns nobody. It is
-//! inherited through fork and exec, survives a new session, closed descriptors and an emptied environment, and may be
-//! lowered but never raised again without privilege. Read is the hard limit alone: programs that play sound lower the
-//! soft one.
+//! concerns real-time tasks that run for that long without a pause; at more than 36,000 years it concerns no task. It
+//! is inherited through fork and exec, survives a new session, closed descriptors and an emptied environment, and may
+//! be lowered but never raised again without privilege. Read is the hard limit alone: programs that play sound lower
+//! the soft one.
 //!
 //! Layout, from the top: two zero bits, one set bit, 49 random bits for the run, 12 bits for the member. The set bit
 //! makes each mark larger than any limit that a person would set, and smaller than "unlimited".
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Mark(u64);
 
-/// Who in a run carries a mark: the clients by number from 1, the test, or the guardian's own helpers.
+/// What in a run carries a mark: the clients by number from 1, the test, or the guardian's own helpers.
 pub type MemberNumber = u16;
 
 /// The largest member number: 12 bits.

@@ -10,7 +10,7 @@
 //! - a copied environment never suffices against a process that belongs to another live run, or holds one;
 //! - what is exempt (`survive`) never belongs to its run.
 //!
-//! What differs by who asks has a name: [`Asker`], and [`RunSigns::keeps_pids`].
+//! What differs by asker has a name: [`Asker`], and [`RunSigns::keeps_pids`].
 
 mod claim;
 mod evidence;

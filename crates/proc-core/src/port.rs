@@ -1,8 +1,8 @@
-//! Ports: whether one is free, who holds it, and how to keep one until it is used.
+//! Ports: whether one is free, what holds it, and how to keep one until it is used.
 //!
-//! Three questions are kept apart. Whether a port can be had is tried, by binding it without listening. Who holds it is
-//! looked up, from the port to its sockets and from these to the processes that have them open. And between choosing a
-//! port and its use by a client, a [`Lease`] keeps other runs from choosing it too.
+//! Three questions are kept apart. Whether a port is available is tried, by binding it without listening. What holds it
+//! is looked up, from the port to its sockets and from these to the processes that have them open. And between choosing
+//! a port and its use by a client, a [`Lease`] keeps other runs from choosing it too.
 
 mod choose;
 mod owner;
@@ -73,20 +73,20 @@ pub struct Listener {
     pub user: u32,
 }
 
-/// Whether a port can be had.
+/// Whether a port is available.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum PortState {
-    /// It can be bound, and nobody has leased it.
+    /// It can be bound, and nothing has leased it.
     Free,
     /// It can be bound, but a run has leased it (perhaps this very process).
     Leased {
-        /// Who leased it.
+        /// What leased it.
         holder: Holder,
     },
     /// Something is bound to it.
     Held {
-        /// Who is known to hold it; empty where the kernel lists no socket there.
+        /// What is known to hold it; empty where the kernel lists no socket there.
         holders: Vec<Holder>,
         /// The address of the socket that is in the way, or the one that could not be bound.
         address: IpAddr,
@@ -142,7 +142,7 @@ pub fn lease(port: u16) -> Result<Option<Lease>, PortError> {
         .map_err(|source| PortError::Lease { port, source })
 }
 
-/// Who leased a port, if anybody did.
+/// What leased a port, if anything did.
 pub fn lease_holder(port: u16) -> Result<Option<Holder>, PortError> {
     let holder = sys::lease_holder(port).map_err(|source| PortError::Lease { port, source })?;
     Ok(holder.map(|holder| match holder.0 {
@@ -151,7 +151,7 @@ pub fn lease_holder(port: u16) -> Result<Option<Holder>, PortError> {
     }))
 }
 
-/// The processes that listen on a port; empty where nobody does.
+/// The processes that listen on a port; empty where none does.
 ///
 /// The processes in `likely` are looked at first, then those of the socket's own user, then all others, and no further
 /// than is needed to find a holder for each socket. A socket whose holder cannot be seen gives [`Holder::Unknown`].
@@ -186,7 +186,7 @@ pub fn listening_ports(
         .collect())
 }
 
-/// Finds out whether a port can be had, and if not, who has it. Leaves nothing listening.
+/// Finds out whether a port is available, and if not, what holds it. Leaves nothing listening.
 ///
 /// A port is free when all of `127.0.0.1`, `0.0.0.0`, `::1` and `::` can be bound, as far as this machine has them.
 pub fn state(port: u16, likely: &[u32]) -> Result<PortState, PortError> {
@@ -372,7 +372,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_port_that_somebody_connects_from_is_held_by_that_process() {
+    fn a_port_that_a_process_connects_from_is_held_by_it() {
         if std::path::Path::new(r"C:\windows\system32\winecfg.exe").exists() {
             eprintln!("skipped: under Wine such a port can be bound beside the connection");
             return;

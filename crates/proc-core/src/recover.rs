@@ -23,7 +23,7 @@ pub(crate) use reach::{is_within_reach, signs};
 pub use sweep::Leftover;
 use sweep::Sweep;
 
-/// How long another command may hold a run's lock: whoever asks whether the run lives holds it for an instant.
+/// How long another command may hold a run's lock: one that asks whether the run lives holds it for an instant.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long such an instant may be, until it is asked whether the run itself holds its lock.
@@ -126,7 +126,7 @@ pub fn finish(run: &KnownRun, grace: Duration) -> Result<Recovery, RecoveryError
     }
     let _lock = match lock {
         Some(Ok(lock)) => Some(lock),
-        // Nobody else can find a run whose folder is gone, or hold a lock that is none.
+        // Nothing else can find a run whose folder is gone, or hold a lock that is none.
         Some(Err(_)) if !run.folder.join(LOCK).is_file() => None,
         Some(Err(error)) => return Err(system(error)),
         None => None,
@@ -155,8 +155,8 @@ fn is_held_by_itself(run: &KnownRun) -> io::Result<bool> {
     Ok(leftovers.any(|leftover| sys::has_open(leftover.label.identity.pid, &lock)))
 }
 
-/// Puts away what a run has used up of which nothing is left but what lives on. The error says why a later command has to look again,
-/// for people: somebody may be in its cgroup who is not to be ended, such as an ancestor of this process.
+/// Puts away what a run has used up of which nothing is left but what lives on. The error says why a later command has
+/// to look again, for people: its cgroup may hold a process that is not to be ended, such as an ancestor of this one.
 fn close(run: &KnownRun, exempt: &[Leftover]) -> Result<(), String> {
     if is_within_reach(run).map_err(|error| error.to_string())? {
         for cgroup in remains(run) {

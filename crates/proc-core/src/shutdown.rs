@@ -80,8 +80,8 @@ impl Asking {
     /// How long to wait until it is worth while to ask again. `None`: it never is.
     pub(crate) const PAUSE: Option<Duration> = sys::Surfaces::PAUSE;
 
-    /// For processes that have this long to end. With no time at all nobody is asked: what a process begins to do when it is
-    /// asked, such as a question to a person, would only be cut off.
+    /// For processes that have this long to end. With no time at all none is asked: what a process begins to do when it
+    /// is asked, such as a question to a person, would only be cut off.
     pub(crate) fn with_grace(grace: Duration) -> Self {
         Self {
             has_no_time: grace.is_zero(),
@@ -137,7 +137,7 @@ pub(crate) fn wait_for_all(identities: &[Identity], deadline: Deadline) -> bool 
 
 /// Kills everything that `look` shows, until some looks in a row show nothing.
 ///
-/// Each pass stops what it sees until a look shows nothing new, so that nobody is left who could start another, and
+/// Each pass stops what it sees until a look shows nothing new, so that nothing is left that could start another, and
 /// kills all of it then. `look` must leave out what is to be spared, and zombies. An error of `look` is final only when
 /// it persists.
 pub(crate) fn kill_all(mut look: impl FnMut() -> io::Result<Vec<Identity>>) -> io::Result<Killed> {
@@ -169,8 +169,8 @@ pub(crate) fn kill_all(mut look: impl FnMut() -> io::Result<Vec<Identity>>) -> i
         if quiet_looks == QUIET_LOOKS || is_over {
             seen?;
             let left = look()?;
-            // What nobody has tried to kill yet is no survivor. What this process may not kill may be on its way out all the
-            // same: its container was ended as one before.
+            // Nothing is a survivor before an attempt to kill it. What this process may not kill may be on its way out
+            // all the same: its container was ended as one before.
             if is_over || left.is_empty() {
                 return Ok(survey(left, killed, &denied));
             }
@@ -188,7 +188,7 @@ struct Progress {
 }
 
 impl Progress {
-    /// Whether somebody is gone since the last time, or whoever is left has worked.
+    /// Whether a process is gone since the last time, or one that is left has worked.
     fn is_made(&mut self, left: BTreeSet<Identity>, work: u64) -> bool {
         let is_made = self.left.difference(&left).next().is_some() || self.work < work;
         *self = Self { left, work };
@@ -291,7 +291,7 @@ mod tests {
     use crate::identity::Boot;
 
     #[test]
-    fn progress_is_made_by_whoever_goes_or_works_at_it() {
+    fn progress_is_made_by_what_goes_or_works_at_it() {
         let of = |pids: &[u32]| -> BTreeSet<Identity> {
             let identity = |pid: &u32| Identity {
                 pid: *pid,
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_works_is_seen_to() {
+    fn what_works_is_seen_to() {
         let own = std::process::id();
         let before = sys::work(own).unwrap();
         let seen = poll_until(Deadline::after(Duration::from_secs(20)), || {

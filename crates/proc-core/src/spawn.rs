@@ -188,7 +188,7 @@ pub(crate) fn start_member(
     }
     let identity = containment.start(command, member)?;
     if let Some(console) = own_console {
-        // A console ends when nobody is in it any more.
+        // A console ends when no process is in it any more.
         poll_until(Deadline::after(CONSOLE_TIMEOUT), || {
             (console.holds(identity.pid) || !shutdown::is_there(&identity)).then_some(())
         });

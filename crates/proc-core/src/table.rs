@@ -2,8 +2,8 @@
 //!
 //! Reading everything of every process is slow, and most processes are rejected by their owner or their name alone. So
 //! a snapshot has lineage and start time at once, and each further fact when it is first asked for. A fact that is read
-//! late may belong to a newcomer with the same PID: whoever acts on one pins the identity first ([`crate::shutdown`]),
-//! and a newcomer has another identity.
+//! late may belong to a newcomer with the same PID: code that acts on one pins the identity first
+//! ([`crate::shutdown`]), and a newcomer has another identity.
 
 mod facts;
 mod label;

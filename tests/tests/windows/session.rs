@@ -37,7 +37,7 @@ fn the_end_of_the_session_ends_the_run_in_order() {
     end("in-order");
     let finished = launch.finish().expect(129);
     let events = finished.events();
-    let reason = "the session ends: somebody logs off, or the system shuts down";
+    let reason = "the session ends: the user logs off, or the system shuts down";
     assert_eq!(named(&events, "terminating")[0]["reason"], reason);
     let end = finished.end();
     assert_eq!(end["exit"]["name"], "interrupted", "{end}");

@@ -19,8 +19,8 @@ pub type Resolver<'a> = &'a dyn Fn(&Path) -> Option<PathBuf>;
 
 /// The [`Resolver`] of the machine on which this runs.
 ///
-/// A path that leads everybody somewhere else (`/dev/stdin`, `/proc/self/cwd/x.py`) leads this process to what is its
-/// own, and says nothing of others.
+/// A path that leads every process somewhere else (`/dev/stdin`, `/proc/self/cwd/x.py`) leads this process to what is
+/// its own, and says nothing of others.
 pub fn on_disk(path: &Path) -> Option<PathBuf> {
     let found = true_path(path).ok()?;
     (found == path || !passes_through_oneself(path)).then_some(found)
@@ -76,7 +76,7 @@ pub struct BoundsSpec {
     /// The roots of other scopes. Those that lie within this root (a worktree in a subfolder) are no part of it.
     pub others: Vec<PathBuf>,
     /// Names of files and folders by which a folder within this root is known for the root of another scope, which may
-    /// have no state yet (a worktree in which nobody has called the tool).
+    /// have no state yet (a worktree in which the tool was never called).
     pub marks: Vec<String>,
 }
 
@@ -90,7 +90,7 @@ pub struct Bounds<'a> {
     projects: Vec<String>,
     others: Vec<String>,
     marks: Vec<String>,
-    /// Whether a folder within the root is another scope's, as far as anybody has asked.
+    /// Whether a folder within the root is another scope's, as far as that was asked.
     known: RefCell<BTreeMap<String, bool>>,
     resolve: Resolver<'a>,
 }

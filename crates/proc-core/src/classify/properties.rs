@@ -117,7 +117,7 @@ fn facts(pid: u32) -> impl Strategy<Value = Facts> {
         Some("c"),
         Some("?"),
     ]);
-    // Pipes and tracers: rare ones, or everybody would have to do with the caller.
+    // Pipes and tracers: rare ones, or every process would have to do with the caller.
     let pipes = || vec(0..40_u64, 0..2);
     let tied = (
         prop_oneof![9 => Just(None), 1 => PIDS.prop_map(Some)],
@@ -314,7 +314,7 @@ impl Case {
         if let Some(leader) = leader {
             pids.extend(self.line(leader.identity.pid));
         }
-        // What nobody above the caller reads goes to somebody beside it.
+        // What no process above the caller reads goes to one beside it.
         let above = self.line(CALLER);
         let is_unread = |pipe: &&u64| {
             let is_reader = |pid: &u32| self.get(*pid).unwrap().pipes_read.contains(*pipe);
@@ -325,7 +325,7 @@ impl Case {
                 let may_read = facts.session == own.session || facts.own == Some(true);
                 may_read && !facts.kernel && facts.pipes_read.contains(pipe)
             });
-            // Whoever is in the session comes first.
+            // What is in the session comes first.
             let (near, far): (Vec<&Facts>, Vec<&Facts>) =
                 all.partition(|facts| facts.session == own.session);
             let readers = if near.is_empty() { far } else { near };

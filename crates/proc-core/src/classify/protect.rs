@@ -1,4 +1,4 @@
-//! Who is protected for the caller's sake.
+//! What is protected for the caller's sake.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ const AT_ONCE: u64 = 10_000_000;
 pub struct Caller {
     /// Its PID.
     pub pid: u32,
-    /// The PIDs of those who share its console, where a console is something that processes have.
+    /// The PIDs of the processes that share its console, where a console is something that processes have.
     pub console: Vec<u32>,
 }
 
@@ -38,15 +38,15 @@ impl Caller {
     }
 }
 
-/// Those who are protected, and why.
+/// The processes that are protected, and why.
 struct Protected<'a> {
     table: &'a Table,
     reasons: BTreeMap<u32, ProtectedReason>,
 }
 
 /// The caller, and the lines that hold it: its ancestors (the loop script is one), its session's leader with the
-/// terminal above it, whoever reads what it says or writes what it reads, and the debuggers of all these with the programs
-/// above them. Where the line of ancestors may be cut, also whoever shares its console.
+/// terminal above it, each process that reads what it says or writes what it reads, and the debuggers of all these with
+/// the programs above them. Where the line of ancestors may be cut, also each process that shares its console.
 pub(super) fn lines(table: &Table, caller: &Caller) -> BTreeMap<u32, ProtectedReason> {
     let mut protected = Protected {
         table,
@@ -95,7 +95,7 @@ impl<'a> Protected<'a> {
         }
     }
 
-    /// Protects whoever shares the caller's console and is old enough to have started it.
+    /// Protects what shares the caller's console and is old enough to have started it.
     fn add_console(&mut self, own: &'a Process, pids: &[u32]) {
         for pid in pids {
             let mate = self.table.get(*pid);
@@ -106,7 +106,7 @@ impl<'a> Protected<'a> {
 
     /// Protects what the caller's output goes to, through as many pipes as there are.
     ///
-    /// Mostly an ancestor reads it, or somebody of the session, and nobody else is looked at then. Only where neither
+    /// Mostly an ancestor reads it, or a process of the session, and nothing else is looked at then. Only where neither
     /// does, the caller has left its reader's session (`setsid`).
     fn add_readers(&mut self, own: &'a Process) {
         let mut open: BTreeSet<u64> = own.pipes_written().iter().copied().collect();
@@ -134,7 +134,7 @@ impl<'a> Protected<'a> {
             };
             let reader = rest.remove(at);
             open.retain(|pipe| !reader.pipes_read().contains(pipe));
-            // Who reads what an ancestor writes is the ancestor's own business.
+            // What reads the output of an ancestor is the ancestor's own business.
             if !self.reasons.contains_key(&reader.identity().pid) {
                 open.extend(reader.pipes_written());
             }
@@ -142,10 +142,11 @@ impl<'a> Protected<'a> {
         }
     }
 
-    /// Protects who may be at the other end of a pipe, where the system does not tell who is.
+    /// Protects what may be at the other end of a pipe, where the system does not tell what is.
     ///
-    /// Whoever makes a pipe for one program of a pipeline makes it for another one too: a sibling, started with it or
-    /// later. On the way up from the caller each pipe is at the level at which it was made; below that it is inherited.
+    /// A process that makes a pipe for one program of a pipeline makes it for another one too: a sibling, started with
+    /// it or later. On the way up from the caller each pipe is at the level at which it was made; below that it is
+    /// inherited.
     fn add_neighbours(&mut self, own: &'a Process) {
         let mut below = own;
         for above in self.table.ancestors(own.identity().pid) {
@@ -170,7 +171,7 @@ impl<'a> Protected<'a> {
         }
     }
 
-    /// Protects a process for which a pipe was made, and whom it has left that pipe to.
+    /// Protects a process for which a pipe was made, and those to which it has left that pipe.
     fn add_end(
         &mut self,
         first: &'a Process,

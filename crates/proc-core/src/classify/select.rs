@@ -1,4 +1,4 @@
-//! What a request means for each process: who is to end, who is left alone, and why.
+//! What a request means for each process: what is to end, what is left alone, and why.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,8 +69,8 @@ pub struct Count {
     pub elsewhere: u32,
 }
 
-/// Unreal programs that no group counts: nobody here may end them, or too little of them can be seen. They may have a
-/// project open all the same.
+/// Unreal programs that no group counts: they may not be ended from here, or too little of them can be seen. They may
+/// have a project open all the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Uncounted {
     /// Those that work on a project of this scope, or may do so.
@@ -301,7 +301,7 @@ impl<'a> Classifier<'a> {
             Verdict::Group {
                 own_editor: true, ..
             } if !request.editors => true,
-            // Signs are read late where no rule names anybody on the line, as of one that was a target before.
+            // Signs are read late where no rule names any process on the line, as of one that was a target before.
             Verdict::Group { .. } | Verdict::Foreign { .. } | Verdict::Unknown { .. } => {
                 self.matcher.is_spared(child) || self.runs.is_of_unknown_run(child)
             }

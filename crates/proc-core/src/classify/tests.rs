@@ -37,7 +37,7 @@ struct World {
     rules: Rules,
     runs: Vec<RunSigns>,
     all_users: bool,
-    /// Who shares the caller's console.
+    /// The PIDs of what shares the caller's console.
     console: Vec<u32>,
 }
 

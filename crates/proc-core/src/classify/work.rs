@@ -132,7 +132,7 @@ impl Reader<'_> {
             Place::Inside(inside) if self.is_in_environment(&inside) => Work::Nothing,
             Place::Inside(_) if self.was_elsewhere(path) => Work::Unknown(UnknownReason::Ambiguous),
             Place::Inside(inside) => {
-                // A virtual environment is often shared, so that a tool in it works for whom it is told to.
+                // A virtual environment is often shared, so that a tool in it works for the project it is told to.
                 let is_installed = closed_folders(&inside).next().is_some();
                 let works_here = || self.is_in_scope() || !self.given(behind).0.is_empty();
                 let absolute = self.bounds.absolute(&inside);
@@ -155,7 +155,7 @@ impl Reader<'_> {
     }
 
     /// Whether its working directory is still that of the shell that started it, so that a relative path means what it
-    /// meant, though the file may have been removed since. Whoever goes elsewhere leaves the variable behind.
+    /// meant, though the file may have been removed since. A process that goes elsewhere leaves the variable behind.
     fn is_where_it_began(&self) -> bool {
         let (Some(now), Some(began)) = (self.process.directory(), self.process.shell_directory())
         else {

@@ -98,7 +98,7 @@ pub struct RunProcess {
 }
 
 impl RunReport {
-    /// Whether the run was to be ended, and was not: there may be processes of it that nobody has looked at.
+    /// Whether the run was to be ended, and was not: there may be processes of it that were not looked at.
     pub fn is_unended(&self) -> bool {
         self.action == RunAction::Failed || self.kept == Some(Kept::Busy)
     }
@@ -172,7 +172,7 @@ impl Cleaner {
         }
         let ending = match visit::end(run, reason, self.grace_of(run)) {
             Ok(ending) => ending,
-            // A guardian that is gone, or that does not answer, has left its work to whoever comes next.
+            // A guardian that is gone, or that does not answer, has left its work to the next command.
             Err(VisitError::Gone { .. }) => return self.finish(run, GONE),
             Err(error) => return self.finish(run, &error.to_string()),
         };
@@ -304,8 +304,8 @@ fn is_meant(run: &KnownRun, choice: &RunChoice) -> bool {
 }
 
 /// Whether a run goes on although its launcher is gone, and was not meant to: its guardian is ending it, or was killed a
-/// moment ago, or stands still. Or its lock is held although its guardian is gone: somebody is ending it, or it has
-/// taken the lock itself.
+/// moment ago, or stands still. Or its lock is held although its guardian is gone: another process is ending it, or
+/// it has taken the lock itself.
 fn is_abandoned(run: &KnownRun) -> bool {
     let is_gone = |identity: &Identity| !shutdown::is_there(identity);
     let opened = &run.history.opened;

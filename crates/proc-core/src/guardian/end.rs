@@ -17,7 +17,7 @@ use crate::wait::{Deadline, poll_until};
 /// How long what a test has started may take to end after the test itself, before it counts as a leak.
 const SETTLE_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// How often whoever waits hears that killing goes on.
+/// How often a process that waits hears that killing goes on.
 const WORD: Duration = Duration::from_secs(1);
 
 /// How long the kernel may take to end a PID namespace in which nothing lives any more.
@@ -47,7 +47,7 @@ impl Guardian {
             self.close();
         }
         self.report_living();
-        // Whoever hears that the run is over may take its ports at once.
+        // A process that hears that the run is over may take its ports at once.
         self.leases.clear();
         self.lock = None;
         self.audience.tell(&Notice::Finished);
@@ -94,9 +94,9 @@ impl Guardian {
         self.release_exempt();
         if let Err(error) = self.containment.remove() {
             complain(&error);
-            // Who lives on and cannot be let go keeps the cgroup until it ends.
+            // What lives on and cannot be let go keeps the cgroup until it ends.
             if !self.only_the_living_are_left() {
-                // Somebody is in it who no look has shown.
+                // A process is in it that no look has shown.
                 let error = format!("cannot remove the run's cgroup: {error}");
                 self.audience.tell(&Notice::Failed { error });
                 return;
@@ -128,7 +128,7 @@ impl Guardian {
             }
             match inbox.recv_timeout(deadline.remaining()) {
                 Ok(Happening::Came(visitor)) => self.admit(visitor),
-                Ok(Happening::Left(who)) => self.audience.dismiss(who),
+                Ok(Happening::Left(peer)) => self.audience.dismiss(peer),
                 Ok(Happening::Said(_, request)) if matches!(*request, Request::Hurry) => {
                     return Duration::ZERO;
                 }
@@ -139,7 +139,7 @@ impl Guardian {
         }
     }
 
-    /// Waits until nothing is left. `false`: the grace is over, or somebody is in a hurry.
+    /// Waits until nothing is left. `false`: the grace is over, or a request to hurry has come.
     fn wait_for_the_end(
         &mut self,
         grace: Duration,
@@ -164,7 +164,7 @@ impl Guardian {
             let pause = Asking::PAUSE.unwrap_or(Duration::MAX);
             match inbox.recv_timeout(pause.min(deadline.remaining())) {
                 Ok(Happening::Came(visitor)) => self.admit(visitor),
-                Ok(Happening::Left(who)) => self.audience.dismiss(who),
+                Ok(Happening::Left(peer)) => self.audience.dismiss(peer),
                 Ok(Happening::Said(_, request)) if matches!(*request, Request::Hurry) => {
                     return false;
                 }

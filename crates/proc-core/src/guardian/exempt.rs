@@ -88,7 +88,7 @@ impl Guardian {
         }
     }
 
-    /// Whether nobody but what lives on is in what ends as one, because it could not be let go.
+    /// Whether only what lives on is in what ends as one, because it could not be let go.
     pub(super) fn only_the_living_are_left(&self) -> bool {
         let contained = self.containment.contained();
         contained.is_ok_and(|contained| {
@@ -135,7 +135,7 @@ impl Guardian {
         }
     }
 
-    /// Forgets what has lived on and ended: whoever takes its PID is somebody else, and so are the children.
+    /// Forgets what has lived on and ended: what takes its PID is another process, and has other children.
     fn forget_the_gone(&mut self) {
         self.signs.exempted.retain(shutdown::is_there);
     }

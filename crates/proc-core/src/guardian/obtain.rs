@@ -28,7 +28,7 @@ pub(super) fn contain(
     ledger: &mut Ledger,
 ) -> Result<(Containment, Vec<Unavailable>), Refusal> {
     let mut unavailable = Vec::new();
-    // What cannot be written down says nothing about what is to be had.
+    // What cannot be written down says nothing about what is available.
     let mut unwritten = None;
     let prepared = prepared.map_err(|error| error.to_string());
     for mechanism in open.contain.candidates(mechanisms()) {

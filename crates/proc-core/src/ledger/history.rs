@@ -274,7 +274,7 @@ pub(super) mod tests {
         fs::read(folder.join(FILE)).unwrap()
     }
 
-    /// As on a full disk on which somebody then makes room.
+    /// As on a full disk on which room is made later.
     #[test]
     fn an_entry_that_was_written_in_part_is_cut_off_by_the_next() {
         let folder = tempfile::tempdir().unwrap();

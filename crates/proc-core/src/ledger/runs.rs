@@ -106,7 +106,7 @@ impl Runs {
     /// Reads the ledgers of a scope, and leaves everything as it is.
     pub fn read(scope: &Scope) -> io::Result<Self> {
         let mut runs = Self::read_folder(&scope.runs_folder())?;
-        // Whoever holds the lock of a run does not hold that of its copy, so that it would look dead.
+        // The holder of a run's lock does not hold that of its copy, so that it would look dead.
         let root = scope.root().display().to_string();
         let (known, copied) = runs
             .known
@@ -128,7 +128,7 @@ impl Runs {
 
     /// Moves the runs out of the way whose ledger could not be read, unless their guardian lives.
     ///
-    /// What cannot be moved stays, and is said to be where it is: that must not keep anybody from cleaning the rest.
+    /// What cannot be moved stays, and is said to be where it is: that must not keep the rest from being cleaned.
     pub fn set_aside(&mut self, scope: &Scope) {
         for damaged in &mut self.damaged {
             if damaged.is_set_aside || !matches!(is_held(&damaged.folder), Ok(false)) {
@@ -278,7 +278,7 @@ pub(crate) fn live_holders(folder: &Path, table: &Table) -> LiveHolders {
     found
 }
 
-/// Takes the lock of a run, which whoever ends the run holds. `None`: another process holds it.
+/// Takes the lock of a run, which the process that ends the run holds. `None`: another process holds it.
 pub(crate) fn take_lock(folder: &Path) -> io::Result<Option<File>> {
     let file = open_lock(&folder.join(LOCK))?;
     match file.try_lock() {
@@ -317,7 +317,7 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Whether a run's folder has no ledger, and nobody has done anything about that for long.
+/// Whether a run's folder has no ledger, and nothing has been done about that for long.
 fn is_stillborn(folder: &Path, now: SystemTime) -> bool {
     let Ok(metadata) = folder.symlink_metadata() else {
         return false;
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_somebody_reads_keeps_no_other_run_from_being_pruned() {
+    fn a_log_that_is_being_read_keeps_no_other_run_from_being_pruned() {
         let folder = tempfile::tempdir().unwrap();
         let (scope, run) = scope_of_a_closed_run(folder.path(), vec![]);
         let log = run.join("demo-1.log");

@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_descends_from_a_known_number_is_found_without_its_parents() {
+    fn what_descends_from_a_known_number_is_found_without_its_parents() {
         // The first of the line is gone, and the PIDs are no sign of age.
         let processes = origins([(30, 103, 102), (20, 104, 103), (10, 105, 104), (40, 106, 1)]);
         let started = started_by(BTreeSet::from([102]), processes);
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_known_number_nobody_is_found() {
+    fn without_a_known_number_nothing_is_found() {
         let processes = origins([(1, 1, 0), (30, 103, 1)]);
         assert_eq!(started_by(BTreeSet::new(), processes), BTreeSet::new());
     }

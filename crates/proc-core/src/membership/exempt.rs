@@ -11,7 +11,7 @@ use crate::table::Process;
 /// What the clients of a run may leave behind: globs for names of programs, by client.
 ///
 /// A program is known by the name of its file, by that by which it was called, and by that of its script, without regard
-/// to case and without `.exe`. It is taken at its word: whoever may live on is said by the user of a run.
+/// to case and without `.exe`. It is taken at its word: what may live on is said by the user of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Exempt(BTreeMap<MemberNumber, Names>);
 

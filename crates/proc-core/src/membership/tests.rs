@@ -1,4 +1,4 @@
-//! Where those who ask used to disagree, row by row, and what holds now.
+//! Where the askers used to disagree, row by row, and what holds now.
 //!
 //! Four places decided by themselves: the commands that judge every process, what finishes a dead run, the guardian that
 //! looks for what has got out of its job, and the launcher that asks which client listens. Each row is a
@@ -147,7 +147,7 @@ fn by_launcher(table: &Table, pid: u32, run: &RunSigns) -> Option<Member> {
 
 #[expect(clippy::too_many_lines, reason = "it is a table")]
 #[test]
-fn those_who_ask_differ_only_where_that_is_meant() {
+fn askers_differ_only_where_that_is_meant() {
     use Evidence::{Container, Cookie, Lineage, RecordedIdentity};
     let contained = RunSigns {
         contained: [at(SEVEN, 100), at(SEVEN, 5)].into(),

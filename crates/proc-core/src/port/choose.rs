@@ -1,4 +1,4 @@
-//! Free ports for whoever does not care which.
+//! Free ports for a client that does not care which.
 //!
 //! They are drawn at random, so that two runs seldom meet; from below the range from which the system serves outgoing
 //! connections, so that none of these takes a port before its client does; and leased, so that no other run draws it.

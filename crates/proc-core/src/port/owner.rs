@@ -1,4 +1,4 @@
-//! Who holds a port: the processes that have its sockets open, the likely ones looked at first.
+//! What holds a port: the processes that have its sockets open, the likely ones looked at first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_nobody_shows_is_held_by_somebody_unknown() {
+    fn a_socket_that_no_process_shows_has_an_unknown_holder() {
         let none = socket(u64::MAX, 4711);
         assert_eq!(
             holders(&[none], &[]),

@@ -73,7 +73,7 @@ pub(crate) fn join(directory: &str, text: &str) -> Option<String> {
         return Some(text.to_owned());
     }
     if is_windows(directory) {
-        // Relative to the current drive, or to a drive's own directory, which nobody outside can know.
+        // Relative to the current drive, or to a drive's own directory, which cannot be known from outside.
         if text.starts_with(['/', '\\']) {
             return volume(directory).map(|volume| format!("{volume}{text}"));
         }

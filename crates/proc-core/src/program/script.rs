@@ -46,7 +46,7 @@ struct Family {
     together: (&'static str, &'static str),
 }
 
-/// An interpreter that nobody has described here: the first argument that is no option is its script.
+/// An interpreter that is not described here: the first argument that is no option is its script.
 const UNKNOWN: Family = Family {
     names: &[],
     values: &[],

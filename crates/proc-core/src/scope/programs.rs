@@ -9,10 +9,11 @@ use super::hash::fnv1a;
 use crate::sys;
 use crate::wait::{Deadline, poll_until};
 
-/// How long the copy of a program is kept at least: whoever has made it is about to start it.
+/// How long the copy of a program is kept at least: the command that made it is about to start it.
 const COPIES_KEPT: Duration = Duration::from_hours(1);
 
-/// How long a new program may be held by somebody who looks into it, such as a scanner for viruses, and cannot be renamed.
+/// How long a new program may be held by a program that looks into it, such as a scanner for viruses, and cannot be
+/// renamed.
 const SCAN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Copies a program into a folder of its own, named for this build of it, unless that has been done.
@@ -31,7 +32,7 @@ pub(super) fn copy(program: &Path, copies: &Path) -> io::Result<PathBuf> {
     if !copy.exists() {
         forget_old_copies(copies);
         sys::make_private_folder(&folder)?;
-        // Another command may be doing the same, and whoever finds the name finds all of it.
+        // Another command may be doing the same, and a command that finds the name finds all of it.
         let part = folder.join(format!("{}.part", std::process::id()));
         fs::copy(program, &part)?;
         let named = put_in_place(&part, &copy);
@@ -44,7 +45,7 @@ pub(super) fn copy(program: &Path, copies: &Path) -> io::Result<PathBuf> {
     Ok(copy)
 }
 
-/// Gives a finished file its name, unless somebody else has given it to another one meanwhile.
+/// Gives a finished file its name, unless another process has given it to another file meanwhile.
 fn put_in_place(part: &Path, copy: &Path) -> io::Result<()> {
     let mut refusal = io::Error::from(io::ErrorKind::TimedOut);
     let named = poll_until(Deadline::after(SCAN_TIMEOUT), || {
@@ -60,7 +61,7 @@ fn put_in_place(part: &Path, copy: &Path) -> io::Result<()> {
     named.ok_or(refusal)
 }
 
-/// Removes the copies that have been there for a while and that nothing runs: those stay, as nobody can remove them.
+/// Removes the copies that have been there for a while and that nothing runs: those stay, as they cannot be removed.
 fn forget_old_copies(copies: &Path) {
     let entries = fs::read_dir(copies).into_iter().flatten().flatten();
     for entry in entries {

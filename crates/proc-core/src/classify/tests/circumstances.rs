@@ -122,7 +122,7 @@ fn a_removed_script_is_told_by_where_it_was_started() {
 
 /// It was started on a script of another project, and has gone into this one, which has a script of the same name.
 #[test]
-fn a_script_that_may_be_of_two_projects_is_nobodys() {
+fn a_script_that_may_be_of_two_projects_belongs_to_neither() {
     let started = |directory, command, began: Option<&str>| {
         with(Facts {
             shell_directory: began.map(str::to_owned),

@@ -77,7 +77,7 @@ fn only_what_that_client_has_left_lives_on() {
         mark: Some((Mark::from_random(2 << 20), 2)),
         ..zen()
     };
-    let nobody_knows = "belongs to a run that this scope does not know";
+    let of_unknown_run = "belongs to a run that this scope does not know";
     for (case, daemon, expected) in [
         (
             "another client's",
@@ -92,7 +92,7 @@ fn only_what_that_client_has_left_lives_on() {
             },
             "belongs to run a: names it",
         ),
-        ("another run's", another_run, nobody_knows),
+        ("another run's", another_run, of_unknown_run),
     ] {
         let said = World::new()
             .with(daemon)

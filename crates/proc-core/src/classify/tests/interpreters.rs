@@ -359,7 +359,7 @@ fn other_interpreters_follow_their_own_rule() {
 }
 
 #[test]
-fn an_installed_tool_that_a_rule_names_works_for_whom_it_is_told_to() {
+fn an_installed_tool_that_a_rule_names_works_for_the_project_it_is_told_to() {
     let tool = |directory, argument| {
         let mut world = python_in(
             directory,

@@ -1,4 +1,4 @@
-//! Who is never touched.
+//! What is never touched.
 
 use super::*;
 
@@ -107,7 +107,7 @@ fn the_callers_surroundings_hold_against_the_widest_request() {
 }
 
 #[test]
-fn a_reader_in_another_session_is_protected_where_nobody_is_nearer() {
+fn a_reader_in_another_session_is_protected_where_none_is_nearer() {
     let reader = |pid: u32, session: u32| Facts {
         session,
         pipes_read: vec![70],
@@ -121,14 +121,14 @@ fn a_reader_in_another_session_is_protected_where_nobody_is_nearer() {
 }
 
 #[test]
-fn a_pipe_of_somebody_else_protects_nobody() {
+fn a_pipe_of_another_process_protects_nothing() {
     let reader = Facts {
         session: 100,
         pipes_read: vec![70],
         pipes_written: vec![71],
         ..guilty(7, 1)
     };
-    // An ancestor is who reads what the caller says; what it writes itself goes to others.
+    // It is an ancestor that reads what the caller says; what it writes itself goes to others.
     let mut world = World::new().with(Facts {
         pipes_read: vec![72],
         ..reader.clone()
@@ -194,12 +194,12 @@ fn runs_protect_theirs_against_the_widest_request() {
             "belongs to run other of another scope",
         ),
         (
-            "with a mark that nobody knows",
+            "with an unknown mark",
             stranger,
             "belongs to a run that this scope does not know (mark 0000000000100)",
         ),
         (
-            "with a cookie that nobody knows",
+            "with an unknown cookie",
             strange_cookie,
             "belongs to a run that this scope does not know (cookie zzz)",
         ),
@@ -287,7 +287,7 @@ fn without_the_caller_nothing_is_said() {
 }
 
 #[test]
-fn where_the_line_of_ancestors_is_cut_the_console_tells_who_may_be_one() {
+fn where_the_line_of_ancestors_is_cut_the_console_tells_what_may_be_one() {
     // The shell has been put in the place of one that was started by PID 7, below PID 6, and has left since.
     let cut = |takes_a_place| {
         let mut world = World::new()

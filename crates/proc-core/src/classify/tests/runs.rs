@@ -135,7 +135,7 @@ fn the_strongest_evidence_wins() {
         })
         .with_run(run("b"));
     assert_eq!(world.says(7), "belongs to run a: carries its mark");
-    // A mark that nobody knows outweighs a cookie of ours.
+    // An unknown mark outweighs a cookie of ours.
     let process = Facts {
         mark: Some((mark(9), 2)),
         cookie: Some("b".to_owned()),
@@ -181,7 +181,7 @@ fn of_two_runs_that_claim_a_process_the_more_protective_one_has_it() {
         world.runs = runs.map(Clone::clone).into();
         assert_eq!(world.says(7), "is the guardian of run live");
     }
-    // Its guardian is protected as one, whoever else claims it.
+    // Its guardian is protected as one, whatever else claims it.
     for runs in [[&other, &live], [&live, &other]] {
         let mut world = World::new().with(Facts {
             mark: Some((mark(2), 1)),
@@ -274,7 +274,7 @@ fn what_a_run_left_is_cleaned_with_its_group() {
 }
 
 #[test]
-fn whoever_holds_a_live_run_is_not_cleaned_away() {
+fn what_holds_a_live_run_is_not_cleaned_away() {
     let loop_script = process(7, 1, "/usr/bin/python3", "python /home/me/game/loop.py");
     let world = |is_live| {
         World::new()
@@ -300,7 +300,7 @@ fn whoever_holds_a_live_run_is_not_cleaned_away() {
 }
 
 #[test]
-fn whoever_owns_a_run_holds_it_as_its_launcher_does() {
+fn what_owns_a_run_holds_it_as_its_launcher_does() {
     let script = |pid| process(pid, 1, "/usr/bin/python3", "python /home/me/game/loop.py");
     let world = World::new()
         .with(script(7))
@@ -354,7 +354,7 @@ fn the_run_that_the_caller_is_part_of_goes_on_whatever_is_asked_for() {
     };
     assert_eq!(world(false).targets(&live), [5, 6, 7]);
     assert_eq!(world(true).targets(&live), [0_u32; 0]);
-    // Who holds a run can be cleaned as little as the run itself, and is counted with it.
+    // What holds a run can be cleaned as little as the run itself, and is counted with it.
     let python = world(true).counts().remove(2);
     assert_eq!((python.in_scope, python.in_live_runs), (2, 2));
 }

@@ -229,7 +229,7 @@ fn editors_that_are_not_to_be_ended_are_seen_all_the_same() {
         ("one that a group counts", unreal(editor(7, own)), 0, 0),
         ("one from which this is called", above, 1, 0),
         (
-            "one of a run that nobody knows",
+            "one of an unknown run",
             unreal(of_a_run(editor(7, own))),
             1,
             0,

@@ -1,4 +1,4 @@
-//! Who may be at the other end of the caller's pipes, on a system that does not tell.
+//! What may be at the other end of the caller's pipes, on a system that does not tell.
 
 use super::*;
 use crate::streams::{Stream, Streams};
@@ -50,7 +50,7 @@ fn world(input: Stream, output: Stream) -> World {
 }
 
 #[test]
-fn who_is_started_with_the_caller_and_has_a_pipe_of_its_own_is_left_alone() {
+fn what_is_started_with_the_caller_and_has_a_pipe_of_its_own_is_left_alone() {
     use Stream::{Elsewhere, Inherited, Pipe, Unknown};
     let beside = |start, input, output| at(start, with(input, output, guilty(7, 100)));
     let piped = || world(Elsewhere, Pipe);
@@ -148,7 +148,7 @@ fn who_is_started_with_the_caller_and_has_a_pipe_of_its_own_is_left_alone() {
 }
 
 #[test]
-fn who_may_be_a_reader_is_no_target_of_the_widest_request() {
+fn what_may_be_a_reader_is_no_target_of_the_widest_request() {
     let reader = with(Stream::Pipe, Stream::Elsewhere, guilty(7, 100));
     let leftover = with(Stream::Elsewhere, Stream::Elsewhere, guilty(8, 100));
     let world = world(Stream::Elsewhere, Stream::Pipe)

@@ -109,7 +109,7 @@ fn a_script_is_found_in_whatever_way_its_path_is_written() {
         );
         assert_eq!(said, expected, "{root} {directory} {script}");
     }
-    // What is relative to another drive's own directory, nobody outside can know.
+    // What is relative to another drive's own directory cannot be known from outside.
     let command = r"python.exe D:watch.py";
     let said = says(drive, drive, r"C:\Python311\python.exe", command, &files);
     assert!(!said.starts_with("belongs"), "{said}");
