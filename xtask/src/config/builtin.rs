@@ -5,12 +5,14 @@ use std::path::Path;
 
 use proc_core::readiness::Ready;
 
-use super::{Config, Console, Group, Launch, Profile, find, unreal};
+use super::model::{Config, Console, Group, Launch, Profile};
+use super::path::canonical;
+use super::unreal;
 
 /// The configuration of a scope without a file.
 pub(super) fn config(root: &Path) -> Config {
     Config {
-        root: find::canonical(root),
+        root: canonical(root),
         file: None,
         launch: Launch::default(),
         profiles: profiles(root),

@@ -11,11 +11,13 @@ use toml::de::DeTable;
 
 use super::error::{Fault, Invalid};
 use super::guarantee::{CONTAIN, REQUIRE};
+use super::model::{Config, Console, Group, Launch, Leaks, Profile, Role};
 use super::nearest::hint;
-use super::ports::DEFAULT_BASE;
-use super::section::{Node, Read, Section};
-use super::{Config, Console, Group, Launch, Leaks, Ports, Profile, Role, assign};
-use super::{builtin, find, value};
+use super::node::{self, Node, Read};
+use super::path::{absolute, canonical};
+use super::ports::{DEFAULT_BASE, Ports, assign};
+use super::section::Section;
+use super::{builtin, value};
 
 /// No run has more clients than there are ports.
 const MOST_CLIENTS: u32 = u16::MAX as u32;
@@ -50,7 +52,7 @@ fn config(top: &mut Section<'_, '_>, file: &Path, folder: &Path) -> Config {
     });
     let launch = top.table("launch", |section| launch(section, &profiles));
     Config {
-        root: find::canonical(&root),
+        root: canonical(&root),
         file: Some(file.to_path_buf()),
         launch: launch.unwrap_or_default(),
         groups: groups(top),
@@ -126,7 +128,7 @@ fn roles(section: &mut Section<'_, '_>, profiles: &Profiles) -> Option<Vec<Role>
 }
 
 fn role(section: &mut Section<'_, '_>, profiles: &Profiles, base: u16) -> Role {
-    let name = section.take("name", |node| value::name(value::text(node)?, &node.span()));
+    let name = section.take("name", |node| node::name(value::text(node)?, &node.span()));
     let profile = section.take("profile", |node| known_profile(node, profiles));
     if let (false, Some(name)) = (section.has("profile"), &name)
         && !profiles.contains_key(name)
@@ -193,7 +195,7 @@ fn profile(section: &mut Section<'_, '_>, base: Option<&Profile>, folder: &Path)
     });
     section.set("project", &mut profile.project, some_path);
     section.set("args", &mut profile.args, |node| {
-        value::list(node, value::template)
+        node::list(node, value::template)
     });
     if let Some(env) = section.take("env", value::variables) {
         profile.env.extend(env);
@@ -207,10 +209,10 @@ fn profile(section: &mut Section<'_, '_>, base: Option<&Profile>, folder: &Path)
         section.set("grace", &mut profile.shutdown.grace, value::duration);
     });
     section.set("survive", &mut profile.survive, |node| {
-        value::list(node, value::program_glob)
+        node::list(node, value::program_glob)
     });
     section.set("lock_files", &mut profile.lock_files, |node| {
-        value::list(node, value::glob_below)
+        node::list(node, value::glob_below)
     });
     // A built-in profile may stay without a program: it may never be used.
     if base.is_none() && !section.has("program") {
@@ -225,7 +227,7 @@ fn profile(section: &mut Section<'_, '_>, base: Option<&Profile>, folder: &Path)
 fn ready(section: &mut Section<'_, '_>, ready: &mut Ready) {
     section.set("path", &mut ready.path, |node| match value::filled(node)? {
         path if path.starts_with('/') => Ok(path),
-        path => value::fault(node, format!("must start with `/`, not {path:?}")),
+        path => node::fault(node, format!("must start with `/`, not {path:?}")),
     });
     section.set("status", &mut ready.status, |node| {
         value::integer(node, 100..=599)
@@ -269,13 +271,13 @@ fn group(section: &mut Section<'_, '_>, group: &mut Group) {
         value::integer(node, 0..=u32::MAX).map(Some)
     });
     section.set("name", &mut group.name, |node| {
-        value::list(node, value::glob)
+        node::list(node, value::glob)
     });
     section.set("script", &mut group.script, |node| {
-        value::list(node, value::glob)
+        node::list(node, value::glob)
     });
     section.set("spare", &mut group.spare, |node| {
-        value::list(node, value::glob)
+        node::list(node, value::glob)
     });
 }
 
@@ -285,13 +287,13 @@ fn known_profile(node: &Node<'_>, profiles: &Profiles) -> Read<String> {
         return Ok(name.to_owned());
     }
     let hint = hint(name, profiles.keys().map(String::as_str));
-    value::fault(node, format!("names an unknown profile `{name}`, {hint}"))
+    node::fault(node, format!("names an unknown profile `{name}`, {hint}"))
 }
 
 fn base_port(node: &Node<'_>) -> Read<Ports> {
     match node.get_ref().as_str() {
         Some("auto") => Ok(Ports::Auto),
-        Some(text) => value::fault(
+        Some(text) => node::fault(
             node,
             format!("must be a port (without quotes) or \"auto\", not {text:?}"),
         ),
@@ -302,7 +304,7 @@ fn base_port(node: &Node<'_>) -> Read<Ports> {
 fn existing_folder(node: &Node<'_>, folder: &Path) -> Read<PathBuf> {
     let path = path(node, folder)?;
     if !path.is_dir() {
-        return value::fault(
+        return node::fault(
             node,
             format!("names a folder that does not exist: {}", path.display()),
         );
@@ -311,7 +313,7 @@ fn existing_folder(node: &Node<'_>, folder: &Path) -> Read<PathBuf> {
 }
 
 fn path(node: &Node<'_>, folder: &Path) -> Read<PathBuf> {
-    Ok(find::absolute(&folder.join(value::path(node)?)))
+    Ok(absolute(&folder.join(value::path(node)?)))
 }
 
 /// The parser's own words, in this tool's manner.

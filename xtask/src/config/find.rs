@@ -5,10 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
-use proc_core::scope::true_path;
-
-use super::FILE_NAME;
+use super::path::absolute;
 use super::unreal::uprojects;
+
+/// The name of the file that is looked for.
+pub const FILE_NAME: &str = "xtask.toml";
 
 /// What marks the root of a working copy.
 const VERSION_CONTROL: [&str; 5] = [".git", ".hg", ".svn", ".jj", ".p4config"];
@@ -52,16 +53,6 @@ pub(super) fn marks(root: &Path, has_file: bool) -> Vec<String> {
         .filter_map(|path| path.file_name()?.to_str());
     marks.extend(names.map(str::to_owned));
     marks
-}
-
-/// An absolute path, without looking at links.
-pub(super) fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
-}
-
-/// The canonical path if there is one, else the absolute one.
-pub(super) fn canonical(path: &Path) -> PathBuf {
-    true_path(path).unwrap_or_else(|_| absolute(path))
 }
 
 fn is_working_copy(folder: &Path) -> bool {

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use toml::Value;
 
-use super::{Group, Launch, Profile, builtin, show_duration, unreal};
+use super::duration::show_duration;
+use super::model::{Group, Launch, Profile};
+use super::{builtin, unreal};
 
 /// A commented `xtask.toml` for the folder `root`, with the project and the engine that were found.
 ///

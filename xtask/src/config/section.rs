@@ -7,17 +7,11 @@
 use std::ops::Range;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::error::Fault;
 use super::nearest::hint;
-use super::value;
-
-/// A value with its place.
-pub(super) type Node<'t> = Spanned<DeValue<'t>>;
-
-/// A value, or what is wrong with it, as phrases that follow the name of the key ("must be …").
-pub(super) type Read<T> = Result<T, Vec<Fault>>;
+use super::node::{self, Node, Read, in_order};
 
 /// One table while it is read.
 pub(super) struct Section<'t, 'f> {
@@ -49,7 +43,7 @@ impl<'t> Section<'t, '_> {
     ) -> Option<T> {
         self.asked.push(key);
         let node = self.table.get(key)?;
-        self.keep(value::about(&format!("`{key}`"), reader(node)))
+        self.keep(node::about(&format!("`{key}`"), reader(node)))
     }
 
     /// Puts the value of `key` in place of `slot`, if it is there and right.
@@ -70,7 +64,7 @@ impl<'t> Section<'t, '_> {
         key: &'static str,
         body: impl FnOnce(&mut Section<'t, '_>) -> T,
     ) -> Option<T> {
-        let (head, table) = self.take(key, |node| Ok((node.span(), value::table(node)?)))?;
+        let (head, table) = self.take(key, |node| Ok((node.span(), node::table(node)?)))?;
         let path = self.child(key);
         Some(Section::read(path, head, table, self.faults, body))
     }
@@ -82,13 +76,13 @@ impl<'t> Section<'t, '_> {
         mut body: impl FnMut(&mut Section<'t, '_>) -> T,
     ) -> Option<Vec<T>> {
         let path = self.child(key);
-        let table = |node: &'t Node<'t>| Ok((node.span(), value::table(node)?));
+        let table = |node: &'t Node<'t>| Ok((node.span(), node::table(node)?));
         let tables = self.take(key, |node| {
             if node.get_ref().is_table() {
                 let message = format!("is a list of tables; write [[{path}]], with two brackets");
-                return value::fault(node, message);
+                return node::fault(node, message);
             }
-            value::list(node, table)
+            node::list(node, table)
         })?;
         let read = |(head, table)| Section::read(path.clone(), head, table, self.faults, &mut body);
         Some(tables.into_iter().map(read).collect())
@@ -100,13 +94,13 @@ impl<'t> Section<'t, '_> {
         key: &'static str,
         mut body: impl FnMut(&str, &mut Section<'t, '_>),
     ) {
-        let Some(tables) = self.take(key, value::table) else {
+        let Some(tables) = self.take(key, node::table) else {
             return;
         };
         for (name, head, node) in in_order(tables) {
             let path = format!("{}.{name}", self.child(key));
-            let named = value::name(name, &head).and_then(|_| value::table(node));
-            if let Some(table) = self.keep(value::about(&format!("[{path}]"), named)) {
+            let named = node::name(name, &head).and_then(|_| node::table(node));
+            if let Some(table) = self.keep(node::about(&format!("[{path}]"), named)) {
                 let body = |section: &mut Section<'t, '_>| body(name, section);
                 Section::read(path, head, table, self.faults, body);
             }
@@ -181,14 +175,4 @@ impl<'t> Section<'t, '_> {
             path => format!("{path}.{key}"),
         }
     }
-}
-
-/// The entries of a table in the order of the file (the table itself is sorted by name), each with the place of its key.
-pub(super) fn in_order<'t>(table: &'t DeTable<'t>) -> Vec<(&'t str, Range<usize>, &'t Node<'t>)> {
-    let mut entries: Vec<_> = table
-        .iter()
-        .map(|(key, node)| (key.get_ref().as_ref(), key.span(), node))
-        .collect();
-    entries.sort_by_key(|(_, span, _)| span.start);
-    entries
 }

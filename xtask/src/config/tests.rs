@@ -1,5 +1,9 @@
 //! Whole files: what they come to, and what is said about their mistakes.
 
+use std::time::Duration;
+
+use proc_core::readiness::Ready;
+
 use super::*;
 
 mod groups;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::find::{absolute, canonical};
+use super::path::{absolute, canonical};
 
 /// The project of a folder: its one `.uproject` file. `None` if there is none, and also if there are several, since
 /// picking one would be a guess.

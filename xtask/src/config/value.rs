@@ -1,17 +1,17 @@
 //! The kinds of value that the file holds: each function reads one node, or says what it must be.
 
 use std::collections::BTreeMap;
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use proc_core::membership::Exempt;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
 use super::duration::parse_duration;
 use super::error::Fault;
 use super::nearest::nearest;
+use super::node::{Node, Read, about, all, fault, in_order, list, table, wrong_type};
 use super::placeholder;
-use super::section::{Node, Read, in_order};
 use super::windows;
 
 /// Any text.
@@ -49,16 +49,6 @@ pub(super) fn template(node: &Node<'_>) -> Read<String> {
         Ok(()) => Ok(text.to_owned()),
         Err(error) => fault(node, format!("has an {error}")),
     }
-}
-
-/// A name that is safe in a file name, in an environment variable and on a command line.
-pub(super) fn name(name: &str, span: &Range<usize>) -> Read<String> {
-    let safe = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
-    if name.is_empty() || !name.chars().all(safe) {
-        let message = "must be named with letters, digits, `-` and `_` only";
-        return Err(vec![Fault::new(span.clone(), message)]);
-    }
-    Ok(name.to_owned())
 }
 
 /// One of a few words.
@@ -153,18 +143,6 @@ pub(super) fn glob_below(node: &Node<'_>) -> Read<String> {
     Ok(text)
 }
 
-/// An array, of which each item is read with `item`.
-pub(super) fn list<'t, T>(
-    node: &'t Node<'t>,
-    mut item: impl FnMut(&'t Node<'t>) -> Read<T>,
-) -> Read<Vec<T>> {
-    let Some(items) = node.get_ref().as_array() else {
-        return wrong_type(node, "an array");
-    };
-    let numbered = (1..).zip(items.iter());
-    all(numbered.map(|(number, node)| about(&format!("item {number}"), item(node))))
-}
-
 /// Ports, each one once.
 pub(super) fn port_list(node: &Node<'_>) -> Read<Vec<u16>> {
     let mut seen = Vec::new();
@@ -197,57 +175,4 @@ pub(super) fn variables(node: &Node<'_>) -> Read<BTreeMap<String, String>> {
         Ok((name.to_owned(), value))
     }))?;
     Ok(variables.into_iter().collect())
-}
-
-/// A table.
-pub(super) fn table<'t>(node: &'t Node<'t>) -> Read<&'t DeTable<'t>> {
-    match node.get_ref().as_table() {
-        Some(table) => Ok(table),
-        None => wrong_type(node, "a table"),
-    }
-}
-
-/// The same, with a subject before each of its faults.
-pub(super) fn about<T>(subject: &str, read: Read<T>) -> Read<T> {
-    read.map_err(|faults| {
-        let faults = faults.into_iter();
-        let named = faults.map(|fault| {
-            let message = format!("{subject} {}", fault.message);
-            Fault::new(fault.span, message)
-        });
-        named.collect()
-    })
-}
-
-/// A fault at a node.
-pub(super) fn fault<T>(node: &Node<'_>, message: impl Into<String>) -> Read<T> {
-    Err(vec![Fault::new(node.span(), message)])
-}
-
-fn wrong_type<T>(node: &Node<'_>, wanted: &str) -> Read<T> {
-    let found = node.get_ref();
-    let article = if found.type_str().starts_with(['a', 'i']) {
-        "an"
-    } else {
-        "a"
-    };
-    let found = found.type_str();
-    fault(node, format!("must be {wanted}, not {article} {found}"))
-}
-
-/// All the values, or all the faults.
-fn all<T>(reads: impl Iterator<Item = Read<T>>) -> Read<Vec<T>> {
-    let mut values = Vec::new();
-    let mut faults = Vec::new();
-    for read in reads {
-        match read {
-            Ok(value) => values.push(value),
-            Err(found) => faults.extend(found),
-        }
-    }
-    if faults.is_empty() {
-        Ok(values)
-    } else {
-        Err(faults)
-    }
 }

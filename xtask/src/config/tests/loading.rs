@@ -10,7 +10,7 @@ fn without_a_file_the_defaults_are_complete() {
     fs::create_dir(dir.path().join(".git")).unwrap();
     let config = Config::load(None, dir.path()).unwrap();
     assert_eq!(config.file, None);
-    assert_eq!(config.root, find::canonical(dir.path()));
+    assert_eq!(config.root, canonical(dir.path()));
     assert_eq!(config.folder(), config.root);
     assert_eq!(config.launch, Launch::default());
     assert_eq!(config.program("demo").unwrap(), "demo-client");
@@ -45,12 +45,12 @@ fn a_named_file_wins_and_its_folder_is_what_counts() {
         "root = '../../game'\n[profile.x]\nprogram = 'x'\ncwd = 'sub'\nproject = 'a.uproject'";
     fs::write(dir.path().join("tools/own/ci.toml"), text).unwrap();
     let config = Config::load(Some(Path::new("../tools/own/ci.toml")), &game).unwrap();
-    assert_eq!(config.root, find::canonical(&game));
+    assert_eq!(config.root, canonical(&game));
     let profile = config.profile("x").unwrap();
     assert_eq!(profile.cwd, Some(config.folder().join("sub")));
     assert_eq!(profile.project, Some(config.folder().join("a.uproject")));
     let project = config.profile("unreal").unwrap().project.as_ref().unwrap();
-    assert_eq!(find::canonical(project), config.root.join("Own.uproject"));
+    assert_eq!(canonical(project), config.root.join("Own.uproject"));
 }
 
 #[test]

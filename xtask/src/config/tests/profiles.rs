@@ -43,10 +43,10 @@ fn every_key_of_a_profile_is_read() {
     let profile = parse(text).unwrap().profiles["own"].clone();
     let expected = Profile {
         program: Some("./bin/own".to_owned()),
-        project: Some(find::absolute(Path::new("/p/own.json"))),
+        project: Some(absolute(Path::new("/p/own.json"))),
         args: vec!["{{x}}".to_owned(), "{run_dir}/{role}".to_owned()],
         env: [("A".to_owned(), "1".to_owned())].into(),
-        cwd: Some(find::absolute(Path::new("/w"))),
+        cwd: Some(absolute(Path::new("/w"))),
         console: Console::New,
         ready: Ready {
             path: "/up".to_owned(),

@@ -8,7 +8,7 @@ use super::*;
 fn every_way_to_write_a_path_leads_where_windows_leads() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("my gäme")).unwrap();
-    let folder = find::canonical(dir.path());
+    let folder = canonical(dir.path());
     let game = folder.join("my gäme");
     let text = game.to_str().unwrap();
     let (drive, from_drive) = text.split_at(2);
