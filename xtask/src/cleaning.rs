@@ -18,9 +18,9 @@ use crate::config::{Config, parse_duration};
 use crate::context::{on_one_line, processes};
 use crate::failure::Failure;
 
-/// How long what is to end has time to do so by itself.
+/// The flags that say how long what is to end has time to do so by itself.
 #[derive(Debug, Args)]
-pub(crate) struct Patience {
+pub(crate) struct GraceArgs {
     /// How long processes may take to end when asked to, instead of 10 s or what a run was launched with
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) grace: Option<Duration>,
@@ -29,9 +29,9 @@ pub(crate) struct Patience {
     pub(crate) force: bool,
 }
 
-impl Patience {
+impl GraceArgs {
     /// `None`: as long as a run was launched with, and the usual time otherwise.
-    pub(crate) fn grace(&self) -> Option<Duration> {
+    pub(crate) fn duration(&self) -> Option<Duration> {
         self.force.then_some(Duration::ZERO).or(self.grace)
     }
 }

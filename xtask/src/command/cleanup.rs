@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cleaning::{
-    CountReport, DamageReport, Patience, cleaner, live_ids, over, show_counts, show_processes,
+    CountReport, DamageReport, GraceArgs, cleaner, live_ids, over, show_counts, show_processes,
     show_runs,
 };
 use crate::config::Config;
@@ -58,7 +58,7 @@ pub(crate) struct Cleanup {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    patience: Patience,
+    grace: GraceArgs,
     /// Say what is known about a process, and whether it would be ended
     #[arg(long, value_name = "PID", conflicts_with_all = ["python", "unreal", "group", "run", "all"])]
     explain: Option<u32>,
@@ -101,7 +101,7 @@ impl Cleanup {
         let cleaner = Cleaner {
             all_users: self.all_users,
             dry_run: self.dry_run,
-            grace: self.patience.grace(),
+            grace: self.grace.duration(),
             ..cleaner(&config)?
         };
         if let Some(pid) = self.explain {
@@ -197,8 +197,8 @@ impl Cleanup {
             ("--editors", self.editors),
             ("--all-users", self.all_users),
             ("--dry-run", self.dry_run),
-            ("--grace", self.patience.grace.is_some()),
-            ("--force", self.patience.force),
+            ("--grace", self.grace.grace.is_some()),
+            ("--force", self.grace.force),
         ];
         match flags.iter().find(|(_, given)| *given) {
             None => Ok(()),

@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cleaning::{
-    CountReport, DamageReport, Patience, cleaner, live_ids, over, show_counts, show_processes,
+    CountReport, DamageReport, GraceArgs, cleaner, live_ids, over, show_counts, show_processes,
     show_runs,
 };
 use crate::config::Config;
@@ -35,7 +35,7 @@ pub(crate) struct Postflight {
     #[arg(long)]
     editors: bool,
     #[command(flatten)]
-    patience: Patience,
+    grace: GraceArgs,
 }
 
 /// The record of an iteration.
@@ -71,7 +71,7 @@ impl Postflight {
     pub(crate) fn run(self, context: &Context) -> Outcome {
         let config = context.config()?;
         let cleaner = Cleaner {
-            grace: self.patience.grace(),
+            grace: self.grace.duration(),
             ..cleaner(&config)?
         };
         let mut before = cleaner.runs()?;

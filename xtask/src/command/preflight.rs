@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::launch::plan::{NextLaunch, Plan};
 use crate::cleaning::{
-    CountReport, DamageReport, Patience, cleaner, over as over_runs, show_counts, show_processes,
+    CountReport, DamageReport, GraceArgs, cleaner, over as over_runs, show_counts, show_processes,
     show_runs,
 };
 use crate::config::Config;
@@ -36,7 +36,7 @@ pub(crate) struct Preflight {
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
-    patience: Patience,
+    grace: GraceArgs,
 }
 
 /// What `preflight` has found and done.
@@ -71,7 +71,7 @@ impl Preflight {
         let config = context.config()?;
         let cleaner = Cleaner {
             dry_run: self.check,
-            grace: self.patience.grace(),
+            grace: self.grace.duration(),
             ..cleaner(&config)?
         };
         let Survey {
