@@ -40,7 +40,7 @@ mod init;
 use std::path::Path;
 
 pub use duration::{DurationError, parse_duration, show_duration};
-pub use error::{ConfigError, Invalid, Problem};
+pub use error::{ConfigError, Invalid, Mistake};
 pub use find::FILE_NAME;
 pub use guarantee::{CONTAIN, REQUIRE, one_of};
 pub use init::render_init;

@@ -16,7 +16,7 @@ mod lock_files;
 
 mod cleaning;
 
-mod findings;
+mod problems;
 
 mod command;
 

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::config::nearest::hint;
 use crate::context::{Context, Format};
 use crate::failure::{Failure, Outcome};
-use crate::findings::Findings;
+use crate::problems::Problems;
 
 /// Count what is there, or end it
 ///
@@ -221,13 +221,13 @@ impl Cleanup {
     ) -> Outcome {
         let survey = cleaner.survey()?;
         let counts: Vec<CountReport> = survey.counts.into_iter().map(Into::into).collect();
-        let (mut findings, damaged) = Findings::of(before, &runs, &cleaning, &survey.runs);
+        let (mut problems, damaged) = Problems::of(before, &runs, &cleaning, &survey.runs);
         for run in runs.iter().filter(|run| self.is_refused(run)) {
             let text = format!("run {} goes on: {}", run.run, run.reason);
-            findings.add(Exit::Busy, text);
+            problems.add(Exit::Busy, text);
         }
-        findings.add_ports(&cleaning.blocked_ports);
-        let exit = findings.exit();
+        problems.add_ports(&cleaning.blocked_ports);
+        let exit = problems.exit();
         match context.format() {
             Format::Text => {
                 context.print(&show_runs(&runs, context.is_verbose()));
@@ -235,14 +235,14 @@ impl Cleanup {
                 if !context.is_quiet() {
                     context.print(&show_counts(&counts, &survey.runs));
                 }
-                findings.show();
+                problems.show();
             }
             Format::Json => context.print_json(&Document {
                 schema: SCHEMA,
                 body: CleanupReport {
                     exit: exit.into(),
                     root: cleaner.scope.root().display().to_string(),
-                    problems: findings.texts(),
+                    problems: problems.texts(),
                     dry_run: self.dry_run,
                     open_runs: live_ids(&survey.runs).len(),
                     counts,

@@ -22,8 +22,8 @@ use crate::cleaning::{
 use crate::config::Config;
 use crate::context::{Context, Format, complain, show_path};
 use crate::failure::{Failure, Outcome};
-use crate::findings::Findings;
 use crate::lock_files::{self, Found, LockFile};
+use crate::problems::Problems;
 
 /// How many records of iterations are kept.
 const RECORDS: usize = 200;
@@ -90,8 +90,8 @@ impl Postflight {
         // Found first: it may take a while in a large project, and whoever begins meanwhile has to be seen.
         let found = find_lock_files(&config, &cleaner);
         let after = cleaner.survey()?;
-        let (mut findings, damaged) = Findings::of(&before, &runs, &cleaning, &after.runs);
-        let is_in_use = findings.has_survivors() || may_hold_locks(&after.runs);
+        let (mut problems, damaged) = Problems::of(&before, &runs, &cleaning, &after.runs);
+        let is_in_use = problems.has_survivors() || may_hold_locks(&after.runs);
         // Another user's editor is not ours to count, but may have the project open; so may that of another scope's run, or
         // one from which this is called.
         let everybody = Cleaner {
@@ -106,17 +106,17 @@ impl Postflight {
             .sum();
         if left > 0 {
             let text = format!("not clean: members of groups that are left: {left}");
-            findings.add(Exit::Dirty, text);
+            problems.add(Exit::Dirty, text);
         }
-        findings.add_ports(&cleaning.blocked_ports);
-        let exit = findings.exit();
+        problems.add_ports(&cleaning.blocked_ports);
+        let exit = problems.exit();
         let mut document = Document {
             schema: SCHEMA,
             body: PostflightReport {
                 exit: exit.into(),
                 time: Timestamp::now().to_string(),
                 root: cleaner.scope.root().display().to_string(),
-                problems: findings.texts(),
+                problems: problems.texts(),
                 counts: after.counts.into_iter().map(Into::into).collect(),
                 runs,
                 processes: cleaning.processes,
@@ -129,20 +129,20 @@ impl Postflight {
         write_record(cleaner.scope.folder(), &mut document);
         match context.format() {
             Format::Json => context.print_json(&document),
-            Format::Text => show(context, &document.body, &findings, &after.runs),
+            Format::Text => show(context, &document.body, &problems, &after.runs),
         }
         Ok(exit)
     }
 }
 
-fn show(context: &Context, report: &PostflightReport, findings: &Findings, runs: &Runs) {
+fn show(context: &Context, report: &PostflightReport, problems: &Problems, runs: &Runs) {
     context.print(&show_runs(&report.runs, true));
     context.print(&show_processes(&report.processes, context.is_verbose()));
     context.print(&lock_files::show(&report.lock_files));
     if !context.is_quiet() {
         context.print(&show_counts(&report.counts, runs));
     }
-    findings.show();
+    problems.show();
     if let Some(record) = &report.record {
         context.note(&format!("record: {}", show_path(Path::new(record))));
     }
@@ -151,7 +151,7 @@ fn show(context: &Context, report: &PostflightReport, findings: &Findings, runs:
         .iter()
         .filter(|run| run.action == RunAction::Kept)
         .count();
-    match (findings.is_empty(), kept) {
+    match (problems.is_empty(), kept) {
         (true, 0) => context.note("clean: nothing is left"),
         (true, _) => context.note("clean, but for the runs above, which were kept"),
         (false, _) => {}

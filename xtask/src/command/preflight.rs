@@ -19,7 +19,7 @@ use crate::cleaning::{
 use crate::config::Config;
 use crate::context::{Context, Format};
 use crate::failure::{Failure, Outcome};
-use crate::findings::Findings;
+use crate::problems::Problems;
 use crate::programs::Programs;
 
 /// Finish dead runs, clean groups that are over their limits, and check that the next launch can have its ports
@@ -121,11 +121,11 @@ impl Preflight {
         let cleaning = cleaning.without_ending(&runs);
         let after = cleaner.survey()?;
 
-        let (mut findings, damaged) = Findings::of(&runs_before, &runs, &cleaning, &after.runs);
-        self.judge(&mut findings, &after);
-        let unavailable_ports = self.check_launch(&config, &after.runs, &mut findings)?;
+        let (mut problems, damaged) = Problems::of(&runs_before, &runs, &cleaning, &after.runs);
+        self.judge(&mut problems, &after);
+        let unavailable_ports = self.check_launch(&config, &after.runs, &mut problems)?;
 
-        let exit = findings.exit();
+        let exit = problems.exit();
         let counts: Vec<CountReport> = after.counts.into_iter().map(Into::into).collect();
         match context.format() {
             Format::Text => {
@@ -134,8 +134,8 @@ impl Preflight {
                 if !context.is_quiet() {
                     context.print(&show_counts(&counts, &after.runs));
                 }
-                findings.show();
-                if findings.is_empty() {
+                problems.show();
+                if problems.is_empty() {
                     context.note("ready for the next launch");
                 }
             }
@@ -144,7 +144,7 @@ impl Preflight {
                 body: PreflightReport {
                     exit: exit.into(),
                     root: cleaner.scope.root().display().to_string(),
-                    problems: findings.texts(),
+                    problems: problems.texts(),
                     before: before.into_iter().map(Into::into).collect(),
                     counts,
                     over: over.into_iter().collect(),
@@ -158,10 +158,10 @@ impl Preflight {
         Ok(exit)
     }
 
-    fn judge(&self, findings: &mut Findings, after: &Survey) {
+    fn judge(&self, problems: &mut Problems, after: &Survey) {
         let dead = after.runs.dead().count();
         if self.check && dead > 0 {
-            findings.add(
+            problems.add(
                 Exit::Dirty,
                 format!("dead runs to be finished: {dead}; run `preflight` without --check"),
             );
@@ -170,13 +170,13 @@ impl Preflight {
             let group = &count.group;
             if self.strict && count.in_scope + count.own_editors > 0 {
                 let number = count.in_scope + count.own_editors;
-                findings.add(
+                problems.add(
                     Exit::Dirty,
                     format!("group {group} has {number} left, and --strict allows none"),
                 );
             } else if count.is_over() && (self.check || count.in_scope > count.in_live_runs) {
                 let (number, limit) = (count.in_scope, count.limit.unwrap_or_default());
-                findings.add(
+                problems.add(
                     Exit::Dirty,
                     format!("group {group} has {number} left, {limit} allowed"),
                 );
@@ -189,13 +189,13 @@ impl Preflight {
         &self,
         config: &Config,
         runs: &Runs,
-        findings: &mut Findings,
+        problems: &mut Problems,
     ) -> Result<Vec<BlockedPort>, Failure> {
         let programs = Programs::ready()?;
         let plan = match Plan::new(config, &self.next, &programs) {
             Ok(plan) => plan,
             Err(failure) => {
-                findings.add(failure.exit(), failure.to_string());
+                problems.add(failure.exit(), failure.to_string());
                 return Ok(Vec::new());
             }
         };
@@ -208,7 +208,7 @@ impl Preflight {
                 .map_err(|error| Failure::new(Exit::PortUnavailable, error))?;
             let holder = match (owner, state) {
                 (Some(run), _) => {
-                    findings.add(
+                    problems.add(
                         Exit::Busy,
                         format!("port {port} belongs to run {}, which goes on", run.id),
                     );
@@ -217,7 +217,7 @@ impl Preflight {
                 (None, PortState::Free) => continue,
                 (None, state) => {
                     let holder = state.to_string();
-                    findings.add(Exit::PortUnavailable, format!("port {port} is {holder}"));
+                    problems.add(Exit::PortUnavailable, format!("port {port} is {holder}"));
                     holder
                 }
             };

@@ -1,6 +1,6 @@
 //! What can be wrong with a configuration. All of it ends in the exit code `config` (106).
 //!
-//! A mistake in a file is a [`Problem`] with its place, and a file's problems are reported together: someone who fixes
+//! A mistake in a file is a [`Mistake`] with its place, and a file's mistakes are reported together: someone who fixes
 //! a file wants the list, not a turn for each entry.
 
 use std::fmt;
@@ -67,18 +67,18 @@ impl ConfigError {
     }
 }
 
-/// The problems of one file, in the order of the file; at least one.
+/// The mistakes of one file, in the order of the file; at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
     /// The file.
     pub file: PathBuf,
     /// What is wrong with it.
-    pub problems: Vec<Problem>,
+    pub mistakes: Vec<Mistake>,
 }
 
 /// One mistake in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct Mistake {
     /// The line, from 1.
     pub line: usize,
     /// The column in characters, from 1.
@@ -87,7 +87,7 @@ pub struct Problem {
     pub message: String,
     /// The line of the file, fit to be printed.
     pub excerpt: String,
-    /// How many characters of the line the problem spans; at least one.
+    /// How many characters of the line the mistake spans; at least one.
     pub width: usize,
 }
 
@@ -97,15 +97,15 @@ impl Invalid {
         faults.sort_by_key(|fault| fault.span.start);
         Self {
             file: file.to_path_buf(),
-            problems: faults
+            mistakes: faults
                 .into_iter()
-                .map(|fault| Problem::locate(text, fault))
+                .map(|fault| Mistake::locate(text, fault))
                 .collect(),
         }
     }
 }
 
-impl Problem {
+impl Mistake {
     fn locate(text: &str, fault: Fault) -> Self {
         let start = text.floor_char_boundary(fault.span.start);
         let end = text.floor_char_boundary(fault.span.end).max(start);
@@ -127,21 +127,21 @@ impl Problem {
 
 impl fmt::Display for Invalid {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
+        for (index, mistake) in self.mistakes.iter().enumerate() {
             if index > 0 {
                 writeln!(out)?;
             }
-            let Problem { line, column, .. } = problem;
+            let Mistake { line, column, .. } = mistake;
             let number = line.to_string();
             let gutter = number.len();
-            let carets = "^".repeat(problem.width);
+            let carets = "^".repeat(mistake.width);
             writeln!(
                 out,
                 "{}:{line}:{column}: {}",
                 self.file.display(),
-                problem.message
+                mistake.message
             )?;
-            writeln!(out, "  {number} | {}", problem.excerpt)?;
+            writeln!(out, "  {number} | {}", mistake.excerpt)?;
             write!(
                 out,
                 "  {:gutter$} | {:indent$}{carets}",
@@ -156,7 +156,7 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// A problem before its place is worked out: a range of bytes of the file, and what is wrong there.
+/// A mistake before its place is worked out: a range of bytes of the file, and what is wrong there.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) span: Range<usize>,

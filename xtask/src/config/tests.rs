@@ -26,10 +26,10 @@ fn report(text: &str) -> String {
 
 /// The messages alone, for rules whose place another test checks.
 fn messages(text: &str) -> String {
-    let problems = parse(text).unwrap_err().problems;
-    let messages: Vec<String> = problems
+    let mistakes = parse(text).unwrap_err().mistakes;
+    let messages: Vec<String> = mistakes
         .into_iter()
-        .map(|problem| format!("{}:{}: {}", problem.line, problem.column, problem.message))
+        .map(|mistake| format!("{}:{}: {}", mistake.line, mistake.column, mistake.message))
         .collect();
     messages.join("\n")
 }

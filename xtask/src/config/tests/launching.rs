@@ -137,7 +137,7 @@ fn ports_that_do_not_fit_are_refused() {
         ("clients = 99999999999999999999", 1),
     ] {
         let text = format!("[launch]\n{text}");
-        let found = parse(&text).unwrap_err().problems.len();
+        let found = parse(&text).unwrap_err().mistakes.len();
         assert_eq!(found, count, "{}", report(&text));
     }
     insta::assert_snapshot!(messages("[launch]\nclients = 0"), @"2:11: `clients` must be a whole number from 1 to 65535, not 0");

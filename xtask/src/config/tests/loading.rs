@@ -84,5 +84,5 @@ fn a_root_that_does_not_exist_is_an_error() {
         "`root` names a folder that does not exist: {}",
         missing.display()
     );
-    assert_eq!(error.problems[0].message, message);
+    assert_eq!(error.mistakes[0].message, message);
 }

@@ -98,16 +98,16 @@ fn columns_count_characters_and_excerpts_are_fit_to_print() {
       1 | launch = { profile = 'demo', leaks = 'wärn', stägger = '5s' }
         |                                                ^
     ");
-    let problem = &parse("x = '\u{1b}[31m'").unwrap_err().problems[0];
-    assert!(!problem.excerpt.contains('\u{1b}'), "{problem:?}");
+    let mistake = &parse("x = '\u{1b}[31m'").unwrap_err().mistakes[0];
+    assert!(!mistake.excerpt.contains('\u{1b}'), "{mistake:?}");
 }
 
 #[test]
-fn a_problem_at_the_end_of_the_file_has_a_place() {
+fn a_mistake_at_the_end_of_the_file_has_a_place() {
     for text in ["x", "x =", "[", "\u{feff}x", "é", "x = \"é"] {
-        for problem in parse(text).unwrap_err().problems {
-            assert_eq!(problem.line, 1, "{text}");
-            assert!(problem.column <= text.chars().count() + 1, "{problem:?}");
+        for mistake in parse(text).unwrap_err().mistakes {
+            assert_eq!(mistake.line, 1, "{text}");
+            assert!(mistake.column <= text.chars().count() + 1, "{mistake:?}");
         }
     }
 }

@@ -22,11 +22,9 @@ const GRAVEST_FIRST: [Exit; 6] = [
 
 /// The problems so far.
 #[derive(Debug, Default)]
-pub(crate) struct Findings {
-    problems: Vec<(Exit, String)>,
-}
+pub(crate) struct Problems(Vec<(Exit, String)>);
 
-impl Findings {
+impl Problems {
     /// What every cleaning is held against: whatever was to end has ended, and every ledger could be read.
     pub(crate) fn of(
         before: &Runs,
@@ -34,7 +32,7 @@ impl Findings {
         cleaning: &Cleaning,
         after: &Runs,
     ) -> (Self, Vec<DamageReport>) {
-        let mut findings = Self::default();
+        let mut problems = Self::default();
         // A survivor of a run may be a member of a group as well.
         let survivors: BTreeMap<Identity, String> = cleaning
             .processes
@@ -68,21 +66,21 @@ impl Findings {
             .collect();
         for survivor in survivors.values() {
             let text = format!("not clean: could not end {survivor}");
-            findings.add(Exit::Survivors, text);
+            problems.add(Exit::Survivors, text);
         }
         // Whoever else was ending a run may be done with it by now.
         let open = live_ids(after);
         for run in reports.iter().filter(|run| run.is_unended()) {
             if open.contains(&run.run.as_str()) {
                 let text = format!("not clean: could not end run {}: {}", run.run, run.reason);
-                findings.add(Exit::Survivors, text);
+                problems.add(Exit::Survivors, text);
             }
         }
         let damaged = damage(before, after);
         for damage in &damaged {
-            findings.add(Exit::Ledger, damage.describe());
+            problems.add(Exit::Ledger, damage.describe());
         }
-        (findings, damaged)
+        (problems, damaged)
     }
 
     /// Ports of ended processes that somebody else has by now.
@@ -94,11 +92,11 @@ impl Findings {
     }
 
     pub(crate) fn add(&mut self, exit: Exit, problem: String) {
-        self.problems.push((exit, problem));
+        self.0.push((exit, problem));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.problems.is_empty()
+        self.0.is_empty()
     }
 
     /// Whether something of the scope could not be ended.
@@ -108,8 +106,8 @@ impl Findings {
 
     /// The exit of the gravest.
     pub(crate) fn exit(&self) -> Exit {
-        let of = |wanted: &Exit| self.problems.iter().any(|(exit, _)| exit == wanted);
-        let other = || self.problems.first().map(|(exit, _)| *exit);
+        let of = |wanted: &Exit| self.0.iter().any(|(exit, _)| exit == wanted);
+        let other = || self.0.first().map(|(exit, _)| *exit);
         GRAVEST_FIRST
             .into_iter()
             .find(of)
@@ -119,12 +117,12 @@ impl Findings {
 
     /// All of them in words.
     pub(crate) fn texts(&self) -> Vec<String> {
-        self.problems.iter().map(|(_, text)| text.clone()).collect()
+        self.0.iter().map(|(_, text)| text.clone()).collect()
     }
 
     /// Says all of them.
     pub(crate) fn show(&self) {
-        for (exit, problem) in &self.problems {
+        for (exit, problem) in &self.0 {
             match exit {
                 Exit::Ledger => complain(&format!("{problem}; see docs/troubleshooting.md")),
                 _ => complain(problem),
@@ -139,8 +137,8 @@ mod tests {
 
     #[test]
     fn the_gravest_decides_whatever_the_order() {
-        let mut findings = Findings::default();
-        assert_eq!(findings.exit(), Exit::Ok);
+        let mut problems = Problems::default();
+        assert_eq!(problems.exit(), Exit::Ok);
         for (exit, decides) in [
             (Exit::PortUnavailable, Exit::PortUnavailable),
             (Exit::Dirty, Exit::Dirty),
@@ -148,8 +146,8 @@ mod tests {
             (Exit::Survivors, Exit::Survivors),
             (Exit::Ledger, Exit::Survivors),
         ] {
-            findings.add(exit, String::new());
-            assert_eq!(findings.exit(), decides);
+            problems.add(exit, String::new());
+            assert_eq!(problems.exit(), decides);
         }
     }
 }
