@@ -30,7 +30,7 @@ use proc_core::contain::mechanisms;
 use proc_core::guarantee::{Choice, Mechanism};
 use proc_core::mark::MemberNumber;
 use proc_core::port::choose;
-use proc_core::readiness::{Members, Outcome, Target, Watcher};
+use proc_core::readiness::{ClientProcesses, Readiness, Target, Watcher};
 use proc_core::report::Event;
 use proc_core::run::{Client, Ready, Run};
 use proc_core::scope::Scope;
@@ -118,7 +118,7 @@ fn nothing(program: &Path) -> f64 {
 
 struct Children(Vec<u32>);
 
-impl Members for Children {
+impl ClientProcesses for Children {
     fn is_member(&self, _: MemberNumber, pid: u32) -> bool {
         self.0.contains(&pid)
     }
@@ -154,7 +154,7 @@ fn directly(own: &Path) -> Cost {
         });
     }
     for _ in 0..CLIENTS {
-        assert!(matches!(outcomes.recv().unwrap(), Outcome::Ready { .. }));
+        assert!(matches!(outcomes.recv().unwrap(), Readiness::Ready { .. }));
     }
     cost.ready = lap(&mut last);
     for child in &children {

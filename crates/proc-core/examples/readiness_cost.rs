@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use proc_core::mark::MemberNumber;
 use proc_core::port::{Lease, choose};
-use proc_core::readiness::{Members, Outcome, Ready, Target, Watcher};
+use proc_core::readiness::{ClientProcesses, Readiness, Ready, Target, Watcher};
 
 const CLIENTS: MemberNumber = 3;
 const ROUNDS: usize = 150;
@@ -31,7 +31,7 @@ const SPAN: Duration = Duration::from_secs(10);
 
 struct This;
 
-impl Members for This {
+impl ClientProcesses for This {
     fn is_member(&self, _: MemberNumber, pid: u32) -> bool {
         pid == std::process::id()
     }
@@ -64,7 +64,7 @@ fn main() {
     }
 }
 
-fn watcher() -> (Watcher, Receiver<(Outcome, Instant)>) {
+fn watcher() -> (Watcher, Receiver<(Readiness, Instant)>) {
     let (sender, outcomes) = channel();
     let watcher = Watcher::start(Arc::new(This), move |outcome| {
         let _ = sender.send((outcome, Instant::now()));
@@ -109,7 +109,7 @@ fn delays() -> Vec<Duration> {
         let mut noticed = vec![None; usize::from(CLIENTS)];
         for _ in 0..CLIENTS {
             match outcomes.recv().unwrap() {
-                (Outcome::Ready { client, .. }, at) => noticed[usize::from(client)] = Some(at),
+                (Readiness::Ready { client, .. }, at) => noticed[usize::from(client)] = Some(at),
                 (other, _) => panic!("{other:?}"),
             }
         }

@@ -6,16 +6,18 @@
 //!
 //! An answer proves nothing about who gave it: a server that an earlier run left behind answers too. So an answer
 //! counts only if every socket that could have given it belongs to the client's own processes, before the request
-//! *and* after the answer. What else listens there is reported as [`Outcome::Foreign`], by name.
+//! *and* after the answer. What else listens there is reported as [`Readiness::Foreign`], by name.
 //!
 //! Linux does not show every process's sockets to everybody. Where none is seen to have a socket, the client is
 //! believed to have it only if one of its own processes hides what it has open and could have made that socket;
 //! otherwise a stranger has it ([`Holder::Unknown`]).
 
 mod ask;
-mod client;
-mod ownership;
 mod reach;
+
+mod awaited;
+mod ownership;
+
 mod watch;
 
 use std::fmt;
@@ -27,12 +29,12 @@ use std::time::{Duration, Instant};
 
 use crate::mark::MemberNumber;
 use crate::port::Holder;
-use watch::{Message, Watch};
+use watch::{Watch, WatchMessage};
 
 /// Which processes belong to which client.
 ///
 /// A closure `|client: MemberNumber, pid: u32| -> bool` will do.
-pub trait Members: Send + Sync {
+pub trait ClientProcesses: Send + Sync {
     /// Whether the process belongs to the client *now*. It is asked of processes that were found listening; an answer
     /// out of a list that is older than the process would make the client a stranger to itself.
     fn is_member(&self, client: MemberNumber, pid: u32) -> bool;
@@ -45,7 +47,7 @@ pub trait Members: Send + Sync {
     }
 }
 
-impl<F: Fn(MemberNumber, u32) -> bool + Send + Sync> Members for F {
+impl<F: Fn(MemberNumber, u32) -> bool + Send + Sync> ClientProcesses for F {
     fn is_member(&self, client: MemberNumber, pid: u32) -> bool {
         self(client, pid)
     }
@@ -93,7 +95,7 @@ pub struct Target {
 
 /// How waiting for a client has ended. After its outcome a client is not watched any more.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum Readiness {
     /// It gave the answer that was waited for.
     Ready {
         /// The client.
@@ -167,7 +169,7 @@ pub enum ReadinessError {
 /// Dropping it stops it.
 #[derive(Debug)]
 pub struct Watcher {
-    inbox: Sender<Message>,
+    inbox: Sender<WatchMessage>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -175,8 +177,8 @@ impl Watcher {
     /// Starts to watch. Outcomes are told from the watching thread, one at a time; what takes long does not belong
     /// there.
     pub fn start(
-        members: Arc<dyn Members>,
-        on_outcome: impl FnMut(Outcome) + Send + 'static,
+        members: Arc<dyn ClientProcesses>,
+        on_outcome: impl FnMut(Readiness) + Send + 'static,
     ) -> Result<Self, ReadinessError> {
         let (inbox, messages) = channel();
         let watch = Watch::new(members, on_outcome, messages, inbox.clone());
@@ -192,12 +194,12 @@ impl Watcher {
 
     /// Watches a client from now on, in place of one with the same number.
     pub fn add(&self, target: Target) {
-        self.send(Message::Add(target, Instant::now()));
+        self.send(WatchMessage::Add(target, Instant::now()));
     }
 
     /// Forgets a client, such as one that has ended. An outcome that is being told at this moment may still arrive.
     pub fn remove(&self, client: MemberNumber) {
-        self.send(Message::Remove(client));
+        self.send(WatchMessage::Remove(client));
     }
 
     /// Ends the watch, without outcomes for the clients that are left, and without waiting for servers.
@@ -206,7 +208,7 @@ impl Watcher {
     }
 
     fn end(&mut self) {
-        self.send(Message::Stop);
+        self.send(WatchMessage::Stop);
         if let Some(thread) = self.thread.take()
             // Whoever stops it from within an outcome cannot wait for himself.
             && thread.thread().id() != thread::current().id()
@@ -216,7 +218,7 @@ impl Watcher {
         }
     }
 
-    fn send(&self, message: Message) {
+    fn send(&self, message: WatchMessage) {
         // It fails only if `on_outcome` has panicked: then there is nobody left to be told anything.
         let _ = self.inbox.send(message);
     }

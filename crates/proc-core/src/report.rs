@@ -3,8 +3,9 @@
 //! A field is only ever added. Every document and every event carries `schema`; a document and the last event of a run
 //! carry `exit`.
 
-mod event;
 mod exit;
+
+mod event;
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -15,12 +15,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod bring_up;
-mod builder;
 mod client;
-mod end;
 mod error;
+
 mod inbox;
+
+mod builder;
+
+mod bring_up;
+mod end;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

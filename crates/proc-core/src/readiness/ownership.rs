@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Members;
+use super::ClientProcesses;
 use super::reach::Reach;
 use crate::mark::MemberNumber;
 use crate::port::Holder;
@@ -21,7 +21,7 @@ use crate::sys;
 
 /// For each client, a stranger that has one of its sockets; `None` where all sockets are the client's own.
 pub(super) fn judge(
-    members: &dyn Members,
+    members: &dyn ClientProcesses,
     questions: &BTreeMap<MemberNumber, Reach>,
 ) -> BTreeMap<MemberNumber, Option<Holder>> {
     // What is not known to be the client's own: client and socket, with the socket's user.
@@ -56,7 +56,7 @@ pub(super) fn judge(
 
 /// Strikes out the sockets that a process of their client has open. Answers who has any of them open.
 fn claim(
-    members: &dyn Members,
+    members: &dyn ClientProcesses,
     open: &mut BTreeMap<(MemberNumber, u64), u32>,
     pids: impl IntoIterator<Item = u32>,
 ) -> BTreeMap<u64, BTreeSet<u32>> {
@@ -72,7 +72,7 @@ fn claim(
 /// Whether the client has a process that does not show whether it has this socket open, and that may have made one of this
 /// user.
 fn may_hide(
-    members: &dyn Members,
+    members: &dyn ClientProcesses,
     client: MemberNumber,
     (inode, user): (u64, u32),
     everyone: &[u32],
@@ -98,7 +98,7 @@ mod tests {
         candidates: Vec<u32>,
     }
 
-    impl Members for Own {
+    impl ClientProcesses for Own {
         fn is_member(&self, client: MemberNumber, pid: u32) -> bool {
             client == 1 && pid == std::process::id()
         }

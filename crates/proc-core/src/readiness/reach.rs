@@ -87,7 +87,7 @@ mod tests {
     use crate::sys::TcpState;
 
     /// The host that is given, how a URL has it, and the sockets.
-    type Case = (&'static str, &'static str, &'static [(u64, u32)]);
+    type HostCase = (&'static str, &'static str, &'static [(u64, u32)]);
 
     fn socket(inode: u64, address: &str, v6only: Option<bool>) -> Socket {
         Socket {
@@ -144,7 +144,7 @@ mod tests {
             socket(3, "::", Some(false)),
             socket(4, "::1", Some(true)),
         ];
-        let cases: [Case; 4] = [
+        let cases: [HostCase; 4] = [
             ("192.0.2.1", "192.0.2.1", &[(2, 7), (3, 7)]),
             ("::1", "[::1]", &[(3, 7), (4, 7)]),
             ("[::1]", "[::1]", &[(3, 7), (4, 7)]),

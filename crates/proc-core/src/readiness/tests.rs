@@ -98,7 +98,7 @@ impl Drop for Server {
 /// This test process stands for all clients but number 666.
 struct Watched {
     watcher: Watcher,
-    outcomes: Receiver<Outcome>,
+    outcomes: Receiver<Readiness>,
 }
 
 fn watch() -> Watched {
@@ -110,13 +110,13 @@ fn watch() -> Watched {
 }
 
 impl Watched {
-    fn next(&self) -> Outcome {
+    fn next(&self) -> Readiness {
         self.outcomes.recv_timeout(LONG).expect("an outcome")
     }
 
     fn no_more(self) {
         self.watcher.stop();
-        let left: Vec<Outcome> = self.outcomes.iter().collect();
+        let left: Vec<Readiness> = self.outcomes.iter().collect();
         assert!(left.is_empty(), "{left:?}");
     }
 }
@@ -138,9 +138,9 @@ fn silent_port() -> Lease {
     choose(1, &BTreeSet::new()).unwrap().remove(0).1
 }
 
-fn assert_ready(outcome: Outcome, number: MemberNumber, expected: &str) {
+fn assert_ready(outcome: Readiness, number: MemberNumber, expected: &str) {
     match outcome {
-        Outcome::Ready { client, url, .. } => assert_eq!((client, &*url), (number, expected)),
+        Readiness::Ready { client, url, .. } => assert_eq!((client, &*url), (number, expected)),
         other => panic!("{other:?}"),
     }
 }
@@ -213,7 +213,7 @@ fn somebody_else_on_the_port_is_named_and_never_asked() {
     let watched = watch();
     watched.watcher.add(target(666, server.address.port()));
     match watched.next() {
-        Outcome::Foreign {
+        Readiness::Foreign {
             client,
             port,
             holder,
@@ -230,7 +230,7 @@ fn somebody_else_on_the_port_is_named_and_never_asked() {
 #[test]
 fn a_member_that_is_known_a_little_late_is_no_stranger() {
     struct Late(AtomicUsize);
-    impl Members for Late {
+    impl ClientProcesses for Late {
         fn is_member(&self, _: MemberNumber, _: u32) -> bool {
             self.0.fetch_add(1, Ordering::SeqCst) > 0
         }
@@ -269,7 +269,7 @@ fn a_client_on_all_addresses_is_asked_at_loopback() {
         watched.watcher.add(target(1, port));
         match watched.next() {
             // An IPv6 socket takes IPv4 too, unless this machine is set up otherwise or the kernel does not tell.
-            Outcome::Ready { url, .. } => assert!(
+            Readiness::Ready { url, .. } => assert!(
                 url == format!("http://127.0.0.1:{port}")
                     || (address.is_ipv6() && url == format!("http://[::1]:{port}")),
                 "{url}"
@@ -298,7 +298,7 @@ fn an_address_that_cannot_be_asked_fails_at_once() {
     impossible.ready.path = "/no spaces".to_owned();
     watched.watcher.add(impossible);
     match watched.next() {
-        Outcome::Failed { client: 1, error } => assert!(error.to_string().contains("cannot ask")),
+        Readiness::Failed { client: 1, error } => assert!(error.to_string().contains("cannot ask")),
         other => panic!("{other:?}"),
     }
 }
@@ -325,7 +325,7 @@ fn what_was_last_seen_tells_how_far_a_late_client_came() {
     }
     for _ in 0..targets.len() {
         match watched.next() {
-            Outcome::TimedOut {
+            Readiness::TimedOut {
                 client,
                 port,
                 waited,

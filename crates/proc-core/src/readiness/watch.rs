@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 use ureq::Agent;
 
 use super::ask::{Answer, ask};
-use super::client::{Client, Request, Stage};
+use super::awaited::{Awaited, AwaitedState, RequestState};
 use super::ownership::judge;
 use super::reach::reach;
-use super::{LastSeen, Members, Outcome, ReadinessError, Target};
+use super::{ClientProcesses, LastSeen, Readiness, ReadinessError, Target};
 use crate::mark::MemberNumber;
 use crate::sys::{Socket, SocketTable, TcpState};
 use crate::wait::{Deadline, poll_until};
 
 /// What the thread is told.
 #[derive(Debug)]
-pub(super) enum Message {
+pub(super) enum WatchMessage {
     Add(Target, Instant),
     Remove(MemberNumber),
     Answered {
@@ -52,25 +52,25 @@ const SECOND_LOOK: Duration = Duration::from_millis(100);
 const FAREWELL: Duration = Duration::from_millis(250);
 
 pub(super) struct Watch<F> {
-    members: Arc<dyn Members>,
+    members: Arc<dyn ClientProcesses>,
     on_outcome: F,
-    messages: Receiver<Message>,
+    messages: Receiver<WatchMessage>,
     /// For the threads that ask.
-    inbox: Sender<Message>,
+    inbox: Sender<WatchMessage>,
     sockets: SocketTable,
-    clients: BTreeMap<MemberNumber, Client>,
+    clients: BTreeMap<MemberNumber, Awaited>,
     next_look: Instant,
     requests: u64,
     /// Those that ask, and with what they do it.
     threads: Vec<(JoinHandle<()>, Agent)>,
 }
 
-impl<F: FnMut(Outcome)> Watch<F> {
+impl<F: FnMut(Readiness)> Watch<F> {
     pub(super) fn new(
-        members: Arc<dyn Members>,
+        members: Arc<dyn ClientProcesses>,
         on_outcome: F,
-        messages: Receiver<Message>,
-        inbox: Sender<Message>,
+        messages: Receiver<WatchMessage>,
+        inbox: Sender<WatchMessage>,
     ) -> Self {
         Self {
             members,
@@ -112,10 +112,10 @@ impl<F: FnMut(Outcome)> Watch<F> {
         };
         while let Some(received) = message {
             match received {
-                Message::Stop => return false,
-                Message::Add(target, since) => self.add(target, since),
-                Message::Remove(client) => drop(self.clients.remove(&client)),
-                Message::Answered {
+                WatchMessage::Stop => return false,
+                WatchMessage::Add(target, since) => self.add(target, since),
+                WatchMessage::Remove(client) => drop(self.clients.remove(&client)),
+                WatchMessage::Answered {
                     client,
                     request,
                     answer,
@@ -128,16 +128,16 @@ impl<F: FnMut(Outcome)> Watch<F> {
 
     fn add(&mut self, target: Target, since: Instant) {
         let number = target.client;
-        self.clients.insert(number, Client::new(target, since));
+        self.clients.insert(number, Awaited::new(target, since));
         self.next_look = self.next_look.min(since);
     }
 
     fn answered(&mut self, client: MemberNumber, request: u64, answer: Answer) {
         if let Some(client) = self.clients.get_mut(&client)
             && let Some(listening) = client.listening()
-            && matches!(listening.request, Request::UnderWay(number) if number == request)
+            && matches!(listening.request, RequestState::UnderWay(number) if number == request)
         {
-            listening.request = Request::Answered(answer);
+            listening.request = RequestState::Answered(answer);
         }
     }
 
@@ -155,7 +155,7 @@ impl<F: FnMut(Outcome)> Watch<F> {
             Ok(sockets) => sockets,
             Err(error) => return self.fail_all(error),
         };
-        let youngest = self.clients.values().filter_map(Client::youth).min();
+        let youngest = self.clients.values().filter_map(Awaited::youth).min();
         let tick = youngest.map_or(LATER_TICK, |age| (age / 4).clamp(FIRST_TICK, TICK));
         // Where a look itself takes long, others are kept waiting by it.
         self.next_look = now + tick.max(now.elapsed() * SPARING);
@@ -164,7 +164,7 @@ impl<F: FnMut(Outcome)> Watch<F> {
         self.send_requests(now);
     }
 
-    /// Brings every client's stage up to date with what listens now.
+    /// Brings every client's state up to date with what listens now.
     fn follow(&mut self, mut sockets: Vec<Socket>, now: Instant) {
         sockets.sort_unstable_by_key(|socket| socket.port);
         let mut questions = BTreeMap::new();
@@ -191,14 +191,14 @@ impl<F: FnMut(Outcome)> Watch<F> {
             };
             match verdicts.remove(&number).flatten() {
                 None => client.listen(reach, now),
-                Some(_) if !matches!(client.stage, Stage::Suspect { .. }) => {
-                    client.stage = Stage::Suspect {
+                Some(_) if !matches!(client.state, AwaitedState::Suspect { .. }) => {
+                    client.state = AwaitedState::Suspect {
                         look_again: now + SECOND_LOOK,
                     };
                 }
                 Some(holder) => {
                     let port = client.target.port;
-                    self.finish(number, |client| Outcome::Foreign {
+                    self.finish(number, |client| Readiness::Foreign {
                         client: client.target.client,
                         port,
                         holder,
@@ -210,7 +210,7 @@ impl<F: FnMut(Outcome)> Watch<F> {
 
     /// Acts on the answers that came in. That the client still listens was seen just now.
     fn conclude(&mut self, now: Instant) {
-        let listening = self.clients.values_mut().filter_map(Client::listening);
+        let listening = self.clients.values_mut().filter_map(Awaited::listening);
         let pause = PAUSE_FOR_EACH * u32::try_from(listening.count()).unwrap_or(u32::MAX);
         let numbers: Vec<MemberNumber> = self.clients.keys().copied().collect();
         for number in numbers {
@@ -229,7 +229,7 @@ impl<F: FnMut(Outcome)> Watch<F> {
                     if let Some(listening) = client.listening() {
                         listening.leave_the_rest();
                     }
-                    self.finish(number, |client| Outcome::Ready {
+                    self.finish(number, |client| Readiness::Ready {
                         client: number,
                         url,
                         waited: client.since.elapsed(),
@@ -237,7 +237,7 @@ impl<F: FnMut(Outcome)> Watch<F> {
                 }
                 Answer::Status(status) => client.last_seen = LastSeen::Status(status),
                 Answer::None(reason) => client.last_seen = LastSeen::NoAnswer(reason),
-                Answer::Impossible(reason) => self.finish(number, |_| Outcome::Failed {
+                Answer::Impossible(reason) => self.finish(number, |_| Readiness::Failed {
                     client: number,
                     error: ReadinessError::Address { url, reason },
                 }),
@@ -264,7 +264,7 @@ impl<F: FnMut(Outcome)> Watch<F> {
                 .spawn(move || {
                     ask(&agent_of_thread, &url, |answer| {
                         // It fails when the watch has ended, and then nobody waits for the answer.
-                        let _ = inbox.send(Message::Answered {
+                        let _ = inbox.send(WatchMessage::Answered {
                             client,
                             request,
                             answer,
@@ -274,11 +274,11 @@ impl<F: FnMut(Outcome)> Watch<F> {
             listening.request = match thread {
                 Ok(thread) => {
                     self.threads.push((thread, agent));
-                    Request::UnderWay(request)
+                    RequestState::UnderWay(request)
                 }
                 Err(error) => {
                     let reason = format!("no thread to ask it: {error}");
-                    Request::Answered(Answer::None(reason))
+                    RequestState::Answered(Answer::None(reason))
                 }
             };
         }
@@ -298,7 +298,7 @@ impl<F: FnMut(Outcome)> Watch<F> {
             .map(|(number, _)| *number)
             .collect();
         for number in late {
-            self.finish(number, |client| Outcome::TimedOut {
+            self.finish(number, |client| Readiness::TimedOut {
                 client: client.target.client,
                 port: client.target.port,
                 waited: client.since.elapsed(),
@@ -311,7 +311,7 @@ impl<F: FnMut(Outcome)> Watch<F> {
         let error = Arc::new(error);
         while let Some((number, _)) = self.clients.first_key_value() {
             let number = *number;
-            self.finish(number, |_| Outcome::Failed {
+            self.finish(number, |_| Readiness::Failed {
                 client: number,
                 error: ReadinessError::Sockets(Arc::clone(&error)),
             });
@@ -319,7 +319,7 @@ impl<F: FnMut(Outcome)> Watch<F> {
     }
 
     /// Stops watching a client and tells its outcome.
-    fn finish(&mut self, number: MemberNumber, outcome: impl FnOnce(&Client) -> Outcome) {
+    fn finish(&mut self, number: MemberNumber, outcome: impl FnOnce(&Awaited) -> Readiness) {
         if let Some(client) = self.clients.remove(&number) {
             (self.on_outcome)(outcome(&client));
         }

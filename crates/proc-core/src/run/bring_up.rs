@@ -11,7 +11,7 @@ use crate::identity::Identity;
 use crate::mark::{Mark, MemberNumber};
 use crate::membership::{Member, RunSigns};
 use crate::protocol::{AfterTest, Notice, Request};
-use crate::readiness::{Members, Outcome, Target, Watcher};
+use crate::readiness::{ClientProcesses, Readiness, Target, Watcher};
 use crate::report::Event;
 use crate::table::Process;
 use crate::wait::Deadline;
@@ -162,7 +162,7 @@ impl Run {
         on_event: &mut dyn FnMut(&Event),
     ) -> Result<(), RunError> {
         match message {
-            Message::Readiness(Outcome::Ready {
+            Message::Readiness(Readiness::Ready {
                 client: number,
                 url,
                 ..
@@ -185,10 +185,10 @@ impl Run {
                 };
                 self.say(&request, on_event)
             }
-            Message::Readiness(Outcome::Foreign { port, holder, .. }) => {
+            Message::Readiness(Readiness::Foreign { port, holder, .. }) => {
                 Err(port_unavailable(port, &[holder]))
             }
-            Message::Readiness(Outcome::TimedOut {
+            Message::Readiness(Readiness::TimedOut {
                 client: number,
                 last_seen,
                 ..
@@ -205,7 +205,7 @@ impl Run {
                     log: client.log.clone(),
                 })
             }
-            Message::Readiness(Outcome::Failed { error, .. }) => Err(error.into()),
+            Message::Readiness(Readiness::Failed { error, .. }) => Err(error.into()),
             message => self.attend(message, on_event),
         }
     }
@@ -220,7 +220,7 @@ impl Roots {
     }
 }
 
-impl Members for Roots {
+impl ClientProcesses for Roots {
     fn is_member(&self, client: MemberNumber, pid: u32) -> bool {
         let process = Process::read(pid);
         let member =

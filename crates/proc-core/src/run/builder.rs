@@ -167,7 +167,7 @@ impl Builder {
     }
 
     /// Claims the ports and sets up the guardian. Nothing else runs yet.
-    fn open(mut self) -> Result<(Run, Guardian), RunError> {
+    fn open(mut self) -> Result<(Run, Introduction), RunError> {
         let system = |operation: &str| {
             let operation = operation.to_owned();
             move |source| RunError::System { operation, source }
@@ -260,7 +260,7 @@ impl Builder {
         Ok((run, guardian))
     }
 
-    fn hear_from_guardian(&self) -> Result<Guardian, RunError> {
+    fn hear_from_guardian(&self) -> Result<Introduction, RunError> {
         let error = |error: String| Err(RunError::Guardian { error });
         loop {
             match self.inbox.answer()? {
@@ -270,7 +270,7 @@ impl Builder {
                     mechanism,
                     unavailable,
                 }) => {
-                    return Ok(Guardian {
+                    return Ok(Introduction {
                         identity: guardian,
                         mark,
                         mechanism,
@@ -312,7 +312,7 @@ impl Builder {
 }
 
 /// What a guardian has said of itself.
-struct Guardian {
+struct Introduction {
     identity: Identity,
     mark: Option<Mark>,
     mechanism: Mechanism,

@@ -9,7 +9,7 @@ use super::RunError;
 use crate::identity::Identity;
 use crate::interruption::Interruption;
 use crate::protocol::{self, Notice, Receiver, Request};
-use crate::readiness::Outcome;
+use crate::readiness::Readiness;
 use crate::sys::{self, Link};
 
 /// How long a guardian may take to answer. It does so at once, unless it was stopped or the machine stands still.
@@ -23,7 +23,7 @@ const PART_OF_PATIENCE: Duration = Duration::from_secs(1);
 pub(super) enum Message {
     Notice(Notice),
     GuardianGone,
-    Readiness(Outcome),
+    Readiness(Readiness),
     /// The process of a test has ended, whether or not its guardian has said so.
     TestGone(Identity),
     Interrupted(Interruption),

@@ -9,15 +9,15 @@ use super::reach::Reach;
 use super::{LastSeen, Target};
 use crate::wait::Deadline;
 
-pub(super) struct Client {
+pub(super) struct Awaited {
     pub(super) target: Target,
     pub(super) since: Instant,
     pub(super) deadline: Deadline,
     pub(super) last_seen: LastSeen,
-    pub(super) stage: Stage,
+    pub(super) state: AwaitedState,
 }
 
-pub(super) enum Stage {
+pub(super) enum AwaitedState {
     /// Nothing listens.
     Silent,
     /// A stranger listens, it seems.
@@ -29,13 +29,13 @@ pub(super) enum Stage {
 /// A client that listens. Dropping this interrupts the request that is under way.
 pub(super) struct Listening {
     pub(super) url: String,
-    pub(super) request: Request,
+    pub(super) request: RequestState,
     reach: Reach,
     since: Instant,
     agent: Option<Agent>,
 }
 
-pub(super) enum Request {
+pub(super) enum RequestState {
     Due(Instant),
     UnderWay(u64),
     Answered(Answer),
@@ -50,26 +50,26 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 const SHARE: u32 = 20;
 
-impl Client {
+impl Awaited {
     pub(super) fn new(target: Target, since: Instant) -> Self {
         Self {
             since,
             deadline: Deadline::counted_from(since, target.ready.timeout),
             last_seen: LastSeen::NothingListens,
-            stage: Stage::Silent,
+            state: AwaitedState::Silent,
             target,
         }
     }
 
     /// When it is next to be looked at, given the next regular look. `None`: not before it has answered.
     pub(super) fn next_look(&self, regular: Instant) -> Option<Instant> {
-        match &self.stage {
-            Stage::Silent => Some(regular),
-            Stage::Suspect { look_again } => Some(*look_again),
-            Stage::Listening(listening) => match listening.request {
-                Request::Due(due) => Some(due),
-                Request::UnderWay(_) => None,
-                Request::Answered(_) => Some(listening.since),
+        match &self.state {
+            AwaitedState::Silent => Some(regular),
+            AwaitedState::Suspect { look_again } => Some(*look_again),
+            AwaitedState::Listening(listening) => match listening.request {
+                RequestState::Due(due) => Some(due),
+                RequestState::UnderWay(_) => None,
+                RequestState::Answered(_) => Some(listening.since),
             },
         }
     }
@@ -77,22 +77,24 @@ impl Client {
     /// Its age, if it is young: it has not begun to listen, and may do so any moment.
     pub(super) fn youth(&self) -> Option<Duration> {
         let age = self.since.elapsed();
-        (matches!(self.stage, Stage::Silent) && age < YOUNG).then_some(age)
+        (matches!(self.state, AwaitedState::Silent) && age < YOUNG).then_some(age)
     }
 
     pub(super) fn listening(&mut self) -> Option<&mut Listening> {
-        match &mut self.stage {
-            Stage::Listening(listening) => Some(listening),
+        match &mut self.state {
+            AwaitedState::Listening(listening) => Some(listening),
             _ => None,
         }
     }
 
     /// Whether it must be found out whose these sockets are.
     pub(super) fn must_be_judged(&self, reach: &Reach, now: Instant) -> bool {
-        match &self.stage {
-            Stage::Silent => true,
-            Stage::Suspect { look_again } => *look_again <= now,
-            Stage::Listening(listening) => !listening.is_asked() && listening.reach != *reach,
+        match &self.state {
+            AwaitedState::Silent => true,
+            AwaitedState::Suspect { look_again } => *look_again <= now,
+            AwaitedState::Listening(listening) => {
+                !listening.is_asked() && listening.reach != *reach
+            }
         }
     }
 
@@ -103,7 +105,7 @@ impl Client {
             .listening()
             .is_some_and(|listening| listening.is_asked())
         {
-            self.stage = Stage::Silent;
+            self.state = AwaitedState::Silent;
             self.last_seen = LastSeen::NothingListens;
         }
     }
@@ -113,9 +115,9 @@ impl Client {
         let since = self.listening().map_or(now, |listening| listening.since);
         let agent = agent(&reach.host, self.target.ready.request_timeout);
         self.last_seen = LastSeen::NoAnswer("none yet".to_owned());
-        self.stage = Stage::Listening(Listening {
+        self.state = AwaitedState::Listening(Listening {
             url: format!("http://{}:{}", reach.host, self.target.port),
-            request: Request::Due(now),
+            request: RequestState::Due(now),
             reach,
             since,
             agent: Some(agent),
@@ -126,22 +128,22 @@ impl Client {
 impl Listening {
     /// Takes the answer that came in, and plans the next request, at least this much later.
     pub(super) fn take_answer(&mut self, now: Instant, pause: Duration) -> Option<Answer> {
-        if !matches!(self.request, Request::Answered(_)) {
+        if !matches!(self.request, RequestState::Answered(_)) {
             return None;
         }
         let pause = (self.since.elapsed() / SHARE)
             .clamp(FIRST_PAUSE, LONGEST_PAUSE)
             .max(pause);
-        match std::mem::replace(&mut self.request, Request::Due(now + pause)) {
-            Request::Answered(answer) => Some(answer),
-            Request::Due(_) | Request::UnderWay(_) => None,
+        match std::mem::replace(&mut self.request, RequestState::Due(now + pause)) {
+            RequestState::Answered(answer) => Some(answer),
+            RequestState::Due(_) | RequestState::UnderWay(_) => None,
         }
     }
 
     /// With what to ask it, if it is to be asked now.
     pub(super) fn due(&self, now: Instant) -> Option<Agent> {
         match self.request {
-            Request::Due(due) if due <= now => self.agent.clone(),
+            RequestState::Due(due) if due <= now => self.agent.clone(),
             _ => None,
         }
     }
@@ -152,7 +154,7 @@ impl Listening {
     }
 
     fn is_asked(&self) -> bool {
-        matches!(self.request, Request::UnderWay(_))
+        matches!(self.request, RequestState::UnderWay(_))
     }
 }
 
