@@ -44,7 +44,7 @@ pub use error::{ConfigError, Invalid, Mistake};
 pub use find::FILE_NAME;
 pub use guarantee::{CONTAIN, REQUIRE, one_of};
 pub use init::render_init;
-pub use model::{Config, Console, Group, Launch, Leaks, Profile, Role, Shutdown};
+pub use model::{ClientConsole, Config, Group, LaunchConfig, Leaks, Profile, Role, Shutdown};
 pub use placeholder::{PlaceholderError, Values, expand};
 pub use ports::{BasePort, PortList, Ports, PortsError, assign};
 pub use unreal::{editor, find_engine, find_uproject, uprojects};

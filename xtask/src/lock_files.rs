@@ -30,7 +30,7 @@ pub(crate) struct LockFile {
 
 /// A lock file as it was found.
 #[derive(Clone, Debug)]
-pub(crate) struct Found {
+pub(crate) struct FoundLock {
     path: PathBuf,
     written: Option<SystemTime>,
 }
@@ -40,11 +40,11 @@ pub(crate) fn find(
     folder: &Path,
     globs: &[String],
     is_others: &dyn Fn(&Path) -> bool,
-) -> Vec<Found> {
+) -> Vec<FoundLock> {
     let Some(set) = compile(globs) else {
         return Vec::new();
     };
-    let mut search = Search {
+    let mut search = LockSearch {
         folder,
         set,
         is_others,
@@ -52,7 +52,7 @@ pub(crate) fn find(
     };
     search.enter(Path::new(""), DEPTH);
     search.found.sort();
-    let found = search.found.into_iter().map(|path| Found {
+    let found = search.found.into_iter().map(|path| FoundLock {
         written: written(folder, &path),
         path,
     });
@@ -60,8 +60,8 @@ pub(crate) fn find(
 }
 
 /// Removes what was found below a folder, unless somebody is left who may hold it.
-pub(crate) fn remove(folder: &Path, found: &[Found], in_use: bool) -> Vec<LockFile> {
-    let remove_one = |found: &Found| {
+pub(crate) fn remove(folder: &Path, found: &[FoundLock], in_use: bool) -> Vec<LockFile> {
+    let remove_one = |found: &FoundLock| {
         let path = &found.path;
         let reason = if in_use {
             Some("a process of the project is left, which may hold it".to_owned())
@@ -114,14 +114,14 @@ fn compile(globs: &[String]) -> Option<GlobSet> {
 }
 
 /// Looking for files below a folder.
-struct Search<'a> {
+struct LockSearch<'a> {
     folder: &'a Path,
     set: GlobSet,
     is_others: &'a dyn Fn(&Path) -> bool,
     found: Vec<PathBuf>,
 }
 
-impl Search<'_> {
+impl LockSearch<'_> {
     fn enter(&mut self, relative: &Path, depth: usize) {
         let Ok(entries) = fs::read_dir(self.folder.join(relative)) else {
             return;

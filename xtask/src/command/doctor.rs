@@ -30,7 +30,7 @@ use crate::programs::Programs;
 
 pub(crate) use report::{DoctorReport, SCHEMA};
 
-use trial::{Circumstances, Ending, Trial, Trials};
+use trial::{Circumstances, Ending, Trial, TrialOutcome, Trials};
 
 /// The least time that may be given.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -122,7 +122,7 @@ impl Doctor {
                 }
             }
             for (mechanism, ending, trial) in running {
-                let outcome = trial.join().unwrap_or_else(|_| trial::Outcome::Failed {
+                let outcome = trial.join().unwrap_or_else(|_| TrialOutcome::Failed {
                     code: None,
                     why: "the trial has panicked".into(),
                 });

@@ -78,7 +78,7 @@ pub(crate) struct Launch {
 }
 
 /// How a run went, before it is ended.
-struct Verdict {
+struct RunResult {
     exit: Exit,
     message: String,
     keep: bool,
@@ -229,7 +229,7 @@ impl Launch {
         program: OsString,
         directory: &Path,
         show: &mut dyn FnMut(&Event),
-    ) -> Verdict {
+    ) -> RunResult {
         let line = CommandLine {
             program,
             arguments: self.test[1..].to_vec(),
@@ -242,7 +242,7 @@ impl Launch {
             AfterTest::End
         };
         match run.test(line, after, show) {
-            Ok(status) => Verdict {
+            Ok(status) => RunResult {
                 exit: match status {
                     ExitStatus::Code(0) => Exit::Ok,
                     status => Exit::Test(u8::try_from(status.shell_code()).unwrap_or(1)),
@@ -255,7 +255,7 @@ impl Launch {
     }
 
     /// Without a test the clients stay until someone ends the run.
-    fn stay(run: &mut Run, context: &Context, show: &mut dyn FnMut(&Event)) -> Verdict {
+    fn stay(run: &mut Run, context: &Context, show: &mut dyn FnMut(&Event)) -> RunResult {
         context.note("all clients are ready; Ctrl+C ends them");
         stopped(&run.wait(show))
     }
@@ -275,8 +275,8 @@ fn warn_of_damage(scope: &Scope, context: &Context) {
     }
 }
 
-fn stopped(error: &RunError) -> Verdict {
-    Verdict {
+fn stopped(error: &RunError) -> RunResult {
+    RunResult {
         exit: error.exit(),
         message: error.to_string(),
         keep: false,

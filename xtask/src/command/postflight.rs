@@ -22,7 +22,7 @@ use crate::cleaning::{
 use crate::config::Config;
 use crate::context::{Context, Format, complain, show_path};
 use crate::failure::{Failure, Outcome};
-use crate::lock_files::{self, Found, LockFile};
+use crate::lock_files::{self, FoundLock, LockFile};
 use crate::problems::Problems;
 
 /// How many records of iterations are kept.
@@ -167,7 +167,7 @@ fn may_hold_locks(runs: &Runs) -> bool {
 struct ProfileLocks {
     folder: PathBuf,
     has_project: bool,
-    found: Vec<Found>,
+    found: Vec<FoundLock>,
 }
 
 fn find_lock_files(config: &Config, cleaner: &Cleaner) -> Vec<ProfileLocks> {

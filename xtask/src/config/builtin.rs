@@ -5,7 +5,7 @@ use std::path::Path;
 
 use proc_core::readiness::Ready;
 
-use super::model::{Config, Console, Group, Launch, Profile};
+use super::model::{ClientConsole, Config, Group, LaunchConfig, Profile};
 use super::path::canonical;
 use super::unreal;
 
@@ -14,7 +14,7 @@ pub(super) fn config(root: &Path) -> Config {
     Config {
         root: canonical(root),
         file: None,
-        launch: Launch::default(),
+        launch: LaunchConfig::default(),
         profiles: profiles(root),
         groups: groups(),
     }
@@ -40,7 +40,7 @@ pub(super) fn profiles(root: &Path) -> BTreeMap<String, Profile> {
             "-nohmd",
             "-log",
         ]),
-        console: Console::New,
+        console: ClientConsole::New,
         lock_files: strings(["Intermediate/**/*.lock*"]),
         ..Profile::default()
     };

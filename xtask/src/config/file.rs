@@ -11,7 +11,7 @@ use toml::de::DeTable;
 
 use super::error::{Fault, Invalid};
 use super::guarantee::{CONTAIN, REQUIRE};
-use super::model::{Config, Console, Group, Launch, Leaks, Profile, Role};
+use super::model::{ClientConsole, Config, Group, LaunchConfig, Leaks, Profile, Role};
 use super::nearest::hint;
 use super::node::{self, Node, Read};
 use super::path::{absolute, canonical};
@@ -60,8 +60,8 @@ fn config(top: &mut Section<'_, '_>, file: &Path, folder: &Path) -> Config {
     }
 }
 
-fn launch(section: &mut Section<'_, '_>, profiles: &Profiles) -> Launch {
-    let mut launch = Launch::default();
+fn launch(section: &mut Section<'_, '_>, profiles: &Profiles) -> LaunchConfig {
+    let mut launch = LaunchConfig::default();
     section.set("profile", &mut launch.profile, |node| {
         known_profile(node, profiles)
     });
@@ -202,7 +202,10 @@ fn profile(section: &mut Section<'_, '_>, base: Option<&Profile>, folder: &Path)
     }
     section.set("cwd", &mut profile.cwd, some_path);
     section.set("console", &mut profile.console, |node| {
-        value::choice(node, &[("new", Console::New), ("log", Console::Log)])
+        value::choice(
+            node,
+            &[("new", ClientConsole::New), ("log", ClientConsole::Log)],
+        )
     });
     section.table("ready", |section| ready(section, &mut profile.ready));
     section.table("shutdown", |section| {

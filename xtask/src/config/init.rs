@@ -8,14 +8,14 @@ use std::path::Path;
 use toml::Value;
 
 use super::duration::show_duration;
-use super::model::{Group, Launch, Profile};
+use super::model::{Group, LaunchConfig, Profile};
 use super::{builtin, unreal};
 
 /// A commented `xtask.toml` for the folder `root`, with the project and the engine that were found.
 ///
 /// What was not found is left as a comment to be filled in. The text is valid in either case.
 pub fn render_init(root: &Path, project: Option<&Path>, engine: Option<&Path>) -> String {
-    let launch = Launch::default();
+    let launch = LaunchConfig::default();
     let profiles = builtin::profiles(root);
     let groups = builtin::groups();
     let profile = if project.is_some() {

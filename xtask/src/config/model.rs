@@ -20,7 +20,7 @@ pub struct Config {
     /// The file that was read, if any: absolute, but as it was reached (links and mapped drives stay).
     pub file: Option<PathBuf>,
     /// What `launch` starts.
-    pub launch: Launch,
+    pub launch: LaunchConfig,
     /// The profiles by name, the built-in ones included.
     pub profiles: BTreeMap<String, Profile>,
     /// The groups in matching order: the first one that matches a process has it. The user's own come first, in the
@@ -30,7 +30,7 @@ pub struct Config {
 
 /// The `[launch]` table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Launch {
+pub struct LaunchConfig {
     /// The profile of a run that has no `roles`.
     pub profile: String,
     /// The clients of a run that has no `roles`; at least one.
@@ -86,7 +86,7 @@ pub struct Profile {
     /// The working directory, absolute; the scope's root where it is unset.
     pub cwd: Option<PathBuf>,
     /// Where the client's output goes.
-    pub console: Console,
+    pub console: ClientConsole,
     /// When a client counts as ready.
     pub ready: Ready,
     /// How a client is ended.
@@ -100,7 +100,7 @@ pub struct Profile {
 
 /// Where a client's output goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Console {
+pub enum ClientConsole {
     /// A console window of its own on Windows; elsewhere the log file.
     New,
     /// The log file.
@@ -166,7 +166,7 @@ impl Config {
     }
 }
 
-impl Launch {
+impl LaunchConfig {
     /// The roles to start, in order: those of the file, or the single one that `profile`, `clients` and `ports`
     /// describe. Each role's clients are ready before the next role starts.
     pub fn plan(&self) -> Vec<Role> {
@@ -183,7 +183,7 @@ impl Launch {
     }
 }
 
-impl Default for Launch {
+impl Default for LaunchConfig {
     fn default() -> Self {
         Self {
             profile: "demo".to_owned(),
@@ -206,7 +206,7 @@ impl Default for Profile {
             args: Vec::new(),
             env: BTreeMap::new(),
             cwd: None,
-            console: Console::Log,
+            console: ClientConsole::Log,
             ready: Ready::default(),
             shutdown: Shutdown::default(),
             survive: Vec::new(),

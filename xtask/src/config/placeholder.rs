@@ -69,21 +69,21 @@ pub enum PlaceholderError {
 /// Puts the values in place of the placeholders.
 pub fn expand(text: &str, values: &Values<'_>) -> Result<String, PlaceholderError> {
     let mut expanded = String::with_capacity(text.len());
-    for part in split(text)? {
-        match part {
-            Part::Literal(literal) => expanded.push_str(literal),
-            Part::Placeholder("{port}") => expanded.push_str(&values.port.to_string()),
-            Part::Placeholder("{index}") => expanded.push_str(&(values.number - 1).to_string()),
-            Part::Placeholder("{number}") => expanded.push_str(&values.number.to_string()),
-            Part::Placeholder("{role}") => expanded.push_str(values.role),
-            Part::Placeholder("{project}") => {
+    for piece in split(text)? {
+        match piece {
+            Piece::Literal(literal) => expanded.push_str(literal),
+            Piece::Placeholder("{port}") => expanded.push_str(&values.port.to_string()),
+            Piece::Placeholder("{index}") => expanded.push_str(&(values.number - 1).to_string()),
+            Piece::Placeholder("{number}") => expanded.push_str(&values.number.to_string()),
+            Piece::Placeholder("{role}") => expanded.push_str(values.role),
+            Piece::Placeholder("{project}") => {
                 let project = values.project.ok_or(PlaceholderError::NoProject)?;
                 expanded.push_str(unicode("{project}", project)?);
             }
-            Part::Placeholder("{run_dir}") => {
+            Piece::Placeholder("{run_dir}") => {
                 expanded.push_str(unicode("{run_dir}", values.run_dir)?);
             }
-            Part::Placeholder(other) => return Err(unknown(other)),
+            Piece::Placeholder(other) => return Err(unknown(other)),
         }
     }
     Ok(expanded)
@@ -91,8 +91,8 @@ pub fn expand(text: &str, values: &Values<'_>) -> Result<String, PlaceholderErro
 
 /// Whether the text has the right form and only known placeholders.
 pub(super) fn check(text: &str) -> Result<(), PlaceholderError> {
-    for part in split(text)? {
-        if let Part::Placeholder(written) = part
+    for piece in split(text)? {
+        if let Piece::Placeholder(written) = piece
             && !KNOWN.contains(&written)
         {
             return Err(unknown(written));
@@ -101,35 +101,35 @@ pub(super) fn check(text: &str) -> Result<(), PlaceholderError> {
     Ok(())
 }
 
-enum Part<'a> {
+enum Piece<'a> {
     Literal(&'a str),
     /// With its braces.
     Placeholder(&'a str),
 }
 
-fn split(text: &str) -> Result<Vec<Part<'_>>, PlaceholderError> {
+fn split(text: &str) -> Result<Vec<Piece<'_>>, PlaceholderError> {
     let unpaired = |brace| PlaceholderError::Unpaired {
         brace,
         text: text.to_owned(),
     };
-    let mut parts = Vec::new();
+    let mut pieces = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find(['{', '}']) {
         let (literal, from_brace) = rest.split_at(at);
-        parts.push(Part::Literal(literal));
-        let (part, length) = if from_brace.starts_with("{{") || from_brace.starts_with("}}") {
-            (Part::Literal(&from_brace[..1]), 2)
+        pieces.push(Piece::Literal(literal));
+        let (piece, length) = if from_brace.starts_with("{{") || from_brace.starts_with("}}") {
+            (Piece::Literal(&from_brace[..1]), 2)
         } else if from_brace.starts_with('{') {
             let end = from_brace.find('}').ok_or_else(|| unpaired('{'))? + 1;
-            (Part::Placeholder(&from_brace[..end]), end)
+            (Piece::Placeholder(&from_brace[..end]), end)
         } else {
             return Err(unpaired('}'));
         };
-        parts.push(part);
+        pieces.push(piece);
         rest = &from_brace[length..];
     }
-    parts.push(Part::Literal(rest));
-    Ok(parts)
+    pieces.push(Piece::Literal(rest));
+    Ok(pieces)
 }
 
 fn unknown(written: &str) -> PlaceholderError {

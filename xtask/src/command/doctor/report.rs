@@ -9,7 +9,7 @@ use proc_core::stage::{Escape, Part};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::trial::{Ending, Outcome, Trials, is_promised};
+use super::trial::{Ending, TrialOutcome, Trials, is_promised};
 use crate::context::processes;
 
 pub(crate) const SCHEMA: &str = "clean-slate/doctor/1";
@@ -153,9 +153,9 @@ impl DoctorReport {
 }
 
 impl MechanismReport {
-    fn new(mechanism: Mechanism, trials: &[(Ending, Outcome)]) -> Self {
+    fn new(mechanism: Mechanism, trials: &[(Ending, TrialOutcome)]) -> Self {
         let refusal = trials.iter().find_map(|(_, outcome)| match outcome {
-            Outcome::Refused { why } => Some(why.clone()),
+            TrialOutcome::Refused { why } => Some(why.clone()),
             _ => None,
         });
         let cases: Vec<CaseReport> = match refusal {
@@ -249,7 +249,7 @@ pub(super) fn count(left: usize) -> String {
     format!("{} {verb}", processes(left))
 }
 
-fn cases(mechanism: Mechanism, ending: Ending, outcome: &Outcome) -> Vec<CaseReport> {
+fn cases(mechanism: Mechanism, ending: Ending, outcome: &TrialOutcome) -> Vec<CaseReport> {
     let is_swept = ending == Ending::BothKilled && mechanism.level() < Level::Kernel;
     let of = |escape: Escape| {
         let base = CaseReport {
@@ -263,7 +263,7 @@ fn cases(mechanism: Mechanism, ending: Ending, outcome: &Outcome) -> Vec<CaseRep
             problem: None,
         };
         match outcome {
-            Outcome::Observed(parts) => {
+            TrialOutcome::Observed(parts) => {
                 let is_one = |(part, _): &&(Part, Option<Duration>)| part.escape == escape;
                 let parts: Vec<_> = parts.iter().filter(is_one).collect();
                 let gone: Option<Vec<Duration>> = parts.iter().map(|(_, gone)| *gone).collect();
@@ -274,7 +274,7 @@ fn cases(mechanism: Mechanism, ending: Ending, outcome: &Outcome) -> Vec<CaseRep
                     ..base
                 }
             }
-            Outcome::Refused { why } | Outcome::Failed { why, .. } => CaseReport {
+            TrialOutcome::Refused { why } | TrialOutcome::Failed { why, .. } => CaseReport {
                 problem: Some(why.clone()),
                 ..base
             },
@@ -288,7 +288,7 @@ fn is_guardian_broken(trials: &Trials) -> bool {
     let mut outcomes = trials.values().flatten().map(|(_, outcome)| outcome);
     let codes = [Exit::Guardian, Exit::Survivors].map(Exit::code);
     outcomes.all(
-        |outcome| matches!(outcome, Outcome::Failed { code: Some(code), .. } if codes.contains(code)),
+        |outcome| matches!(outcome, TrialOutcome::Failed { code: Some(code), .. } if codes.contains(code)),
     )
 }
 

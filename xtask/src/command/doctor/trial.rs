@@ -64,7 +64,7 @@ impl Ending {
 
 /// What a trial has come to.
 #[derive(Clone, Debug)]
-pub(super) enum Outcome {
+pub(super) enum TrialOutcome {
     /// The mechanism is not to be had.
     Refused { why: String },
     /// It could not be staged: with the exit code of its launcher, where that has ended.
@@ -74,7 +74,7 @@ pub(super) enum Outcome {
 }
 
 /// What the trials of each mechanism have come to.
-pub(super) type Trials = BTreeMap<Mechanism, Vec<(Ending, Outcome)>>;
+pub(super) type Trials = BTreeMap<Mechanism, Vec<(Ending, TrialOutcome)>>;
 
 /// What all trials have in common.
 #[derive(Debug)]
@@ -128,14 +128,14 @@ struct Code {
 }
 
 impl Trial<'_> {
-    pub(super) fn run(&self) -> Outcome {
-        self.attempt().unwrap_or_else(|error| Outcome::Failed {
+    pub(super) fn run(&self) -> TrialOutcome {
+        self.attempt().unwrap_or_else(|error| TrialOutcome::Failed {
             code: None,
             why: format!("{error:#}"),
         })
     }
 
-    fn attempt(&self) -> anyhow::Result<Outcome> {
+    fn attempt(&self) -> anyhow::Result<TrialOutcome> {
         let name = format!("{}-{:?}", self.mechanism, self.ending);
         let folder = self.circumstances.folder.join(name);
         let parts = folder.join("parts");
@@ -207,7 +207,7 @@ impl Trial<'_> {
         })
     }
 
-    fn observe(&self, stage: &mut Stage, launcher: &mut Launcher) -> anyhow::Result<Outcome> {
+    fn observe(&self, stage: &mut Stage, launcher: &mut Launcher) -> anyhow::Result<TrialOutcome> {
         let guardian = poll_until(self.deadline(STAGING), || {
             self.set_up(stage, launcher).transpose()
         });
@@ -235,7 +235,7 @@ impl Trial<'_> {
         launcher: &mut Launcher,
         guardian: Victim,
         moment: Instant,
-    ) -> anyhow::Result<Outcome> {
+    ) -> anyhow::Result<TrialOutcome> {
         let mut seen: Vec<(Part, Option<Duration>)> =
             Part::all().map(|part| (part, None)).collect();
         let mut settled = None;
@@ -257,7 +257,7 @@ impl Trial<'_> {
             Ok(is_over.then_some(()))
         };
         poll_until(self.deadline(LOOK), || look().transpose()).unwrap_or(anyhow::Ok(()))?;
-        Ok(Outcome::Observed(seen))
+        Ok(TrialOutcome::Observed(seen))
     }
 
     /// Whether everything is set up: the guardian of the run then, or what came instead.
@@ -265,7 +265,7 @@ impl Trial<'_> {
         &self,
         stage: &mut Stage,
         launcher: &mut Launcher,
-    ) -> anyhow::Result<Option<Result<Victim, Outcome>>> {
+    ) -> anyhow::Result<Option<Result<Victim, TrialOutcome>>> {
         self.check_interruption()?;
         // Asked first: what a launcher has said is complete when it is over.
         let is_over = launcher.is_over()?;
@@ -292,15 +292,15 @@ impl Trial<'_> {
             .map(Ok))
     }
 
-    fn refusal(&self, exit: &Code, message: String, unavailable: &[Unavailable]) -> Outcome {
+    fn refusal(&self, exit: &Code, message: String, unavailable: &[Unavailable]) -> TrialOutcome {
         let refused = unavailable
             .iter()
             .find(|one| one.mechanism == self.mechanism);
         match refused {
-            Some(refused) => Outcome::Refused {
+            Some(refused) => TrialOutcome::Refused {
                 why: refused.why.clone(),
             },
-            None => Outcome::Failed {
+            None => TrialOutcome::Failed {
                 code: Some(exit.code),
                 why: message,
             },

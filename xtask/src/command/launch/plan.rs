@@ -14,7 +14,7 @@ use proc_core::scope::Scope;
 use proc_core::spawn::resolve;
 
 use crate::config::{
-    BasePort, Config, Console, PortList, Ports, Profile, Role, Values, assign, expand,
+    BasePort, ClientConsole, Config, PortList, Ports, Profile, Role, Values, assign, expand,
 };
 use crate::failure::Failure;
 use crate::programs::Programs;
@@ -171,7 +171,7 @@ impl PlannedRole {
             .directory(OsString::from(&self.directory))
             .port(values.port)
             .ready(ready)
-            .own_window(self.profile.console == Console::New)
+            .own_window(self.profile.console == ClientConsole::New)
             .survive(&self.profile.survive);
         for (name, value) in &self.profile.env {
             client = client.env(name, expand(value, values)?);

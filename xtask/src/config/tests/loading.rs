@@ -12,7 +12,7 @@ fn without_a_file_the_defaults_are_complete() {
     assert_eq!(config.file, None);
     assert_eq!(config.root, canonical(dir.path()));
     assert_eq!(config.folder(), config.root);
-    assert_eq!(config.launch, Launch::default());
+    assert_eq!(config.launch, LaunchConfig::default());
     assert_eq!(config.program("demo").unwrap(), "demo-client");
     let names: Vec<&String> = config.profiles.keys().collect();
     assert_eq!(names, ["demo", "python-http", "unreal"]);

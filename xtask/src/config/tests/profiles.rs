@@ -17,7 +17,7 @@ fn a_builtin_profile_keeps_what_is_not_given() {
     let profile = config.profile("unreal").unwrap();
     assert_eq!(config.program("unreal").unwrap(), "UnrealEditor");
     assert_eq!(profile.args, default.args);
-    assert_eq!(profile.console, Console::New);
+    assert_eq!(profile.console, ClientConsole::New);
     assert_eq!(profile.lock_files, default.lock_files);
     assert_eq!(profile.env["SEED"], "{number}");
     assert_eq!(profile.ready.timeout, Duration::from_mins(4));
@@ -47,7 +47,7 @@ fn every_key_of_a_profile_is_read() {
         args: vec!["{{x}}".to_owned(), "{run_dir}/{role}".to_owned()],
         env: [("A".to_owned(), "1".to_owned())].into(),
         cwd: Some(absolute(Path::new("/w"))),
-        console: Console::New,
+        console: ClientConsole::New,
         ready: Ready {
             path: "/up".to_owned(),
             status: 204,
