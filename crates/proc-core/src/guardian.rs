@@ -64,7 +64,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
 
 fn guard() -> io::Result<()> {
     let link = sys::link_from_stdin()?;
-    let (streams, leases) = sys::receive_greeting(&link)?;
+    let (streams, leases) = sys::receive_handshake(&link)?;
     let leases = leases.into_iter().map(Lease::from).collect();
     let mut receiver = protocol::Receiver::new(link.try_clone()?);
     let Some(Request::Open(open)) = receiver.next()? else {
@@ -82,7 +82,7 @@ fn guard() -> io::Result<()> {
         Ok(mut guardian) => {
             guardian
                 .audience
-                .admit_launcher(link, receiver, open.launcher)?;
+                .accept_launcher(link, receiver, open.launcher)?;
             guardian.announce();
             guardian.serve(&inbox);
             Ok(())
@@ -177,9 +177,9 @@ impl Guardian {
         let end = |reason: &str| Ok(Next::End(Ending::new(reason, grace)));
         match happening {
             Happening::Said(peer, request) => return self.obey(peer, *request),
-            Happening::Came(visitor) => self.admit(visitor),
+            Happening::Came(visitor) => self.accept(visitor),
             Happening::Left(peer) => {
-                self.audience.dismiss(peer);
+                self.audience.disconnect(peer);
                 if peer == LAUNCHER && !self.detached {
                     return end("the launcher is gone");
                 }
@@ -206,8 +206,8 @@ impl Guardian {
         Ok(Next::Serve)
     }
 
-    /// Lets a visitor in, unless it is of the run itself: that has no say in how long it is given.
-    fn admit(&mut self, visitor: Visitor) {
+    /// Accepts a connection, unless it is of the run itself: that has no say in how long it is given.
+    fn accept(&mut self, visitor: Visitor) {
         // One in another PID namespace has no PID here; all of the run have one.
         let is_of_the_run = visitor.pid().is_some_and(|pid| {
             let members = self.all().unwrap_or_default();
@@ -216,14 +216,14 @@ impl Guardian {
                 || sys::stat(pid, self.containment.root().boot()).is_none()
         });
         if !is_of_the_run {
-            self.audience.admit(visitor);
+            self.audience.accept(visitor);
         }
     }
 
     fn obey(&mut self, peer: u64, request: Request) -> io::Result<Next> {
         let is_for_visitors = matches!(request, Request::End { .. } | Request::Hurry);
         if peer != LAUNCHER && !is_for_visitors {
-            self.audience.dismiss(peer);
+            self.audience.disconnect(peer);
             return Ok(Next::Serve);
         }
         match request {
@@ -258,7 +258,7 @@ impl Guardian {
                     self.streams = None;
                 }
                 self.audience.tell(&Notice::Detached);
-                self.audience.dismiss(peer);
+                self.audience.disconnect(peer);
             }
             Request::End { reason, grace } => {
                 return Ok(Next::End(Ending::new(reason, grace)));

@@ -24,8 +24,8 @@ use crate::table::Label;
 /// Of these messages. A guardian refuses a launcher of another version.
 pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
 
-/// The name of the socket in a run's folder at which a detached run's guardian listens.
-pub(crate) const DOOR: &str = "door";
+/// The name of the control socket in a run's folder, at which its guardian listens.
+pub(crate) const CONTROL_SOCKET: &str = "door";
 
 /// From a launcher, or from whoever ends a run.
 #[derive(Debug, Serialize, Deserialize)]

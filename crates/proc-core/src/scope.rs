@@ -4,7 +4,7 @@
 //! <state>/scopes/<name>-<hash>/      readable by its user alone
 //!     root                           the project root that this folder belongs to
 //!     lock                           held while ports are claimed and a run is opened
-//!     runs/<run id>/                 one folder a run: ledger, lock, door, logs, record
+//!     runs/<run id>/                 one folder a run: ledger, lock, control socket, logs, record
 //!     set-aside/<run id>/            runs whose ledger could not be read
 //! <state>/programs/<hash>/           Windows: copies of programs that are to run while they are built anew
 //! ```

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::identity::Identity;
 use crate::ledger::{KnownRun, live_holders};
 use crate::membership::{Membership, ScopeRef};
-use crate::protocol::{self, DOOR, Notice, Receiver, Request};
+use crate::protocol::{self, CONTROL_SOCKET, Notice, Receiver, Request};
 use crate::recover;
 use crate::shutdown::{self, SurvivalReason};
 use crate::sys;
@@ -56,7 +56,7 @@ pub enum VisitError {
         source: io::Error,
     },
     /// Somebody else answers in the place of the guardian.
-    #[error("somebody else answers at the door of run {run} than its guardian")]
+    #[error("another process than its guardian answers at the control socket of run {run}")]
     Impostor {
         /// The run.
         run: String,
@@ -116,8 +116,8 @@ pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, Visi
     }
     // A guardian that was stopped hears nothing.
     shutdown::wake(guardian);
-    let link = sys::knock(&run.folder, DOOR).map_err(unreachable)?;
-    // Whatever a run starts may put up a door in its folder.
+    let link = sys::connect_to_guardian(&run.folder, CONTROL_SOCKET).map_err(unreachable)?;
+    // Whatever a run starts may put a control socket into its folder.
     if is_within_reach && sys::peer(&link).map_err(unreachable)?.pid != Some(guardian.pid) {
         return Err(VisitError::Impostor {
             run: run.id.clone(),
@@ -152,8 +152,8 @@ pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, Visi
                 ending.survivors.push((process.identity, reason));
             }
             Ok(Some(Notice::Finished)) => {
-                // The run holds its lock and its ports for as long as its guardian is there. And who says so may be
-                // somebody of the run that has put up a door of its own.
+                // The run holds its lock and its ports for as long as its guardian is there. And what says so may be
+                // a process of the run with a control socket of its own.
                 if !shutdown::wait_for_all(&[*guardian], Deadline::after(FAREWELL)) {
                     return Err(VisitError::Lied {
                         run: run.id.clone(),

@@ -113,8 +113,8 @@ pub(crate) enum Species {
     /// A PID namespace with processes of its own
     OwnPidNamespace,
 
-    // What turns against its guardian. Most of it for the place of the test, which is told where the door is.
-    /// Knocks at the guardian's door several hundred times, and stays
+    // What turns against its guardian. Most of it for the place of the test, which is told where the control socket is.
+    /// Connects to the guardian's control socket several hundred times, and stays
     Besieger,
     /// Says something to the guardian that does not end
     Chatterbox,

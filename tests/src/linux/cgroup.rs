@@ -83,8 +83,8 @@ impl Delegated {
     /// The words that let the command behind them start in it.
     pub fn entrance(&self) -> [OsString; 4] {
         let script = "echo 0 > \"$0\" && exec \"$@\"";
-        let door = self.0.join("cgroup.procs");
-        ["sh".into(), "-c".into(), script.into(), door.into()]
+        let members = self.0.join("cgroup.procs");
+        ["sh".into(), "-c".into(), script.into(), members.into()]
     }
 
     /// The cgroups that were made in it.

@@ -202,16 +202,15 @@ fn a_run_that_holds_its_own_lock_is_ended() {
     });
 }
 
-/// A client that puts up a door of its own, behind which it says that all is over, or talks without end; or before which it
-/// has everybody wait.
+/// A client with a control socket of its own, at which it says that all is over, or talks without end, or accepts nothing.
 const IMPOSTOR: &str = r#"
 import os, socket, sys, time
 folder, kind = sys.argv[1], sys.argv[3]
 os.chdir(folder)
 os.unlink("door")
-door = socket.socket(socket.AF_UNIX)
-door.bind("door")
-door.listen(0)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("door")
+listener.listen(0)
 if kind == "crowd":
     first = socket.socket(socket.AF_UNIX)
     first.connect("door")
@@ -220,7 +219,7 @@ if os.fork() == 0:
 while kind == "crowd":
     time.sleep(1)
 while True:
-    link, _ = door.accept()
+    link, _ = listener.accept()
     try:
         link.recv(4096)
         while kind == "talk":
@@ -232,7 +231,7 @@ while True:
 "#;
 
 #[test]
-fn who_stands_in_the_guardians_place_is_neither_believed_nor_waited_for() {
+fn a_process_in_the_place_of_the_guardian_is_neither_believed_nor_waited_for() {
     alone(|| {
         for (kind, command) in [
             ("lie", &["cleanup", "--all"][..]),
@@ -245,7 +244,7 @@ fn who_stands_in_the_guardians_place_is_neither_believed_nor_waited_for() {
             );
             let bench = Bench::with_config(&config);
             bench.write("impostor.py", IMPOSTOR);
-            // One impostor: two would take the door away from each other.
+            // One impostor: two would take the control socket away from each other.
             let launch = ["launch", "--clients=1", "--base-port=auto", "--detach"];
             bench.run(launch).expect(0);
             let ended = xtask(&bench, 0, &[command, &["--grace", "1s"]].concat());

@@ -127,8 +127,8 @@ impl Guardian {
                 return longest;
             }
             match inbox.recv_timeout(deadline.remaining()) {
-                Ok(Happening::Came(visitor)) => self.admit(visitor),
-                Ok(Happening::Left(peer)) => self.audience.dismiss(peer),
+                Ok(Happening::Came(visitor)) => self.accept(visitor),
+                Ok(Happening::Left(peer)) => self.audience.disconnect(peer),
                 Ok(Happening::Said(_, request)) if matches!(*request, Request::Hurry) => {
                     return Duration::ZERO;
                 }
@@ -163,8 +163,8 @@ impl Guardian {
             }
             let pause = Asking::PAUSE.unwrap_or(Duration::MAX);
             match inbox.recv_timeout(pause.min(deadline.remaining())) {
-                Ok(Happening::Came(visitor)) => self.admit(visitor),
-                Ok(Happening::Left(peer)) => self.audience.dismiss(peer),
+                Ok(Happening::Came(visitor)) => self.accept(visitor),
+                Ok(Happening::Left(peer)) => self.audience.disconnect(peer),
                 Ok(Happening::Said(_, request)) if matches!(*request, Request::Hurry) => {
                     return false;
                 }

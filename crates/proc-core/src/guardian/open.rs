@@ -13,7 +13,7 @@ use crate::contain::{Containment, Root};
 use crate::ledger::{Entry, Ledger, Opened, VERSION as LEDGER_VERSION, take_lock};
 use crate::membership::RunSigns;
 use crate::port::{self, Lease};
-use crate::protocol::{self, AfterTest, DOOR, Open, Refusal};
+use crate::protocol::{self, AfterTest, CONTROL_SOCKET, Open, Refusal};
 use crate::sys::{self, Streams};
 use crate::table::Process;
 use crate::wait::{Deadline, poll_until};
@@ -123,7 +123,10 @@ fn watch(
     if let Some(watch) = unable("watch the run", containment.watch())? {
         unable("watch the run", audience.listen_to(watch))?;
     }
-    unable("listen for visitors", audience.open_door(folder, DOOR))?;
+    unable(
+        "open the control socket",
+        audience.open_control_socket(folder, CONTROL_SOCKET),
+    )?;
     if let Some(owner) = open.owner {
         unable("watch the owner", audience.watch_owner(&owner))?;
     }

@@ -1,4 +1,4 @@
-//! Who a guardian talks to: its launcher, visitors at its door, the system.
+//! Who a guardian talks to: its launcher, visitors at its control socket, the system.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -22,14 +22,14 @@ pub(super) const LAUNCHER: u64 = 0;
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How many visitors there may be at a time. A guardian's descriptors and threads are there to see its run with, so
-/// nobody may use them up by knocking; whoever is turned away can still send it SIGTERM.
+/// no other process may use them up by connecting; one that is turned away can still send it SIGTERM.
 const SEATS: usize = 8;
 
 /// What happens to a guardian.
 pub(super) enum Happening {
     /// Somebody said something.
     Said(u64, Box<Request>),
-    /// Somebody came in by the door.
+    /// Somebody has connected.
     Came(Visitor),
     /// Somebody left, or said something that cannot be understood.
     Left(u64),
@@ -54,14 +54,14 @@ pub(super) struct Audience {
 /// Counted while it is held.
 type Seat = Arc<()>;
 
-/// Somebody who has come in by the door.
+/// A visitor at the control socket.
 pub(super) struct Visitor {
     link: Link,
     seat: Seat,
 }
 
 impl Visitor {
-    /// The process that has knocked. `None`: this process cannot see it.
+    /// The process that has connected. `None`: this process cannot see it.
     pub(super) fn pid(&self) -> Option<u32> {
         sys::peer(&self.link).ok()?.pid
     }
@@ -77,7 +77,7 @@ impl Audience {
         }
     }
 
-    pub(super) fn admit_launcher(
+    pub(super) fn accept_launcher(
         &mut self,
         link: Link,
         receiver: Receiver,
@@ -96,8 +96,8 @@ impl Audience {
         self.listen(LAUNCHER, receiver)
     }
 
-    /// Lets a visitor in. One for whom there is no thread or no descriptor is turned away, and no harm done.
-    pub(super) fn admit(&mut self, Visitor { link, seat }: Visitor) {
+    /// Accepts a visitor. One for whom there is no thread or no descriptor is turned away, and no harm done.
+    pub(super) fn accept(&mut self, Visitor { link, seat }: Visitor) {
         let who = self.next;
         self.next += 1;
         let listen = || {
@@ -110,7 +110,7 @@ impl Audience {
     }
 
     /// Says no more to this one, and lets it know by closing the link.
-    pub(super) fn dismiss(&mut self, who: u64) {
+    pub(super) fn disconnect(&mut self, who: u64) {
         if let Some((link, _)) = self.links.remove(&who) {
             sys::hang_up(&link);
         }
@@ -127,14 +127,14 @@ impl Audience {
         });
     }
 
-    /// Lets visitors in from now on.
-    pub(super) fn open_door(&self, folder: &Path, name: &str) -> io::Result<()> {
-        let door = sys::open_door(folder, name)?;
+    /// Accepts visitors from now on.
+    pub(super) fn open_control_socket(&self, folder: &Path, name: &str) -> io::Result<()> {
+        let socket = sys::open_control_socket(folder, name)?;
         let happenings = self.happenings.clone();
         let seats = Seat::clone(&self.seats);
-        spawn_thread("door", move || {
+        spawn_thread("control", move || {
             loop {
-                match sys::admit(&door) {
+                match sys::accept(&socket) {
                     // The audience and this thread hold one each.
                     Ok(_) if Seat::strong_count(&seats) >= SEATS + 2 => {}
                     Ok(link) => {
@@ -144,7 +144,7 @@ impl Audience {
                             break;
                         }
                     }
-                    // Out of descriptors or memory: whoever knocks waits until there is room again.
+                    // Out of descriptors or memory: what connects waits until there is room again.
                     Err(_) => pause(PATIENCE),
                 }
             }

@@ -196,7 +196,7 @@ impl Builder {
         };
         let link = spawn::start_guardian(&self.guardian, log).map_err(guardian_error)?;
         let leases: Vec<_> = self.leases.drain(..).map(Lease::into_inner).collect();
-        sys::greet(&link, self.lending, &leases).map_err(guardian_error)?;
+        sys::send_handshake(&link, self.lending, &leases).map_err(guardian_error)?;
         drop(leases);
         let open = Open {
             version: protocol::VERSION.into(),

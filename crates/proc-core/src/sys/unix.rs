@@ -1,18 +1,22 @@
 //! What Linux and macOS do alike.
 
 mod bind;
-mod control;
+mod control_socket;
 mod files;
+mod handshake;
 mod launch;
+mod link;
 mod look;
 mod signal;
 mod sockets;
 mod stage;
 
 pub(crate) use bind::*;
-pub(crate) use control::*;
+pub(crate) use control_socket::*;
 pub(crate) use files::*;
+pub(crate) use handshake::*;
 pub(crate) use launch::*;
+pub(crate) use link::*;
 pub(crate) use look::*;
 pub(crate) use signal::*;
 pub(crate) use sockets::*;

@@ -17,15 +17,15 @@ use super::ignore_requests;
 use crate::life;
 use crate::serve::serve;
 
-/// How often to knock, and in how many processes, none of which runs out of descriptors itself.
-const KNOCKS: usize = 150;
-const KNOCKERS: usize = 4;
+/// How often to connect, and in how many processes, none of which runs out of descriptors itself.
+const CONNECTIONS: usize = 150;
+const CONNECTORS: usize = 4;
 
 pub(super) fn besieger(listener: Option<&TcpListener>) -> io::Result<()> {
-    for _ in 0..KNOCKERS {
+    for _ in 0..CONNECTORS {
         orphan(|set_up| {
             ignore_requests();
-            let links: Vec<UnixStream> = (0..KNOCKS).map_while(|_| knock().ok()).collect();
+            let links: Vec<UnixStream> = (0..CONNECTIONS).map_while(|_| connect().ok()).collect();
             drop(set_up);
             let _links = links;
             life::rest()
@@ -37,7 +37,7 @@ pub(super) fn besieger(listener: Option<&TcpListener>) -> io::Result<()> {
 pub(super) fn chatterbox(listener: Option<&TcpListener>) -> io::Result<()> {
     orphan(|set_up| {
         ignore_requests();
-        if let Ok(mut link) = knock() {
+        if let Ok(mut link) = connect() {
             let words = vec![b'x'; 1 << 20];
             for _ in 0..200 {
                 if link.write_all(&words).is_err() {
@@ -60,7 +60,7 @@ pub(super) fn lingerer(listener: Option<&TcpListener>) -> io::Result<()> {
         ];
         let mut links = Vec::new();
         for word in words {
-            if let Ok(mut link) = knock() {
+            if let Ok(mut link) = connect() {
                 let _ = writeln!(link, "{word}");
                 links.push(link);
             }
@@ -110,7 +110,7 @@ fn take_from(process: Pid) -> Vec<OwnedFd> {
         .collect()
 }
 
-fn knock() -> io::Result<UnixStream> {
+fn connect() -> io::Result<UnixStream> {
     let folder = std::env::var_os("XTASK_RUN_DIR").ok_or(io::ErrorKind::NotFound)?;
     // The path of a socket is short; that of a run's folder need not be.
     std::env::set_current_dir(folder)?;

@@ -1,18 +1,17 @@
-//! Named pipes: the link between a launcher and a guardian, and the door of a run that goes on alone.
+//! Named pipes: the link between a launcher and a guardian.
 //!
 //! A handle that waits for each call to be done reads and writes one after the other, so that whoever reads could not
 //! write meanwhile. So all of these are asynchronous, and each call waits for itself.
 
 use std::io::{self, Read, Write};
 use std::os::windows::io::{AsHandle, OwnedHandle};
-use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
-    ERROR_BROKEN_PIPE, ERROR_IO_PENDING, ERROR_NO_DATA, ERROR_OPERATION_ABORTED, ERROR_PIPE_BUSY,
+    ERROR_BROKEN_PIPE, ERROR_IO_PENDING, ERROR_NO_DATA, ERROR_OPERATION_ABORTED,
     ERROR_PIPE_CONNECTED, ERROR_PIPE_NOT_CONNECTED, GENERIC_READ, GENERIC_WRITE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
@@ -23,8 +22,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 use windows_sys::Win32::System::IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED};
 use windows_sys::Win32::System::Pipes::{
     ConnectNamedPipe, CreateNamedPipeW, GetNamedPipeClientProcessId, GetNamedPipeServerProcessId,
-    PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE, PIPE_UNLIMITED_INSTANCES,
-    PIPE_WAIT, WaitNamedPipeW,
+    PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE, PIPE_WAIT,
 };
 use windows_sys::core::BOOL;
 
@@ -38,11 +36,8 @@ use crate::sys::Peer;
 /// How much may have been said and not heard yet.
 const ROOM: u32 = 1 << 20;
 
-/// How long a caller waits at a door at which others are being let in.
-const TURN: Duration = Duration::from_secs(5);
-
 /// Where all pipes are.
-const PIPES: &str = r"\\.\pipe\";
+pub(super) const PIPES: &str = r"\\.\pipe\";
 
 /// One end of a link. Reading and writing are bytes in order; end of file means that the other end is gone.
 #[derive(Clone, Debug)]
@@ -62,7 +57,7 @@ struct Pipe {
 }
 
 impl Link {
-    fn new(handle: OwnedHandle, is_server: bool) -> io::Result<Self> {
+    pub(super) fn new(handle: OwnedHandle, is_server: bool) -> io::Result<Self> {
         Ok(Self(Arc::new(Pipe {
             handle,
             is_server,
@@ -86,6 +81,19 @@ impl Link {
             .write_patience
             .store(millis(patience), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Waits until another process has opened the other end.
+    pub(super) fn wait_for_client(&self) -> io::Result<()> {
+        let result = self.transfer(u64::MAX, |call| {
+            // SAFETY: handle and `call` live until the call has ended, for which `transfer` waits.
+            unsafe { ConnectNamedPipe(raw(&self.0.handle), call) }
+        });
+        match result {
+            // It has come already, or has even left again.
+            Err(error) if is(&error, ERROR_PIPE_CONNECTED) || is(&error, ERROR_NO_DATA) => Ok(()),
+            result => result.map(drop),
+        }
     }
 
     /// Does something with the pipe that takes its time, and waits for it. Answers how many bytes went over.
@@ -223,7 +231,7 @@ pub(crate) fn link() -> io::Result<(Link, Link)> {
 }
 
 /// Makes one end of a pipe that only this user can open, on this machine.
-fn make(name: &str, is_first: bool, instances: u32) -> io::Result<OwnedHandle> {
+pub(super) fn make(name: &str, is_first: bool, instances: u32) -> io::Result<OwnedHandle> {
     let private = Private::new()?;
     let name = wide(name);
     let first = if is_first {
@@ -248,7 +256,7 @@ fn make(name: &str, is_first: bool, instances: u32) -> io::Result<OwnedHandle> {
 }
 
 /// Opens the other end of a pipe. Whoever has made it learns who this process is, and cannot act in its name.
-fn connect(name: &str) -> io::Result<OwnedHandle> {
+pub(super) fn connect(name: &str) -> io::Result<OwnedHandle> {
     let name = wide(name);
     // SAFETY: the name ends with a zero; the result is checked.
     owned(unsafe {
@@ -302,7 +310,7 @@ pub(crate) fn peer(link: &Link) -> io::Result<Peer> {
     })
 }
 
-fn check_peer(link: &Link) -> io::Result<()> {
+pub(super) fn check_peer(link: &Link) -> io::Result<()> {
     if peer(link)?.user == own_user() {
         Ok(())
     } else {
@@ -343,83 +351,4 @@ pub(crate) fn hang_up_after(other: &Identity, link: &Link) {
     // More than there is room for it cannot have said.
     link.0.last_words.store(ROOM as usize, Ordering::Release);
     hang_up(link);
-}
-
-/// Where a guardian is reached after its launcher has left.
-#[derive(Debug)]
-pub(crate) struct Door {
-    name: String,
-    /// Where the next visitor comes in. There is always one, so that the name is never free.
-    next: Mutex<Link>,
-}
-
-/// Opens a guardian's door. It is known by the folder of its run, which only its user can enter.
-pub(crate) fn open_door(folder: &Path, name: &str) -> io::Result<Door> {
-    let name = door_name(folder, name);
-    let first = make(&name, true, PIPE_UNLIMITED_INSTANCES)?;
-    let next = Mutex::new(Link::new(first, true)?);
-    Ok(Door { name, next })
-}
-
-/// Knocks at the door of a guardian, and checks that the same user has opened it.
-pub(crate) fn knock(folder: &Path, name: &str) -> io::Result<Link> {
-    let name = door_name(folder, name);
-    let end = Instant::now() + TURN;
-    let handle = loop {
-        match connect(&name) {
-            // Of several who wait, the first one comes in, and the others wait again.
-            Err(error) if is(&error, ERROR_PIPE_BUSY) && Instant::now() < end => {
-                wait_for_turn(&name, end)?;
-            }
-            result => break result?,
-        }
-    };
-    let link = Link::new(handle, false)?;
-    check_peer(&link)?;
-    Ok(link)
-}
-
-fn wait_for_turn(name: &str, end: Instant) -> io::Result<()> {
-    let name = wide(name);
-    let time = end.saturating_duration_since(Instant::now()).as_millis();
-    // No time at all would mean as long as the guardian likes.
-    let time = u32::try_from(time).unwrap_or(u32::MAX).max(1);
-    // SAFETY: the name ends with a zero.
-    check(unsafe { WaitNamedPipeW(name.as_ptr(), time) })
-}
-
-/// Pipes lie in no folder, and their names hold 256 characters: the run's own name, and a hash of the whole path.
-fn door_name(folder: &Path, name: &str) -> String {
-    let run = folder.file_name().unwrap_or_default().to_string_lossy();
-    let path = folder.as_os_str().as_encoded_bytes();
-    format!(
-        "{PIPES}clean-slate-{run}-{:08x}-{name}",
-        crc32fast::hash(path)
-    )
-}
-
-/// Waits for the next visitor of the same user; others are turned away.
-pub(crate) fn admit(door: &Door) -> io::Result<Link> {
-    loop {
-        let mut next = door.next.lock().unwrap_or_else(PoisonError::into_inner);
-        await_visitor(&next)?;
-        let following = make(&door.name, false, PIPE_UNLIMITED_INSTANCES)?;
-        let link = std::mem::replace(&mut *next, Link::new(following, true)?);
-        drop(next);
-        if check_peer(&link).is_ok() {
-            return Ok(link);
-        }
-    }
-}
-
-fn await_visitor(link: &Link) -> io::Result<()> {
-    let result = link.transfer(u64::MAX, |call| {
-        // SAFETY: handle and `call` live until the call has ended, for which `transfer` waits.
-        unsafe { ConnectNamedPipe(raw(&link.0.handle), call) }
-    });
-    match result {
-        // It has come already, or has even left again.
-        Err(error) if is(&error, ERROR_PIPE_CONNECTED) || is(&error, ERROR_NO_DATA) => Ok(()),
-        result => result.map(drop),
-    }
 }

@@ -46,7 +46,11 @@ impl Streams {
 ///
 /// The other end fetches the streams itself: the numbers of handles mean something in this process only, which has to
 /// live until it has heard the answer to what it says next.
-pub(crate) fn greet(mut link: &Link, lending: Lending, leases: &[PortLease]) -> io::Result<()> {
+pub(crate) fn send_handshake(
+    mut link: &Link,
+    lending: Lending,
+    leases: &[PortLease],
+) -> io::Result<()> {
     let (input, output, error) = (io::stdin(), io::stdout(), io::stderr());
     let streams = match lending {
         Lending::Nothing => [std::ptr::null_mut(); 3],
@@ -69,8 +73,8 @@ pub(crate) fn greet(mut link: &Link, lending: Lending, leases: &[PortLease]) -> 
     link.write_all(&bytes)
 }
 
-/// Receives what [`greet`] said, and takes what is lent.
-pub(crate) fn receive_greeting(link: &Link) -> io::Result<(Option<Streams>, Vec<PortLease>)> {
+/// Receives what [`send_handshake`] said, and takes what is lent.
+pub(crate) fn receive_handshake(link: &Link) -> io::Result<(Option<Streams>, Vec<PortLease>)> {
     let is_lent = word(link)? != 0;
     let handles = [word(link)?, word(link)?, word(link)?];
     let streams = if is_lent {
