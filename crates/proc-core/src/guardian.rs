@@ -32,7 +32,7 @@ use crate::spawn::{self, Output};
 use crate::sys::{self, Reaped, Streams};
 
 use members::Members;
-use tell::{Audience, Happening, LAUNCHER, Visitor};
+use tell::{Connection, Connections, Happening, LAUNCHER};
 
 /// How long nothing has to happen until a guardian makes itself small: it may have to wait for hours.
 const QUIET: Duration = Duration::from_millis(100);
@@ -77,11 +77,17 @@ fn guard() -> io::Result<()> {
     let (happenings, inbox) = mpsc::channel();
     // Before the first child, so that no end is missed.
     tell::listen_for_signals(happenings.clone())?;
-    let opened = Guardian::open(&open, prepared, streams, leases, Audience::new(happenings));
+    let opened = Guardian::open(
+        &open,
+        prepared,
+        streams,
+        leases,
+        Connections::new(happenings),
+    );
     match opened {
         Ok(mut guardian) => {
             guardian
-                .audience
+                .connections
                 .accept_launcher(link, receiver, open.launcher)?;
             guardian.announce();
             guardian.serve(&inbox);
@@ -102,7 +108,7 @@ struct Guardian {
     /// Held while the run is not over.
     lock: Option<std::fs::File>,
     leases: Vec<Lease>,
-    audience: Audience,
+    connections: Connections,
     streams: Option<Streams>,
     members: Members,
     grace: Duration,
@@ -143,7 +149,7 @@ impl Ending {
 
 impl Guardian {
     fn announce(&mut self) {
-        self.audience.tell(&Notice::Opened {
+        self.connections.send(&Notice::Opened {
             guardian: self.own,
             mark: self.containment.root().mark(),
             mechanism: self.containment.mechanism(),
@@ -154,7 +160,7 @@ impl Guardian {
     /// Does what is asked until there is a reason to end the run, and ends it.
     fn serve(&mut self, inbox: &mpsc::Receiver<Happening>) {
         let ending = loop {
-            // The audience keeps a sender, so the channel is never closed.
+            // The connections keep a sender, so the channel is never closed.
             let Ok(happening) = wait_for_happening(inbox) else {
                 break Ending::new("the guardian lost its inbox", self.grace);
             };
@@ -162,7 +168,7 @@ impl Guardian {
                 Ok(Next::Serve) => {}
                 Ok(Next::End(ending)) => break ending,
                 Err(error) => {
-                    self.audience.tell(&Notice::Failed {
+                    self.connections.send(&Notice::Failed {
                         error: error.to_string(),
                     });
                     break Ending::new(format!("the guardian failed: {error}"), self.grace);
@@ -176,10 +182,10 @@ impl Guardian {
         let grace = self.grace;
         let end = |reason: &str| Ok(Next::End(Ending::new(reason, grace)));
         match happening {
-            Happening::Said(peer, request) => return self.obey(peer, *request),
-            Happening::Came(visitor) => self.accept(visitor),
-            Happening::Left(peer) => {
-                self.audience.disconnect(peer);
+            Happening::Requested(peer, request) => return self.obey(peer, *request),
+            Happening::Connected(connection) => self.accept(connection),
+            Happening::Disconnected(peer) => {
+                self.connections.disconnect(peer);
                 if peer == LAUNCHER && !self.detached {
                     return end("the launcher is gone");
                 }
@@ -206,24 +212,24 @@ impl Guardian {
         Ok(Next::Serve)
     }
 
-    /// Accepts a connection, unless it is of the run itself: that has no say in how long it is given.
-    fn accept(&mut self, visitor: Visitor) {
+    /// Accepts a connection, unless it comes from the run itself, which has no say in how long it is given.
+    fn accept(&mut self, connection: Connection) {
         // One in another PID namespace has no PID here; all of the run have one.
-        let is_of_the_run = visitor.pid().is_some_and(|pid| {
+        let is_of_the_run = connection.pid().is_some_and(|pid| {
             let members = self.all().unwrap_or_default();
             // What has left already may have been one.
             members.iter().any(|member| member.pid == pid)
                 || sys::stat(pid, self.containment.root().boot()).is_none()
         });
         if !is_of_the_run {
-            self.audience.accept(visitor);
+            self.connections.accept(connection);
         }
     }
 
     fn obey(&mut self, peer: u64, request: Request) -> io::Result<Next> {
-        let is_for_visitors = matches!(request, Request::End { .. } | Request::Hurry);
-        if peer != LAUNCHER && !is_for_visitors {
-            self.audience.disconnect(peer);
+        let is_for_all = matches!(request, Request::End { .. } | Request::Hurry);
+        if peer != LAUNCHER && !is_for_all {
+            self.connections.disconnect(peer);
             return Ok(Next::Serve);
         }
         match request {
@@ -257,8 +263,8 @@ impl Guardian {
                     // Lent streams would keep the launcher's terminal and pipes busy for ever.
                     self.streams = None;
                 }
-                self.audience.tell(&Notice::Detached);
-                self.audience.disconnect(peer);
+                self.connections.send(&Notice::Detached);
+                self.connections.disconnect(peer);
             }
             Request::End { reason, grace } => {
                 return Ok(Next::End(Ending::new(reason, grace)));
@@ -293,7 +299,7 @@ impl Guardian {
                     // Its PID is its own until this process collects it.
                     number: sys::origin(identity.pid).map(|origin| origin.number),
                 })?;
-                self.audience.tell(&Notice::Started {
+                self.connections.send(&Notice::Started {
                     member,
                     identity,
                     pid_inside: self.containment.pid_inside(&identity),
@@ -301,7 +307,7 @@ impl Guardian {
                 Ok(true)
             }
             Err(error) => {
-                self.audience.tell(&Notice::NotStarted {
+                self.connections.send(&Notice::NotStarted {
                     member,
                     error: error.to_string(),
                     shortage: sys::is_shortage(&error),
@@ -343,7 +349,7 @@ impl Guardian {
                     };
                     // The status is for people; a failure to record it must not keep the run from ending.
                     let _ = self.record(&Entry::Exited { member, status });
-                    self.audience.tell(&Notice::Exited {
+                    self.connections.send(&Notice::Exited {
                         member,
                         identity,
                         status,

@@ -45,7 +45,7 @@ pub mod guardian;
 
 pub mod recover;
 
-pub mod visit;
+pub mod control;
 
 pub mod clean;
 

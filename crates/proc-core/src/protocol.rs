@@ -167,7 +167,7 @@ pub(crate) enum Notice {
     Finished,
     /// The guardian cannot do its work.
     Failed { error: String },
-    /// What only a guardian of another version says, whose run a visitor may end all the same.
+    /// What only a guardian of another version says, whose run a command may end all the same.
     #[serde(other)]
     Other,
 }
@@ -204,8 +204,8 @@ pub(crate) struct Receiver {
 /// 4 bytes for each of its own.
 const LONGEST: u64 = 64 << 20;
 
-/// The longest message of a visitor, who has little to say.
-const LONGEST_OF_VISITOR: u64 = 64 << 10;
+/// The longest message over a control connection, on which there is little to say.
+const LONGEST_OF_CONTROL: u64 = 64 << 10;
 
 impl Receiver {
     pub(crate) fn new(link: Link) -> Self {
@@ -215,10 +215,10 @@ impl Receiver {
         }
     }
 
-    /// For a link to somebody who may be anybody of this user.
-    pub(crate) fn of_visitor(link: Link) -> Self {
+    /// For a link to what may be any process of this user.
+    pub(crate) fn of_control(link: Link) -> Self {
         Self {
-            longest: LONGEST_OF_VISITOR,
+            longest: LONGEST_OF_CONTROL,
             ..Self::new(link)
         }
     }

@@ -60,12 +60,12 @@ fn nothing_is_left_of_a_launcher_that_is_killed_at_any_moment() {
 }
 
 #[test]
-fn a_guardian_withstands_visitors_who_stay() {
+fn a_guardian_withstands_connections_that_stay() {
     alone_within(LIFE, || siege::withstand("besieger"));
 }
 
 #[test]
-fn a_guardian_withstands_visitors_who_do_not_stop_talking() {
+fn a_guardian_withstands_connections_that_do_not_stop_talking() {
     alone_within(LIFE, || siege::withstand("chatterbox"));
 }
 

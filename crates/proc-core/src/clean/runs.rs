@@ -8,13 +8,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Action, CleanError, Cleaner, Cleaning, DEFAULT_GRACE};
+use crate::control::{self, ControlError};
 use crate::identity::Identity;
 use crate::ledger::{KnownRun, RunState, Runs};
 use crate::membership::Evidence;
 use crate::recover::{self, Leftover, Skipped};
 use crate::shutdown;
 use crate::table::Label;
-use crate::visit::{self, VisitError};
 
 /// Why a run is ended without its guardian, where there is nothing more to be said.
 const GONE: &str = "its guardian was gone";
@@ -150,7 +150,7 @@ impl Cleaner {
     }
 
     fn end_run(&self, run: &KnownRun, reason: &str) -> Result<RunReport, CleanError> {
-        if visit::is_inside(run) {
+        if control::is_inside(run) {
             return Ok(kept(run, Kept::Inside));
         }
         match run.state {
@@ -170,10 +170,10 @@ impl Cleaner {
                 processes.collect(),
             ));
         }
-        let ending = match visit::end(run, reason, self.grace_of(run)) {
+        let ending = match control::end(run, reason, self.grace_of(run)) {
             Ok(ending) => ending,
             // A guardian that is gone, or that does not answer, has left its work to the next command.
-            Err(VisitError::Gone { .. }) => return self.finish(run, GONE),
+            Err(ControlError::Gone { .. }) => return self.finish(run, GONE),
             Err(error) => return self.finish(run, &error.to_string()),
         };
         let mut processes: Vec<RunProcess> = present

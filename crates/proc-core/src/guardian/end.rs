@@ -33,7 +33,8 @@ impl Guardian {
         let _ = self.record(&Entry::Ending {
             reason: reason.clone(),
         });
-        self.audience.tell(&Notice::Ending { reason, grace, how });
+        self.connections
+            .send(&Notice::Ending { reason, grace, how });
         self.is_ending = true;
         let grace = grace.min(self.settle(inbox));
         let present = self.present().unwrap_or_default();
@@ -50,7 +51,7 @@ impl Guardian {
         // A process that hears that the run is over may take its ports at once.
         self.leases.clear();
         self.lock = None;
-        self.audience.tell(&Notice::Finished);
+        self.connections.send(&Notice::Finished);
     }
 
     /// Ends the first process of the run's PID namespace. That it can be collected is the kernel's word that nothing
@@ -80,7 +81,7 @@ impl Guardian {
     }
 
     fn tell_of_survivor(&mut self, Survivor { identity, reason }: Survivor) {
-        self.audience.tell(&Notice::Survived {
+        self.connections.send(&Notice::Survived {
             process: identity.into(),
             reason,
         });
@@ -98,7 +99,7 @@ impl Guardian {
             if !self.only_the_living_are_left() {
                 // A process is in it that no look has shown.
                 let error = format!("cannot remove the run's cgroup: {error}");
-                self.audience.tell(&Notice::Failed { error });
+                self.connections.send(&Notice::Failed { error });
                 return;
             }
         }
@@ -127,9 +128,9 @@ impl Guardian {
                 return longest;
             }
             match inbox.recv_timeout(deadline.remaining()) {
-                Ok(Happening::Came(visitor)) => self.accept(visitor),
-                Ok(Happening::Left(peer)) => self.audience.disconnect(peer),
-                Ok(Happening::Said(_, request)) if matches!(*request, Request::Hurry) => {
+                Ok(Happening::Connected(connection)) => self.accept(connection),
+                Ok(Happening::Disconnected(peer)) => self.connections.disconnect(peer),
+                Ok(Happening::Requested(_, request)) if matches!(*request, Request::Hurry) => {
                     return Duration::ZERO;
                 }
                 Ok(Happening::SessionEnds) => longest = SESSION_GRACE,
@@ -163,9 +164,9 @@ impl Guardian {
             }
             let pause = Asking::PAUSE.unwrap_or(Duration::MAX);
             match inbox.recv_timeout(pause.min(deadline.remaining())) {
-                Ok(Happening::Came(visitor)) => self.accept(visitor),
-                Ok(Happening::Left(peer)) => self.audience.disconnect(peer),
-                Ok(Happening::Said(_, request)) if matches!(*request, Request::Hurry) => {
+                Ok(Happening::Connected(connection)) => self.accept(connection),
+                Ok(Happening::Disconnected(peer)) => self.connections.disconnect(peer),
+                Ok(Happening::Requested(_, request)) if matches!(*request, Request::Hurry) => {
                     return false;
                 }
                 Ok(Happening::SessionEnds) => {
@@ -202,7 +203,7 @@ impl Guardian {
         let mut word = Deadline::after(WORD);
         let result = shutdown::kill_all(|| {
             if word.has_passed() {
-                self.audience.tell(&Notice::AtWork);
+                self.connections.send(&Notice::AtWork);
                 word = Deadline::after(WORD);
             }
             // A child that is collected makes room for its orphans to be seen as this process's own children.
@@ -222,7 +223,7 @@ impl Guardian {
             Ok(killed) => killed,
             Err(error) => {
                 let error = format!("cannot see what is left: {error}");
-                self.audience.tell(&Notice::Failed { error });
+                self.connections.send(&Notice::Failed { error });
                 return false;
             }
         };
@@ -232,7 +233,7 @@ impl Guardian {
         }
         for identity in killed {
             if !self.is_member(&identity) {
-                self.audience.tell(&Notice::Killed { identity });
+                self.connections.send(&Notice::Killed { identity });
             }
         }
         for survivor in &survivors {
@@ -267,7 +268,7 @@ impl Guardian {
                 continue;
             }
             self.leaked.push(*identity);
-            self.audience.tell(&Notice::Leaked {
+            self.connections.send(&Notice::Leaked {
                 process: (*identity).into(),
                 member: Some(member),
             });

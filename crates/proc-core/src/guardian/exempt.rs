@@ -81,7 +81,7 @@ impl Guardian {
     pub(super) fn report_living(&mut self) {
         self.forget_the_gone();
         for identity in self.signs.exempted.clone() {
-            self.audience.tell(&Notice::LivesOn {
+            self.connections.send(&Notice::LivesOn {
                 process: identity.into(),
                 member: self.started_by(&identity),
             });

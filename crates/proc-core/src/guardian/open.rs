@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Guardian;
 use super::members::Members;
 use super::obtain::contain;
-use super::tell::Audience;
+use super::tell::Connections;
 use crate::contain::{Containment, Root};
 use crate::ledger::{Entry, Ledger, Opened, VERSION as LEDGER_VERSION, take_lock};
 use crate::membership::RunSigns;
@@ -28,7 +28,7 @@ impl Guardian {
         prepared: io::Result<()>,
         streams: Option<Streams>,
         mut leases: Vec<Lease>,
-        audience: Audience,
+        connections: Connections,
     ) -> Result<Self, Refusal> {
         if open.version != protocol::VERSION {
             return Err(Refusal::Version {
@@ -75,7 +75,7 @@ impl Guardian {
         let mut ledger = unable("write the ledger", Ledger::create(&folder, opened))?;
         let contained = contain(root, open, prepared, &mut ledger);
         let watched = contained.and_then(|(containment, unavailable)| {
-            watch(&containment, open, &folder, &audience)
+            watch(&containment, open, &folder, &connections)
                 // Nothing was started, so nothing is left but what the kernel keeps for the run.
                 .inspect_err(|_| drop(containment.remove()))
                 .map(|()| (containment, unavailable))
@@ -98,7 +98,7 @@ impl Guardian {
             ledger,
             lock: Some(lock),
             leases,
-            audience,
+            connections,
             streams,
             members: Members::default(),
             grace: open.grace,
@@ -118,17 +118,17 @@ fn watch(
     containment: &Containment,
     open: &Open,
     folder: &Path,
-    audience: &Audience,
+    connections: &Connections,
 ) -> Result<(), Refusal> {
     if let Some(watch) = unable("watch the run", containment.watch())? {
-        unable("watch the run", audience.listen_to(watch))?;
+        unable("watch the run", connections.listen_to(watch))?;
     }
     unable(
         "open the control socket",
-        audience.open_control_socket(folder, CONTROL_SOCKET),
+        connections.open_control_socket(folder, CONTROL_SOCKET),
     )?;
     if let Some(owner) = open.owner {
-        unable("watch the owner", audience.watch_owner(&owner))?;
+        unable("watch the owner", connections.watch_owner(&owner))?;
     }
     Ok(())
 }

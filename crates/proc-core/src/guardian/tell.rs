@@ -1,4 +1,4 @@
-//! Who a guardian talks to: its launcher, visitors at its control socket, the system.
+//! Who a guardian talks to: its launcher, what connects to its control socket, the system.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -15,24 +15,24 @@ use crate::protocol::{self, Notice, Receiver, Request};
 use crate::sys::{self, Link};
 use crate::wait::pause;
 
-/// The launcher's number; visitors count from the next one.
+/// The launcher's number; other connections count from the next one.
 pub(super) const LAUNCHER: u64 = 0;
 
-/// How long somebody may take to make room for what is said to them.
+/// How long the other end may take to make room for a notice.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How many visitors there may be at a time. A guardian's descriptors and threads are there to see its run with, so
+/// How many control connections there may be at a time. A guardian's descriptors and threads are there to see its run with, so
 /// no other process may use them up by connecting; one that is turned away can still send it SIGTERM.
-const SEATS: usize = 8;
+const PERMITS: usize = 8;
 
 /// What happens to a guardian.
 pub(super) enum Happening {
-    /// Somebody said something.
-    Said(u64, Box<Request>),
-    /// Somebody has connected.
-    Came(Visitor),
-    /// Somebody left, or said something that cannot be understood.
-    Left(u64),
+    /// A request over this connection.
+    Requested(u64, Box<Request>),
+    /// A process has connected.
+    Connected(Connection),
+    /// This connection has ended, or something came over it that cannot be understood.
+    Disconnected(u64),
     /// A child has ended, or an orphan below this process; or something was started that only looks can tell from others.
     ChildEnded,
     /// The guardian itself was asked to end.
@@ -43,37 +43,37 @@ pub(super) enum Happening {
     OwnerEnded,
 }
 
-/// Everybody who hears what the guardian has to say.
-pub(super) struct Audience {
+/// The links over which the guardian sends its notices: to its launcher, and to what has connected.
+pub(super) struct Connections {
     happenings: Sender<Happening>,
-    links: BTreeMap<u64, (Link, Option<Seat>)>,
+    links: BTreeMap<u64, (Link, Option<Permit>)>,
     next: u64,
-    seats: Seat,
+    permits: Permit,
 }
 
 /// Counted while it is held.
-type Seat = Arc<()>;
+type Permit = Arc<()>;
 
-/// A visitor at the control socket.
-pub(super) struct Visitor {
+/// A new connection at the control socket.
+pub(super) struct Connection {
     link: Link,
-    seat: Seat,
+    permit: Permit,
 }
 
-impl Visitor {
+impl Connection {
     /// The process that has connected. `None`: this process cannot see it.
     pub(super) fn pid(&self) -> Option<u32> {
         sys::peer(&self.link).ok()?.pid
     }
 }
 
-impl Audience {
+impl Connections {
     pub(super) fn new(happenings: Sender<Happening>) -> Self {
         Self {
             happenings,
             links: BTreeMap::new(),
             next: LAUNCHER + 1,
-            seats: Seat::default(),
+            permits: Permit::default(),
         }
     }
 
@@ -96,51 +96,51 @@ impl Audience {
         self.listen(LAUNCHER, receiver)
     }
 
-    /// Accepts a visitor. One for whom there is no thread or no descriptor is turned away, and no harm done.
-    pub(super) fn accept(&mut self, Visitor { link, seat }: Visitor) {
-        let who = self.next;
+    /// Adds a connection. One for which there is no thread or no descriptor is closed, and no harm done.
+    pub(super) fn accept(&mut self, Connection { link, permit }: Connection) {
+        let id = self.next;
         self.next += 1;
         let listen = || {
             link.set_write_timeout(Some(PATIENCE))?;
-            self.listen(who, Receiver::of_visitor(link.try_clone()?))
+            self.listen(id, Receiver::of_control(link.try_clone()?))
         };
         if listen().is_ok() {
-            self.links.insert(who, (link, Some(seat)));
+            self.links.insert(id, (link, Some(permit)));
         }
     }
 
-    /// Says no more to this one, and lets it know by closing the link.
-    pub(super) fn disconnect(&mut self, who: u64) {
-        if let Some((link, _)) = self.links.remove(&who) {
+    /// Closes a connection.
+    pub(super) fn disconnect(&mut self, id: u64) {
+        if let Some((link, _)) = self.links.remove(&id) {
             sys::hang_up(&link);
         }
     }
 
-    /// Says something to everybody. Who does not take it in time has left or stands still, and is told nothing more.
-    pub(super) fn tell(&mut self, notice: &Notice) {
+    /// Sends a notice over all of them. What does not take it in time has left or stands still, and gets no more of them.
+    pub(super) fn send(&mut self, notice: &Notice) {
         self.links.retain(|_, (link, _)| {
-            let heard = protocol::send(link, notice).is_ok();
-            if !heard {
+            let is_sent = protocol::send(link, notice).is_ok();
+            if !is_sent {
                 sys::hang_up(link);
             }
-            heard
+            is_sent
         });
     }
 
-    /// Accepts visitors from now on.
+    /// Accepts control connections from now on.
     pub(super) fn open_control_socket(&self, folder: &Path, name: &str) -> io::Result<()> {
         let socket = sys::open_control_socket(folder, name)?;
         let happenings = self.happenings.clone();
-        let seats = Seat::clone(&self.seats);
+        let permits = Permit::clone(&self.permits);
         spawn_thread("control", move || {
             loop {
                 match sys::accept(&socket) {
-                    // The audience and this thread hold one each.
-                    Ok(_) if Seat::strong_count(&seats) >= SEATS + 2 => {}
+                    // The connections and this thread hold one each.
+                    Ok(_) if Permit::strong_count(&permits) >= PERMITS + 2 => {}
                     Ok(link) => {
-                        let seat = Seat::clone(&seats);
-                        let came = Happening::Came(Visitor { link, seat });
-                        if happenings.send(came).is_err() {
+                        let permit = Permit::clone(&permits);
+                        let connected = Happening::Connected(Connection { link, permit });
+                        if happenings.send(connected).is_err() {
                             break;
                         }
                     }
@@ -176,18 +176,18 @@ impl Audience {
         })
     }
 
-    fn listen(&self, who: u64, mut receiver: Receiver) -> io::Result<()> {
+    fn listen(&self, id: u64, mut receiver: Receiver) -> io::Result<()> {
         let happenings = self.happenings.clone();
         spawn_thread("link", move || {
             while let Ok(Some(request)) = receiver.next() {
                 if happenings
-                    .send(Happening::Said(who, Box::new(request)))
+                    .send(Happening::Requested(id, Box::new(request)))
                     .is_err()
                 {
                     return;
                 }
             }
-            let _ = happenings.send(Happening::Left(who));
+            let _ = happenings.send(Happening::Disconnected(id));
         })
     }
 }

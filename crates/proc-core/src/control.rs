@@ -40,7 +40,7 @@ pub struct Ending {
 
 /// A run could not be ended through its guardian.
 #[derive(Debug, thiserror::Error)]
-pub enum VisitError {
+pub enum ControlError {
     /// The guardian is not there any more.
     #[error("the guardian of run {run} is gone")]
     Gone {
@@ -102,15 +102,15 @@ pub fn is_inside(run: &KnownRun) -> bool {
 }
 
 /// Asks the guardian of a run to end it, and waits until it has.
-pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, VisitError> {
-    let unreachable = |source| VisitError::Unreachable {
+pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, ControlError> {
+    let unreachable = |source| ControlError::Unreachable {
         run: run.id.clone(),
         source,
     };
     let guardian = &run.history.opened.guardian;
     let is_within_reach = recover::is_within_reach(run).map_err(unreachable)?;
     if is_within_reach && !shutdown::is_there(guardian) {
-        return Err(VisitError::Gone {
+        return Err(ControlError::Gone {
             run: run.id.clone(),
         });
     }
@@ -119,7 +119,7 @@ pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, Visi
     let link = sys::connect_to_guardian(&run.folder, CONTROL_SOCKET).map_err(unreachable)?;
     // Whatever a run starts may put a control socket into its folder.
     if is_within_reach && sys::peer(&link).map_err(unreachable)?.pid != Some(guardian.pid) {
-        return Err(VisitError::Impostor {
+        return Err(ControlError::Impostor {
             run: run.id.clone(),
         });
     }
@@ -138,7 +138,7 @@ pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, Visi
     let mut unseen = None;
     loop {
         if end.has_passed() {
-            return Err(VisitError::Endless {
+            return Err(ControlError::Endless {
                 run: run.id.clone(),
             });
         }
@@ -155,13 +155,13 @@ pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, Visi
                 // The run holds its lock and its ports for as long as its guardian is there. And what says so may be
                 // a process of the run with a control socket of its own.
                 if !shutdown::wait_for_all(&[*guardian], Deadline::after(FAREWELL)) {
-                    return Err(VisitError::Lied {
+                    return Err(ControlError::Lied {
                         run: run.id.clone(),
                     });
                 }
                 return match unseen {
                     None => Ok(ending),
-                    Some(why) => Err(VisitError::Unseen {
+                    Some(why) => Err(ControlError::Unseen {
                         run: run.id.clone(),
                         why,
                     }),
@@ -170,7 +170,7 @@ pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, Visi
             Ok(Some(Notice::Failed { error })) => unseen = Some(error),
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => {
-                return Err(VisitError::Died {
+                return Err(ControlError::Died {
                     run: run.id.clone(),
                 });
             }
