@@ -7,11 +7,11 @@
 //! One thread acts; the others only wait for one thing each and tell it. While nothing happens, nothing runs.
 
 mod end;
+mod events;
 mod exempt;
 mod members;
 mod obtain;
 mod open;
-mod tell;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -31,8 +31,8 @@ use crate::protocol::{self, AfterTest, Notice, Request};
 use crate::spawn::{self, Output};
 use crate::sys::{self, Reaped, Streams};
 
+use events::{Connection, Connections, GuardianEvent, LAUNCHER};
 use members::Members;
-use tell::{Connection, Connections, Happening, LAUNCHER};
 
 /// How long nothing has to happen until a guardian makes itself small: it may have to wait for hours.
 const QUIET: Duration = Duration::from_millis(100);
@@ -56,7 +56,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tell::complain(&error);
+            events::complain(&error);
             ExitCode::FAILURE
         }
     }
@@ -74,16 +74,10 @@ fn guard() -> io::Result<()> {
         ));
     };
     let prepared = obtain::prepare(&open);
-    let (happenings, inbox) = mpsc::channel();
+    let (sender, inbox) = mpsc::channel();
     // Before the first child, so that no end is missed.
-    tell::listen_for_signals(happenings.clone())?;
-    let opened = Guardian::open(
-        &open,
-        prepared,
-        streams,
-        leases,
-        Connections::new(happenings),
-    );
+    events::listen_for_signals(sender.clone())?;
+    let opened = Guardian::open(&open, prepared, streams, leases, Connections::new(sender));
     match opened {
         Ok(mut guardian) => {
             guardian
@@ -158,13 +152,13 @@ impl Guardian {
     }
 
     /// Does what is asked until there is a reason to end the run, and ends it.
-    fn serve(&mut self, inbox: &mpsc::Receiver<Happening>) {
+    fn serve(&mut self, inbox: &mpsc::Receiver<GuardianEvent>) {
         let ending = loop {
             // The connections keep a sender, so the channel is never closed.
-            let Ok(happening) = wait_for_happening(inbox) else {
+            let Ok(event) = wait_for_event(inbox) else {
                 break Ending::new("the guardian lost its inbox", self.grace);
             };
-            match self.handle(happening) {
+            match self.handle(event) {
                 Ok(Next::Serve) => {}
                 Ok(Next::End(ending)) => break ending,
                 Err(error) => {
@@ -178,19 +172,19 @@ impl Guardian {
         self.end(ending, inbox);
     }
 
-    fn handle(&mut self, happening: Happening) -> io::Result<Next> {
+    fn handle(&mut self, event: GuardianEvent) -> io::Result<Next> {
         let grace = self.grace;
         let end = |reason: &str| Ok(Next::End(Ending::new(reason, grace)));
-        match happening {
-            Happening::Requested(peer, request) => return self.obey(peer, *request),
-            Happening::Connected(connection) => self.accept(connection),
-            Happening::Disconnected(peer) => {
+        match event {
+            GuardianEvent::Requested(peer, request) => return self.obey(peer, *request),
+            GuardianEvent::Connected(connection) => self.accept(connection),
+            GuardianEvent::Disconnected(peer) => {
                 self.connections.disconnect(peer);
                 if peer == LAUNCHER && !self.detached {
                     return end("the launcher is gone");
                 }
             }
-            Happening::ChildEnded => {
+            GuardianEvent::ChildEnded => {
                 let nothing_is_left = self.collect(false)?;
                 if let Some(verdict) = self.final_verdict() {
                     return end(&verdict);
@@ -199,15 +193,15 @@ impl Guardian {
                     return end("everything has ended");
                 }
             }
-            Happening::AskedToEnd => return end("the guardian was asked to end"),
-            Happening::SessionEnds => {
+            GuardianEvent::AskedToEnd => return end("the guardian was asked to end"),
+            GuardianEvent::SessionEnds => {
                 return Ok(Next::End(Ending {
                     reason: "the session ends: the user logs off, or the system shuts down".into(),
                     grace: grace.min(SESSION_GRACE),
                     how: Interruption::HangUp,
                 }));
             }
-            Happening::OwnerEnded => return end("the owner of the run has ended"),
+            GuardianEvent::OwnerEnded => return end("the owner of the run has ended"),
         }
         Ok(Next::Serve)
     }
@@ -330,7 +324,7 @@ impl Guardian {
 
     /// Collects all children that have ended. `true`: nothing of the run is left.
     fn collect(&mut self, asked: bool) -> io::Result<bool> {
-        tell::begin_to_look();
+        events::begin_to_look();
         let mut is_empty = false;
         loop {
             match sys::reap()? {
@@ -366,9 +360,9 @@ impl Guardian {
     }
 }
 
-fn wait_for_happening(
-    inbox: &mpsc::Receiver<Happening>,
-) -> Result<Happening, mpsc::RecvTimeoutError> {
+fn wait_for_event(
+    inbox: &mpsc::Receiver<GuardianEvent>,
+) -> Result<GuardianEvent, mpsc::RecvTimeoutError> {
     match inbox.recv_timeout(QUIET) {
         Err(mpsc::RecvTimeoutError::Timeout) => {
             sys::give_back_program();

@@ -4,8 +4,8 @@ use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use super::tell::complain;
-use super::{Ending, Guardian, Happening, SESSION_GRACE};
+use super::events::{GuardianEvent, complain};
+use super::{Ending, Guardian, SESSION_GRACE};
 use crate::identity::Identity;
 use crate::ledger::Entry;
 use crate::membership::Member;
@@ -28,7 +28,7 @@ impl Guardian {
     ///
     /// From here on no error stops the guardian before nothing is left: what it cannot write or see it tries to end
     /// all the same.
-    pub(super) fn end(&mut self, ending: Ending, inbox: &mpsc::Receiver<Happening>) {
+    pub(super) fn end(&mut self, ending: Ending, inbox: &mpsc::Receiver<GuardianEvent>) {
         let Ending { reason, grace, how } = ending;
         let _ = self.record(&Entry::Ending {
             reason: reason.clone(),
@@ -109,7 +109,7 @@ impl Guardian {
 
     /// Gives what a finished test has started a moment to end by itself. Answers how long the grace may be at the most,
     /// by what was heard meanwhile.
-    fn settle(&mut self, inbox: &mpsc::Receiver<Happening>) -> Duration {
+    fn settle(&mut self, inbox: &mpsc::Receiver<GuardianEvent>) -> Duration {
         let mut longest = Duration::MAX;
         let deadline = Deadline::after(SETTLE_TIMEOUT);
         loop {
@@ -128,12 +128,12 @@ impl Guardian {
                 return longest;
             }
             match inbox.recv_timeout(deadline.remaining()) {
-                Ok(Happening::Connected(connection)) => self.accept(connection),
-                Ok(Happening::Disconnected(peer)) => self.connections.disconnect(peer),
-                Ok(Happening::Requested(_, request)) if matches!(*request, Request::Hurry) => {
+                Ok(GuardianEvent::Connected(connection)) => self.accept(connection),
+                Ok(GuardianEvent::Disconnected(peer)) => self.connections.disconnect(peer),
+                Ok(GuardianEvent::Requested(_, request)) if matches!(*request, Request::Hurry) => {
                     return Duration::ZERO;
                 }
-                Ok(Happening::SessionEnds) => longest = SESSION_GRACE,
+                Ok(GuardianEvent::SessionEnds) => longest = SESSION_GRACE,
                 Ok(_) => {}
                 Err(_) => return longest,
             }
@@ -145,7 +145,7 @@ impl Guardian {
         &mut self,
         grace: Duration,
         mut asking: Asking,
-        inbox: &mpsc::Receiver<Happening>,
+        inbox: &mpsc::Receiver<GuardianEvent>,
     ) -> bool {
         let mut deadline = Deadline::after(grace);
         let mut patience = Deadline::after(grace / 2);
@@ -164,12 +164,12 @@ impl Guardian {
             }
             let pause = Asking::PAUSE.unwrap_or(Duration::MAX);
             match inbox.recv_timeout(pause.min(deadline.remaining())) {
-                Ok(Happening::Connected(connection)) => self.accept(connection),
-                Ok(Happening::Disconnected(peer)) => self.connections.disconnect(peer),
-                Ok(Happening::Requested(_, request)) if matches!(*request, Request::Hurry) => {
+                Ok(GuardianEvent::Connected(connection)) => self.accept(connection),
+                Ok(GuardianEvent::Disconnected(peer)) => self.connections.disconnect(peer),
+                Ok(GuardianEvent::Requested(_, request)) if matches!(*request, Request::Hurry) => {
                     return false;
                 }
-                Ok(Happening::SessionEnds) => {
+                Ok(GuardianEvent::SessionEnds) => {
                     deadline = deadline.min(Deadline::after(SESSION_GRACE));
                     patience = patience.min(Deadline::after(SESSION_GRACE / 2));
                 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use super::Guardian;
-use super::tell::complain;
+use super::events::complain;
 use crate::contain::Escapes;
 use crate::identity::Identity;
 use crate::membership::Member;

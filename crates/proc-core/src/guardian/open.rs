@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Guardian;
+use super::events::Connections;
 use super::members::Members;
 use super::obtain::contain;
-use super::tell::Connections;
 use crate::contain::{Containment, Root};
 use crate::ledger::{Entry, Ledger, Opened, VERSION as LEDGER_VERSION, take_lock};
 use crate::membership::RunSigns;

@@ -1,4 +1,4 @@
-//! Who a guardian talks to: its launcher, what connects to its control socket, the system.
+//! What a guardian hears of, from its launcher, from its control socket and from the system, and its connections.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -25,8 +25,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// no other process may use them up by connecting; one that is turned away can still send it SIGTERM.
 const PERMITS: usize = 8;
 
-/// What happens to a guardian.
-pub(super) enum Happening {
+/// What a guardian acts upon.
+pub(super) enum GuardianEvent {
     /// A request over this connection.
     Requested(u64, Box<Request>),
     /// A process has connected.
@@ -45,7 +45,7 @@ pub(super) enum Happening {
 
 /// The links over which the guardian sends its notices: to its launcher, and to what has connected.
 pub(super) struct Connections {
-    happenings: Sender<Happening>,
+    events: Sender<GuardianEvent>,
     links: BTreeMap<u64, (Link, Option<Permit>)>,
     next: u64,
     permits: Permit,
@@ -68,9 +68,9 @@ impl Connection {
 }
 
 impl Connections {
-    pub(super) fn new(happenings: Sender<Happening>) -> Self {
+    pub(super) fn new(events: Sender<GuardianEvent>) -> Self {
         Self {
-            happenings,
+            events,
             links: BTreeMap::new(),
             next: LAUNCHER + 1,
             permits: Permit::default(),
@@ -130,7 +130,7 @@ impl Connections {
     /// Accepts control connections from now on.
     pub(super) fn open_control_socket(&self, folder: &Path, name: &str) -> io::Result<()> {
         let socket = sys::open_control_socket(folder, name)?;
-        let happenings = self.happenings.clone();
+        let events = self.events.clone();
         let permits = Permit::clone(&self.permits);
         spawn_thread("control", move || {
             loop {
@@ -139,8 +139,8 @@ impl Connections {
                     Ok(_) if Permit::strong_count(&permits) >= PERMITS + 2 => {}
                     Ok(link) => {
                         let permit = Permit::clone(&permits);
-                        let connected = Happening::Connected(Connection { link, permit });
-                        if happenings.send(connected).is_err() {
+                        let connected = GuardianEvent::Connected(Connection { link, permit });
+                        if events.send(connected).is_err() {
                             break;
                         }
                     }
@@ -154,22 +154,22 @@ impl Connections {
     /// Notices the end of the process that owns the run.
     pub(super) fn watch_owner(&self, owner: &Identity) -> io::Result<()> {
         let handle = sys::pin(owner)?;
-        let happenings = self.happenings.clone();
+        let events = self.events.clone();
         spawn_thread("owner", move || {
             if let Some(handle) = handle {
                 sys::wait_for_exit(&handle);
             }
-            let _ = happenings.send(Happening::OwnerEnded);
+            let _ = events.send(GuardianEvent::OwnerEnded);
         })
     }
 
     /// Notices what ends of the run without a signal for it.
     pub(super) fn listen_to(&self, mut watch: Watch) -> io::Result<()> {
-        let happenings = self.happenings.clone();
+        let events = self.events.clone();
         spawn_thread("watch", move || {
             loop {
                 let goes_on = watch();
-                if say_that_one_has_ended(&happenings).is_err() || !goes_on {
+                if report_end(&events).is_err() || !goes_on {
                     break;
                 }
             }
@@ -177,47 +177,47 @@ impl Connections {
     }
 
     fn listen(&self, id: u64, mut receiver: Receiver) -> io::Result<()> {
-        let happenings = self.happenings.clone();
+        let events = self.events.clone();
         spawn_thread("link", move || {
             while let Ok(Some(request)) = receiver.next() {
-                if happenings
-                    .send(Happening::Requested(id, Box::new(request)))
+                if events
+                    .send(GuardianEvent::Requested(id, Box::new(request)))
                     .is_err()
                 {
                     return;
                 }
             }
-            let _ = happenings.send(Happening::Disconnected(id));
+            let _ = events.send(GuardianEvent::Disconnected(id));
         })
     }
 }
 
-/// Whether it was said that somebody has ended, and nobody has looked yet who.
-static SOMEBODY_HAS_ENDED: AtomicBool = AtomicBool::new(false);
+/// Whether an end was reported, and no look has begun since.
+static END_IS_REPORTED: AtomicBool = AtomicBool::new(false);
 
-/// Says that somebody has ended, unless that is being said already. One look shows all who have, and takes longer than
+/// Reports that a process has ended, unless that is reported already. One look shows all that have, and takes longer than
 /// processes need to end that start each other on and on: whatever else happens would wait behind their ends.
-fn say_that_one_has_ended(happenings: &Sender<Happening>) -> Result<(), SendError<Happening>> {
-    if SOMEBODY_HAS_ENDED.swap(true, Ordering::SeqCst) {
+fn report_end(events: &Sender<GuardianEvent>) -> Result<(), SendError<GuardianEvent>> {
+    if END_IS_REPORTED.swap(true, Ordering::SeqCst) {
         return Ok(());
     }
-    happenings.send(Happening::ChildEnded)
+    events.send(GuardianEvent::ChildEnded)
 }
 
-/// Whoever ends from now on has it said again.
+/// Ends are reported anew from now on.
 pub(super) fn begin_to_look() {
-    SOMEBODY_HAS_ENDED.swap(false, Ordering::SeqCst);
+    END_IS_REPORTED.swap(false, Ordering::SeqCst);
 }
 
-/// Turns the signals that concern a guardian into happenings.
-pub(super) fn listen_for_signals(happenings: Sender<Happening>) -> io::Result<()> {
+/// Turns the signals that concern a guardian into events.
+pub(super) fn listen_for_signals(events: Sender<GuardianEvent>) -> io::Result<()> {
     let mut signals = sys::GuardianSignals::begin()?;
     spawn_thread("signals", move || {
         while let Some(signal) = signals.next() {
             let said = match signal {
-                sys::GuardianSignal::ChildEnded => say_that_one_has_ended(&happenings),
-                sys::GuardianSignal::AskedToEnd => happenings.send(Happening::AskedToEnd),
-                sys::GuardianSignal::SessionEnds => happenings.send(Happening::SessionEnds),
+                sys::GuardianSignal::ChildEnded => report_end(&events),
+                sys::GuardianSignal::AskedToEnd => events.send(GuardianEvent::AskedToEnd),
+                sys::GuardianSignal::SessionEnds => events.send(GuardianEvent::SessionEnds),
             };
             if said.is_err() {
                 break;
@@ -247,13 +247,13 @@ mod tests {
 
     #[test]
     fn ends_do_not_queue_up() {
-        let (happenings, inbox) = mpsc::channel();
+        let (events, inbox) = mpsc::channel();
         for _ in 0..2 {
             begin_to_look();
             for _ in 0..3 {
-                say_that_one_has_ended(&happenings).unwrap();
+                report_end(&events).unwrap();
             }
-            assert!(matches!(inbox.try_recv(), Ok(Happening::ChildEnded)));
+            assert!(matches!(inbox.try_recv(), Ok(GuardianEvent::ChildEnded)));
             assert!(inbox.try_recv().is_err());
         }
     }
