@@ -9,10 +9,10 @@
 
 pub mod guarantee;
 pub mod identity;
-pub mod lending;
 pub mod mark;
 pub mod millis;
 pub mod status;
+pub mod stdio_policy;
 pub mod streams;
 
 mod sys;

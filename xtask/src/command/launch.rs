@@ -12,12 +12,12 @@ use clap::Args;
 use proc_core::guarantee::{Choice, Level};
 use proc_core::identity::Identity;
 use proc_core::ledger::Runs;
-use proc_core::lending::Lending;
 use proc_core::report::{Event, Exit};
 use proc_core::run::{AfterTest, Run, RunError, interrupt_on_signals};
 use proc_core::scope::Scope;
 use proc_core::spawn::{CommandLine, fits, resolve};
 use proc_core::status::ExitStatus;
+use proc_core::stdio_policy::StdioPolicy;
 use proc_core::table::{COOKIE, Table};
 
 use crate::config::{CONTAIN, Leaks, REQUIRE, one_of, parse_duration};
@@ -109,7 +109,7 @@ impl Launch {
         builder
             .grace(self.grace.unwrap_or(plan.grace))
             .stagger(self.stagger.unwrap_or(config.launch.stagger))
-            .lend(self.lending(context));
+            .stdio_policy(self.stdio_policy(context));
         builder.contain(self.contain.unwrap_or(config.launch.contain));
         if let Some(level) = self.require.or(config.launch.require) {
             builder.require(level);
@@ -200,11 +200,11 @@ impl Launch {
     }
 
     /// Events have standard output to themselves, so that each of its lines is one.
-    fn lending(&self, context: &Context) -> Lending {
+    fn stdio_policy(&self, context: &Context) -> StdioPolicy {
         match context.format() {
-            _ if self.test.is_empty() => Lending::Nothing,
-            Format::Text => Lending::Everything,
-            Format::Json => Lending::AllButOutput,
+            _ if self.test.is_empty() => StdioPolicy::Nothing,
+            Format::Text => StdioPolicy::Everything,
+            Format::Json => StdioPolicy::AllButOutput,
         }
     }
 

@@ -12,7 +12,6 @@ use crate::clean::DEFAULT_GRACE;
 use crate::guarantee::{Choice, Level, Mechanism, Unavailable};
 use crate::identity::Identity;
 use crate::ledger::Runs;
-use crate::lending::Lending;
 use crate::mark::Mark;
 use crate::membership::MAX_CLIENTS;
 use crate::port::{self, Holder, Lease, PortState};
@@ -20,6 +19,7 @@ use crate::protocol::{self, Notice, Open, Refusal, Request};
 use crate::report::Event;
 use crate::scope::{Scope, new_run_id};
 use crate::spawn;
+use crate::stdio_policy::StdioPolicy;
 use crate::sys;
 use crate::table::Process;
 
@@ -37,7 +37,7 @@ pub struct Builder {
     grace: Duration,
     stagger: Duration,
     owner: Option<Identity>,
-    lending: Lending,
+    stdio_policy: StdioPolicy,
     contain: Choice,
     require: Option<Level>,
     leases: Vec<Lease>,
@@ -60,7 +60,7 @@ impl Builder {
             grace: DEFAULT_GRACE,
             stagger: Duration::ZERO,
             owner: None,
-            lending: Lending::default(),
+            stdio_policy: StdioPolicy::default(),
             contain: Choice::default(),
             require: None,
             leases: Vec::new(),
@@ -110,8 +110,8 @@ impl Builder {
     }
 
     /// Which of this process's standard streams the test command gets (all unless said otherwise).
-    pub fn lend(&mut self, lending: Lending) -> &mut Self {
-        self.lending = lending;
+    pub fn stdio_policy(&mut self, policy: StdioPolicy) -> &mut Self {
+        self.stdio_policy = policy;
         self
     }
 
@@ -196,7 +196,7 @@ impl Builder {
         };
         let link = spawn::start_guardian(&self.guardian, log).map_err(guardian_error)?;
         let leases: Vec<_> = self.leases.drain(..).map(Lease::into_inner).collect();
-        sys::send_handshake(&link, self.lending, &leases).map_err(guardian_error)?;
+        sys::send_handshake(&link, self.stdio_policy, &leases).map_err(guardian_error)?;
         drop(leases);
         let open = Open {
             version: protocol::VERSION.into(),

@@ -11,7 +11,7 @@ use rustix::net::{
 };
 
 use super::link::Link;
-use crate::lending::Lending;
+use crate::stdio_policy::StdioPolicy;
 use crate::sys::{self, Console, PortLease};
 
 /// The standard streams of a launcher, for its test command: input, output, error.
@@ -44,19 +44,19 @@ const LEASES_AT_ONCE: usize = 250;
 /// Always the first thing on a link: a later reader that fills a buffer would lose the descriptors.
 pub(crate) fn send_handshake(
     link: &Link,
-    lending: Lending,
+    policy: StdioPolicy,
     leases: &[PortLease],
 ) -> io::Result<()> {
     let streams = [
         rustix::stdio::stdin(),
-        match lending {
-            Lending::AllButOutput => rustix::stdio::stderr(),
+        match policy {
+            StdioPolicy::AllButOutput => rustix::stdio::stderr(),
             _ => rustix::stdio::stdout(),
         },
         rustix::stdio::stderr(),
     ];
-    let lent = match lending {
-        Lending::Nothing => &streams[..0],
+    let lent = match policy {
+        StdioPolicy::Nothing => &streams[..0],
         _ => &streams[..],
     };
     let parts = leases.chunks(LEASES_AT_ONCE);

@@ -12,7 +12,7 @@ use super::console::Console;
 use super::link::{Link, peer};
 use super::process::open_for;
 use super::socket::PortLease;
-use crate::lending::Lending;
+use crate::stdio_policy::StdioPolicy;
 
 /// The standard streams of a launcher, for its test command: input, output, error. `None`: it has none of that kind.
 #[derive(Debug)]
@@ -48,24 +48,24 @@ impl Streams {
 /// live until it has heard the answer to what it says next.
 pub(crate) fn send_handshake(
     mut link: &Link,
-    lending: Lending,
+    policy: StdioPolicy,
     leases: &[PortLease],
 ) -> io::Result<()> {
     let (input, output, error) = (io::stdin(), io::stdout(), io::stderr());
-    let streams = match lending {
-        Lending::Nothing => [std::ptr::null_mut(); 3],
-        Lending::Everything => [
+    let streams = match policy {
+        StdioPolicy::Nothing => [std::ptr::null_mut(); 3],
+        StdioPolicy::Everything => [
             input.as_raw_handle(),
             output.as_raw_handle(),
             error.as_raw_handle(),
         ],
-        Lending::AllButOutput => [
+        StdioPolicy::AllButOutput => [
             input.as_raw_handle(),
             error.as_raw_handle(),
             error.as_raw_handle(),
         ],
     };
-    let mut words = vec![u64::from(lending != Lending::Nothing)];
+    let mut words = vec![u64::from(policy != StdioPolicy::Nothing)];
     words.extend(streams.iter().map(|stream| stream.addr() as u64));
     words.push(leases.len() as u64);
     words.extend(leases.iter().map(|lease| u64::from(lease.port())));

@@ -1,8 +1,8 @@
-//! What a launcher lends to its test command.
+//! What a test command gets of its launcher's standard streams.
 
 /// Which of the launcher's standard streams its test command gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Lending {
+pub enum StdioPolicy {
     /// None of them: there is no test, or the launcher leaves before it.
     Nothing,
     /// All three.
