@@ -29,7 +29,7 @@ use crate::membership::{Member, RunSigns};
 use crate::port::Lease;
 use crate::protocol::{self, AfterTest, Notice, Request};
 use crate::spawn::{self, Output};
-use crate::sys::{self, Reaped, Streams};
+use crate::sys::{self, Reaped, StdStreams};
 
 use events::{Connection, Connections, GuardianEvent, LAUNCHER};
 use members::Members;
@@ -103,7 +103,7 @@ struct Guardian {
     lock: Option<std::fs::File>,
     leases: Vec<Lease>,
     connections: Connections,
-    streams: Option<Streams>,
+    streams: Option<StdStreams>,
     members: Members,
     grace: Duration,
     detached: bool,

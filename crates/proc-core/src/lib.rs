@@ -11,9 +11,9 @@ pub mod guarantee;
 pub mod identity;
 pub mod mark;
 pub mod millis;
+pub mod pipe_peers;
 pub mod status;
 pub mod stdio_policy;
-pub mod streams;
 
 mod sys;
 

@@ -15,7 +15,7 @@ use crate::contain::Containment;
 use crate::identity::Identity;
 use crate::membership::Member;
 use crate::shutdown;
-use crate::sys::{self, Console, Link, Streams};
+use crate::sys::{self, Console, Link, StdStreams};
 use crate::table::MEMBER;
 use crate::wait::{Deadline, Pauses, poll_until, poll_with};
 
@@ -140,7 +140,7 @@ pub(crate) enum Output<'a> {
     /// To a console window of its own, with this title; input comes from there too.
     Window(&'a str),
     /// To the launcher's own streams.
-    Streams(&'a Streams),
+    Streams(&'a StdStreams),
     /// Nowhere.
     Nowhere,
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ProtectedReason;
-use crate::streams::{Stream, Streams};
+use crate::pipe_peers::{PipePeer, PipePeers};
 use crate::sys;
 use crate::table::{Process, Table};
 
@@ -150,7 +150,9 @@ impl<'a> Protected<'a> {
     fn add_neighbours(&mut self, own: &'a Process) {
         let mut below = own;
         for above in self.table.ancestors(own.identity().pid) {
-            let Some(ours) = below.streams() else { return };
+            let Some(ours) = below.pipe_peers() else {
+                return;
+            };
             let earliest = below.identity().start.saturating_sub(AT_ONCE);
             let siblings = self.table.children(above.identity().pid).iter();
             let siblings: Vec<&Process> = siblings
@@ -161,10 +163,10 @@ impl<'a> Protected<'a> {
                 .collect();
             for sibling in siblings {
                 if ours.output.may_be_new_pipe() {
-                    self.add_end(sibling, |streams| streams.input, &ProtectedReason::Reader);
+                    self.add_end(sibling, |peers| peers.input, &ProtectedReason::Reader);
                 }
                 if ours.input.may_be_new_pipe() {
-                    self.add_end(sibling, |streams| streams.output, &ProtectedReason::Writer);
+                    self.add_end(sibling, |peers| peers.output, &ProtectedReason::Writer);
                 }
             }
             below = above;
@@ -175,13 +177,13 @@ impl<'a> Protected<'a> {
     fn add_end(
         &mut self,
         first: &'a Process,
-        stream: fn(Streams) -> Stream,
+        end: fn(PipePeers) -> PipePeer,
         reason: &ProtectedReason,
     ) {
         if !first
-            .streams()
-            .map(stream)
-            .is_some_and(Stream::may_be_new_pipe)
+            .pipe_peers()
+            .map(end)
+            .is_some_and(PipePeer::may_be_new_pipe)
         {
             return;
         }
@@ -191,7 +193,7 @@ impl<'a> Protected<'a> {
             let children = self.table.children(holder.identity().pid).iter();
             let children = children.filter_map(|pid| self.table.get(*pid));
             open.extend(
-                children.filter(|child| child.streams().map(stream) == Some(Stream::Inherited)),
+                children.filter(|child| child.pipe_peers().map(end) == Some(PipePeer::Inherited)),
             );
         }
     }

@@ -6,12 +6,12 @@ mod circumstances;
 mod exempt;
 mod interpreters;
 mod machine;
+mod pipe_peers;
 mod programs;
 mod protection;
 mod reading;
 mod runs;
 mod selection;
-mod streams;
 mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};

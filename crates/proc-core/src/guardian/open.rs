@@ -14,7 +14,7 @@ use crate::ledger::{Entry, Ledger, Opened, VERSION as LEDGER_VERSION, take_lock}
 use crate::membership::RunSigns;
 use crate::port::{self, Lease};
 use crate::protocol::{self, AfterTest, CONTROL_SOCKET, Open, Refusal};
-use crate::sys::{self, Streams};
+use crate::sys::{self, StdStreams};
 use crate::table::Process;
 use crate::wait::{Deadline, poll_until};
 
@@ -26,7 +26,7 @@ impl Guardian {
     pub(super) fn open(
         open: &Open,
         prepared: io::Result<()>,
-        streams: Option<Streams>,
+        streams: Option<StdStreams>,
         mut leases: Vec<Lease>,
         connections: Connections,
     ) -> Result<Self, Refusal> {

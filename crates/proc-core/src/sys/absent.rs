@@ -12,7 +12,7 @@ mod namespace;
 #[cfg(not(target_os = "macos"))]
 mod origin;
 #[cfg(not(windows))]
-mod streams;
+mod pipe_peers;
 #[cfg(not(target_os = "linux"))]
 mod view;
 
@@ -27,7 +27,7 @@ pub(crate) use namespace::*;
 #[cfg(not(target_os = "macos"))]
 pub(crate) use origin::*;
 #[cfg(not(windows))]
-pub(crate) use streams::*;
+pub(crate) use pipe_peers::*;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use view::*;
 

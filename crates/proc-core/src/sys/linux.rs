@@ -13,7 +13,7 @@ mod socket;
 mod stage;
 
 pub(crate) use super::absent::{
-    Console, Surfaces, in_own_console, origin, streams, takes_a_place, uses_console,
+    Console, Surfaces, in_own_console, origin, pipe_peers, takes_a_place, uses_console,
 };
 pub(crate) use cgroup::*;
 pub(crate) use launch::*;

@@ -18,8 +18,8 @@ mod track;
 
 pub(crate) use super::absent::{
     CAN_MARK, Cgroup, Console, Pipes, Surfaces, be_init, become_able_to_make_namespaces,
-    hang_up_after, has_open, in_own_console, is_own_to_each, own_real_time_limit, pipes,
-    real_time_limit, sees, streams, take_off_mark, takes_a_place, uses_console,
+    hang_up_after, has_open, in_own_console, is_own_to_each, own_real_time_limit, pipe_peers,
+    pipes, real_time_limit, sees, take_off_mark, takes_a_place, uses_console,
 };
 pub(crate) use launch::*;
 pub(crate) use link::peer;

@@ -27,13 +27,13 @@ mod job;
 mod launch;
 mod link;
 mod listing;
+mod pipe_peers;
 mod private;
 mod process;
 mod session;
 mod signal;
 mod socket;
 mod stage;
-mod streams;
 mod user;
 
 pub(crate) use super::absent::{
@@ -51,9 +51,9 @@ pub(crate) use job::*;
 pub(crate) use launch::*;
 pub(crate) use link::*;
 pub(crate) use listing::{pids, stats};
+pub(crate) use pipe_peers::*;
 pub(crate) use process::*;
 pub(crate) use signal::*;
 pub(crate) use socket::*;
 pub(crate) use stage::*;
-pub(crate) use streams::*;
 pub(crate) use user::{own_user, owner};

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::identity::Identity;
 use crate::mark::{Mark, MemberNumber};
-use crate::streams::Streams;
+use crate::pipe_peers::PipePeers;
 
 /// All facts of one process, read at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -53,7 +53,8 @@ pub struct Facts {
     /// The pipes that its standard output and standard error lead to, by inode.
     pub pipes_written: Vec<u64>,
     /// What its standard streams lead to, where the system does not tell pipes by inode.
-    pub streams: Option<Streams>,
+    #[serde(rename = "streams")]
+    pub pipe_peers: Option<PipePeers>,
 }
 
 impl Facts {
@@ -79,7 +80,7 @@ impl Facts {
             tracer: None,
             pipes_read: Vec::new(),
             pipes_written: Vec::new(),
-            streams: None,
+            pipe_peers: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::facts::Facts;
 use crate::identity::Identity;
 use crate::mark::{Mark, MemberNumber};
-use crate::streams::Streams;
+use crate::pipe_peers::PipePeers;
 use crate::sys;
 
 /// The environment variable that tells a process of a run which run it belongs to.
@@ -33,7 +33,7 @@ pub struct Process {
     mark: OnceCell<Option<(Mark, MemberNumber)>>,
     tracer: OnceCell<Option<u32>>,
     pipes: OnceCell<sys::Pipes>,
-    streams: OnceCell<Option<Streams>>,
+    pipe_peers: OnceCell<Option<PipePeers>>,
 }
 
 impl From<Facts> for Process {
@@ -72,7 +72,7 @@ impl Process {
             mark: OnceCell::new(),
             tracer: OnceCell::new(),
             pipes: OnceCell::new(),
-            streams: OnceCell::new(),
+            pipe_peers: OnceCell::new(),
         }
     }
 
@@ -268,9 +268,9 @@ impl Process {
     }
 
     /// What its standard streams lead to, where the system does not tell pipes by inode.
-    pub fn streams(&self) -> Option<Streams> {
-        let read = |pid| sys::streams(pid, self.parent());
-        *self.fact(&self.streams, |facts| facts.streams, read)
+    pub fn pipe_peers(&self) -> Option<PipePeers> {
+        let read = |pid| sys::pipe_peers(pid, self.parent());
+        *self.fact(&self.pipe_peers, |facts| facts.pipe_peers, read)
     }
 
     /// Its name as a person would say it: the base name of its executable, or what the kernel calls it.
@@ -311,7 +311,7 @@ impl Process {
             tracer: self.tracer(),
             pipes_read: self.pipes_read().to_vec(),
             pipes_written: self.pipes_written().to_vec(),
-            streams: self.streams(),
+            pipe_peers: self.pipe_peers(),
         }
     }
 
@@ -328,7 +328,7 @@ impl Process {
             ("owner", self.own.get().is_some()),
             ("pipes", self.pipes.get().is_some()),
             ("shell directory", self.shell_directory.get().is_some()),
-            ("streams", self.streams.get().is_some()),
+            ("pipe peers", self.pipe_peers.get().is_some()),
             ("tracer", self.tracer.get().is_some()),
         ];
         let read = facts.into_iter().filter(|(_, is_read)| *is_read);

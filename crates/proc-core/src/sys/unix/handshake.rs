@@ -16,9 +16,9 @@ use crate::sys::{self, Console, PortLease};
 
 /// The standard streams of a launcher, for its test command: input, output, error.
 #[derive(Debug)]
-pub(crate) struct Streams([OwnedFd; 3]);
+pub(crate) struct StdStreams([OwnedFd; 3]);
 
-impl Streams {
+impl StdStreams {
     /// The streams for one child.
     pub(crate) fn to_stdio(&self) -> io::Result<[Stdio; 3]> {
         let [input, output, error] = &self.0;
@@ -71,7 +71,7 @@ pub(crate) fn send_handshake(
 }
 
 /// Receives what [`send_handshake`] sent.
-pub(crate) fn receive_handshake(link: &Link) -> io::Result<(Option<Streams>, Vec<PortLease>)> {
+pub(crate) fn receive_handshake(link: &Link) -> io::Result<(Option<StdStreams>, Vec<PortLease>)> {
     let (count, streams) = receive_descriptors(link)?;
     let mut leases = Vec::new();
     for _ in 0..count {
@@ -80,7 +80,7 @@ pub(crate) fn receive_handshake(link: &Link) -> io::Result<(Option<Streams>, Vec
             leases.push(PortLease::take_over(socket)?);
         }
     }
-    Ok((streams.try_into().ok().map(Streams), leases))
+    Ok((streams.try_into().ok().map(StdStreams), leases))
 }
 
 /// Sends a byte, and descriptors with it.

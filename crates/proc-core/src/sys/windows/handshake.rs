@@ -16,13 +16,13 @@ use crate::stdio_policy::StdioPolicy;
 
 /// The standard streams of a launcher, for its test command: input, output, error. `None`: it has none of that kind.
 #[derive(Debug)]
-pub(crate) struct Streams {
+pub(crate) struct StdStreams {
     handles: [Option<OwnedHandle>; 3],
     /// Whose they are.
     lender: u32,
 }
 
-impl Streams {
+impl StdStreams {
     /// The streams for one child.
     pub(crate) fn to_stdio(&self) -> io::Result<[Stdio; 3]> {
         let [input, output, error] = &self.handles;
@@ -74,14 +74,14 @@ pub(crate) fn send_handshake(
 }
 
 /// Receives what [`send_handshake`] said, and takes what is lent.
-pub(crate) fn receive_handshake(link: &Link) -> io::Result<(Option<Streams>, Vec<PortLease>)> {
+pub(crate) fn receive_handshake(link: &Link) -> io::Result<(Option<StdStreams>, Vec<PortLease>)> {
     let is_lent = word(link)? != 0;
     let handles = [word(link)?, word(link)?, word(link)?];
     let streams = if is_lent {
         let lender = peer(link)?.pid.ok_or(io::ErrorKind::NotFound)?;
         let launcher = open_for(lender, PROCESS_DUP_HANDLE)?;
         let handles = handles.map(|handle| fetch(&launcher, handle).ok());
-        Some(Streams { handles, lender })
+        Some(StdStreams { handles, lender })
     } else {
         None
     };

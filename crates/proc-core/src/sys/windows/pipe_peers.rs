@@ -21,12 +21,12 @@ use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
 use super::call::{check, is, owned, raw};
 use super::facts::standard_handles;
-use crate::streams::{Stream, Streams};
+use crate::pipe_peers::{PipePeer, PipePeers};
 
 /// How long a stream may take to say what it is. Who takes longer is in the middle of a read.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Streams that did not say what they are: the process, and its handle. They are not asked again; a thread is still
+/// PipePeers that did not say what they are: the process, and its handle. They are not asked again; a thread is still
 /// waiting for the first answer.
 static BUSY: Mutex<BTreeSet<(u32, usize)>> = Mutex::new(BTreeSet::new());
 
@@ -51,20 +51,20 @@ enum End {
     clippy::unnecessary_wraps,
     reason = "where pipes have numbers, nothing is compared"
 )]
-pub(crate) fn streams(pid: u32, parent: u32) -> Option<Streams> {
+pub(crate) fn pipe_peers(pid: u32, parent: u32) -> Option<PipePeers> {
     let [input, output, errors] = ends(pid);
     let [above, above_output, above_errors] = ends(parent);
     let written = [above_output, above_errors];
-    let output = stream(pid, output, &written);
-    let errors = stream(pid, errors, &written);
+    let output = pipe_peer(pid, output, &written);
+    let errors = pipe_peer(pid, errors, &written);
     // What may be a pipe that was made for it matters most.
-    let ranked = [Stream::Pipe, Stream::Unknown, Stream::Inherited];
+    let ranked = [PipePeer::Pipe, PipePeer::Unknown, PipePeer::Inherited];
     let output = ranked
         .into_iter()
         .find(|rank| output == *rank || errors == *rank);
-    Some(Streams {
-        input: stream(pid, input, &[above]),
-        output: output.unwrap_or(Stream::Elsewhere),
+    Some(PipePeers {
+        input: pipe_peer(pid, input, &[above]),
+        output: output.unwrap_or(PipePeer::Elsewhere),
     })
 }
 
@@ -103,25 +103,25 @@ fn duplicate(process: &OwnedHandle, handle: usize) -> End {
     }
 }
 
-fn stream(pid: u32, end: End, above: &[End]) -> Stream {
+fn pipe_peer(pid: u32, end: End, above: &[End]) -> PipePeer {
     let (end, handle) = match end {
-        End::None => return Stream::Elsewhere,
-        End::Hidden => return Stream::Unknown,
+        End::None => return PipePeer::Elsewhere,
+        End::Hidden => return PipePeer::Unknown,
         End::Open(end, handle) => (end, handle),
     };
     if above.iter().any(|above| is_same(&end, above)) {
-        return Stream::Inherited;
+        return PipePeer::Inherited;
     }
     let busy = || BUSY.lock().unwrap_or_else(PoisonError::into_inner);
     if busy().contains(&(pid, handle)) {
-        return Stream::Unknown;
+        return PipePeer::Unknown;
     }
     match within(PATIENCE, move || file_type(&end)) {
-        Some(FILE_TYPE_PIPE) => Stream::Pipe,
-        Some(_) => Stream::Elsewhere,
+        Some(FILE_TYPE_PIPE) => PipePeer::Pipe,
+        Some(_) => PipePeer::Elsewhere,
         None => {
             busy().insert((pid, handle));
-            Stream::Unknown
+            PipePeer::Unknown
         }
     }
 }

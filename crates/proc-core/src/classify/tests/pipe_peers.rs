@@ -1,7 +1,7 @@
 //! What may be at the other end of the caller's pipes, on a system that does not tell.
 
 use super::*;
-use crate::streams::{Stream, Streams};
+use crate::pipe_peers::{PipePeer, PipePeers};
 
 /// In units of 100 ns.
 const SECOND: u64 = 10_000_000;
@@ -17,10 +17,10 @@ fn at(start: u64, mut facts: Facts) -> Facts {
     facts
 }
 
-fn with(input: Stream, output: Stream, facts: Facts) -> Facts {
+fn with(input: PipePeer, output: PipePeer, facts: Facts) -> Facts {
     Facts {
         session: 100,
-        streams: Some(Streams { input, output }),
+        pipe_peers: Some(PipePeers { input, output }),
         ..facts
     }
 }
@@ -36,22 +36,22 @@ fn guilty(pid: u32, parent: u32) -> Facts {
 }
 
 /// The caller (101) below what the shell (100) has started (99), whose streams these are. The shell has pipes too.
-fn world(input: Stream, output: Stream) -> World {
+fn world(input: PipePeer, output: PipePeer) -> World {
     let mut world = World::new();
     world.processes.truncate(1);
     let shell = process(100, 1, "/bin/bash", "-bash");
     let cargo = process(99, 100, "/bin/cargo", "cargo xtask");
     let caller = process(CALLER, 99, "/home/me/game/target/debug/xtask", "xtask");
-    let inherited = Stream::Inherited;
+    let inherited = PipePeer::Inherited;
     world
-        .with(at(5, with(Stream::Pipe, Stream::Pipe, shell)))
+        .with(at(5, with(PipePeer::Pipe, PipePeer::Pipe, shell)))
         .with(at(NOW, with(input, output, cargo)))
         .with(at(NOW + 1, with(inherited, inherited, caller)))
 }
 
 #[test]
 fn what_is_started_with_the_caller_and_has_a_pipe_of_its_own_is_left_alone() {
-    use Stream::{Elsewhere, Inherited, Pipe, Unknown};
+    use PipePeer::{Elsewhere, Inherited, Pipe, Unknown};
     let beside = |start, input, output| at(start, with(input, output, guilty(7, 100)));
     let piped = || world(Elsewhere, Pipe);
     let below = |input| {
@@ -149,9 +149,9 @@ fn what_is_started_with_the_caller_and_has_a_pipe_of_its_own_is_left_alone() {
 
 #[test]
 fn what_may_be_a_reader_is_no_target_of_the_widest_request() {
-    let reader = with(Stream::Pipe, Stream::Elsewhere, guilty(7, 100));
-    let leftover = with(Stream::Elsewhere, Stream::Elsewhere, guilty(8, 100));
-    let world = world(Stream::Elsewhere, Stream::Pipe)
+    let reader = with(PipePeer::Pipe, PipePeer::Elsewhere, guilty(7, 100));
+    let leftover = with(PipePeer::Elsewhere, PipePeer::Elsewhere, guilty(8, 100));
+    let world = world(PipePeer::Elsewhere, PipePeer::Pipe)
         .with(at(NOW + 2, reader))
         .with(at(NOW + 3, leftover));
     assert_eq!(world.targets(&every_group()), [8]);
@@ -159,10 +159,10 @@ fn what_may_be_a_reader_is_no_target_of_the_widest_request() {
 
 #[test]
 fn a_writer_and_a_reader_of_a_pipeline_are_both_kept() {
-    let writer = with(Stream::Elsewhere, Stream::Pipe, guilty(7, 100));
-    let reader = with(Stream::Pipe, Stream::Pipe, guilty(8, 100));
-    let last = with(Stream::Pipe, Stream::Inherited, guilty(9, 100));
-    let world = world(Stream::Pipe, Stream::Pipe)
+    let writer = with(PipePeer::Elsewhere, PipePeer::Pipe, guilty(7, 100));
+    let reader = with(PipePeer::Pipe, PipePeer::Pipe, guilty(8, 100));
+    let last = with(PipePeer::Pipe, PipePeer::Inherited, guilty(9, 100));
+    let world = world(PipePeer::Pipe, PipePeer::Pipe)
         .with(at(NOW - 3, writer))
         .with(at(NOW + 2, reader))
         .with(at(NOW + 3, last));
