@@ -5,7 +5,9 @@ use std::panic::{self, AssertUnwindSafe};
 use clap::{Parser, Subcommand};
 use proc_core::report::Exit;
 
-use crate::command::{cleanup, doctor, init, launch, postflight, preflight, schema, stage, status};
+use crate::command::{
+    cleanup, doctor, escape_probe, init, launch, postflight, preflight, schema, status,
+};
 use crate::context::{Context, Format, Global};
 use crate::failure::{Failure, Outcome};
 
@@ -36,7 +38,7 @@ enum Command {
     Init(init::Init),
     Schema(schema::Schema),
     #[command(hide = true)]
-    Stage(stage::Stage),
+    EscapeProbe(escape_probe::EscapeProbe),
 }
 
 pub(crate) fn run() -> Exit {
@@ -63,7 +65,7 @@ pub(crate) fn run() -> Exit {
         Command::Doctor(command) => command.run(&context),
         Command::Init(command) => command.run(&context),
         Command::Schema(command) => command.run(&context),
-        Command::Stage(command) => command.run(),
+        Command::EscapeProbe(command) => command.run(),
     });
     let exit = outcome.unwrap_or_else(|failure| failure.print(&context));
     // Whoever reads an exit of 0 relies on what was printed.

@@ -12,7 +12,7 @@ pub(crate) mod postflight;
 
 pub(crate) mod status;
 
-pub(crate) mod stage;
+pub(crate) mod escape_probe;
 
 pub(crate) mod doctor;
 

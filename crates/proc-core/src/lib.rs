@@ -57,4 +57,4 @@ pub mod usage;
 
 pub mod run;
 
-pub mod stage;
+pub mod escape_probes;

@@ -268,7 +268,7 @@ pub fn start_launcher(line: &CommandLine, output: File, errors: File) -> io::Res
     command.spawn()
 }
 
-/// Starts this program once more, with other arguments and everything else the same. Only for what is staged in a run,
+/// Starts this program once more, with other arguments and everything else the same. Only for an escape probe in a run,
 /// which contains it.
 pub(crate) fn start_beside(arguments: &[OsString]) -> io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);

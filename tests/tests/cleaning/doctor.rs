@@ -236,7 +236,7 @@ fn people_see_a_row_for_each_way_of_containment() {
         );
         let starts = |start: &str| lines.iter().any(|line| line.starts_with(start));
         assert!(starts("`--contain auto` takes "), "{lines:?}");
-        assert!(starts("staged 8 processes in each run; took "), "{lines:?}");
+        assert!(starts("8 escape probes in each run; took "), "{lines:?}");
         // Reasons come from the system, and are as long as they are.
         let own = lines
             .iter()
@@ -279,7 +279,7 @@ fn what_a_file_says_of_containment_counts_as_for_a_launch() {
         assert_eq!(document["required"], "kernel");
         let problem = "kernel is required, and subreaper promises whole-tree";
         assert_eq!(document["problems"], json!([problem]));
-        // Everything is staged all the same, and a flag has the last word.
+        // All probes are run all the same, and a flag has the last word.
         mechanism(&document, "pidns");
         let lesser = doctor(&bench, &["--require", "whole-tree"]);
         assert_eq!(observe(&bench, 0, lesser)["required"], "whole-tree");
@@ -344,11 +344,11 @@ fn assert_nothing_claimed(document: &Value) {
     assert!(problem.contains("the guardian failed"), "{problem}");
 }
 
-/// Starts it, and waits until everything is staged of at least one run.
+/// Starts it, and waits until the probes of at least one run are there.
 fn start(bench: &Bench) -> Running {
     let running = bench.start(doctor(bench, &["--format", "json"]));
-    wait_for(PATIENCE, "a test to be staged", || {
-        let is_test = |command: &str| command.contains("stage test member parts");
+    wait_for(PATIENCE, "a test that is a probe", || {
+        let is_test = |command: &str| command.contains("escape-probe test member probes");
         others().iter().any(|one| is_test(&one.command))
     });
     running
@@ -374,7 +374,7 @@ fn a_killed_doctor_leaves_no_process() {
         let running = start(&bench);
         running.signal(Signal::KILL);
         running.finish().expect(137);
-        // What is staged ends by itself after 30 s; this is sooner.
+        // A probe ends by itself after a minute; this is sooner.
         let gone = poll(Duration::from_secs(15), || {
             others().is_empty().then_some(())
         });
@@ -384,12 +384,12 @@ fn a_killed_doctor_leaves_no_process() {
 }
 
 #[test]
-fn what_is_staged_is_not_for_people() {
+fn escape_probes_are_not_for_people() {
     let bench = Bench::new();
     let help = bench.run(["--help"]).expect(0).stdout;
     assert!(help.contains("\n  doctor "), "{help}");
-    assert!(!help.contains("\n  stage "), "{help}");
-    let refused = bench.run(["stage", "client", "member"]).expect(106);
+    assert!(!help.contains("\n  escape-probe "), "{help}");
+    let refused = bench.run(["escape-probe", "client", "member"]).expect(106);
     assert!(refused.stderr.contains("`doctor`"), "{}", refused.stderr);
     for within in ["500ms", "1m"] {
         let refused = bench.run(["doctor", "--within", within]).expect(2);

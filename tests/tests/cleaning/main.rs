@@ -1,4 +1,4 @@
-//! The commands that clean, the ledgers that they clean by, and `doctor`, which stages what they would find. Each test
+//! The commands that clean, the ledgers that they clean by, and `doctor`, which starts what they would find. Each test
 //! runs in a PID namespace of its own.
 
 #![cfg(target_os = "linux")]

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Read;
 use std::process::{Command, Output, Stdio};
 
+use proc_core::escape_probes::KillTarget;
 use proc_core::identity::Identity;
-use proc_core::stage::Victim;
 use proc_core::table::{Process, Table};
 
 use crate::bench::{
@@ -248,11 +248,11 @@ fn a_console_that_stands_still_keeps_no_run_alive() {
         .map(Process::identity)
         .collect();
     assert_eq!(servers.len(), 2);
-    let servers = servers.into_iter().map(Victim);
-    servers.clone().for_each(Victim::stop);
+    let servers = servers.into_iter().map(KillTarget);
+    servers.clone().for_each(KillTarget::stop);
     launch.kill();
     expect_over(&launch.events());
     bench.expect_no_runs();
     // Mostly they have ended with the rest.
-    servers.for_each(Victim::kill);
+    servers.for_each(KillTarget::kill);
 }

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use proc_core::stage::Victim;
+use proc_core::escape_probes::KillTarget;
 use serde_json::json;
 
 use crate::bench::{Bench, PASS, PATIENCE, binaries, expect_gone, expect_over, named, poll};
@@ -89,12 +89,12 @@ fn a_guardian_that_is_stopped_before_its_death_does_nothing_more() {
     let begun = Instant::now();
     assert!(answers(address, PATIENCE));
     let took = begun.elapsed();
-    let victim = Victim(stand_in.identity);
-    victim.stop();
+    let target = KillTarget(stand_in.identity);
+    target.stop();
     // What was on its way already may still come.
     let is_silent = poll(|| (!answers(address, took * 100)).then_some(()));
     assert!(is_silent.is_some());
     assert!(stand_in.is_alive());
-    victim.kill();
+    target.kill();
     expect_gone(&[stand_in.identity], &[address.port()]);
 }

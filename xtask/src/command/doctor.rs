@@ -1,7 +1,7 @@
-//! `doctor`: stages escapes on this very host, ends their runs in every way, and says what was observed.
+//! `doctor`: runs escape probes on this very host, ends their runs in every way, and says what was observed.
 //!
 //! Each trial is a real launch by this very program, in a scope of its own that is gone afterwards. All of them run
-//! side by side, because each of them mostly waits. Nothing is looked for, let alone ended, that was not staged here.
+//! side by side, because each of them mostly waits. Nothing is looked for, let alone ended, that was not started here.
 
 mod trial;
 
@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Args;
 use proc_core::contain::mechanisms;
+use proc_core::escape_probes::{LIFE, interruption};
 use proc_core::guarantee::{Choice, Level};
 use proc_core::interruption::Interruption;
 use proc_core::report::{Document, Exit};
-use proc_core::stage::{LIFE, interruption};
 use proc_core::wait::{Deadline, poll_until};
 
 use crate::config::{CONTAIN, REQUIRE, one_of, parse_duration};
@@ -35,14 +35,14 @@ use trial::{Circumstances, Ending, Trial, TrialOutcome, Trials};
 /// The least time that may be given.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// The most time that may be given: what is staged ends by itself when it is over.
+/// The most time that may be given: a probe ends by itself when it is over.
 const LONGEST: Duration = Duration::from_secs(55);
 const _: () = assert!(LONGEST.as_secs() < LIFE.as_secs());
 
 /// How long the folder of the trials may take to be free of whoever still writes into it.
 const REMOVAL: Duration = Duration::from_secs(1);
 
-/// Stage escapes on this host, and show what ends them
+/// Run escape probes on this host, and show what ends them
 ///
 /// Launches runs whose client and test try to get away (orphans in sessions of their own, without environment, some
 /// without the run's mark), and lets each end in another way: the test passes, the launcher is killed, the guardian is
@@ -50,7 +50,7 @@ const REMOVAL: Duration = Duration::from_secs(1);
 /// What xtask.toml says of `contain` and `require` counts as for a launch.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// Stage this way of containment only, instead of all
+    /// Try this way of containment only, instead of all
     #[arg(long, value_name = "WAY", value_parser = one_of(&CONTAIN))]
     contain: Option<Choice>,
     /// Fail (105) unless at least this was observed, of `--contain` or of what a launch takes by itself
@@ -80,7 +80,7 @@ impl Doctor {
             within: self.within,
             interruption: Arc::clone(&interruption),
         };
-        let trials = context.busy("staging escapes", || self.hold(&circumstances));
+        let trials = context.busy("running escape probes", || self.hold(&circumstances));
         drop(folder);
         refuse_interrupted(&interruption)?;
         let report = DoctorReport::new(
@@ -133,7 +133,7 @@ impl Doctor {
     }
 }
 
-/// Longer than a moment, and shorter than what is staged lives.
+/// Longer than a moment, and shorter than a probe lives.
 fn parse_within(text: &str) -> Result<Duration, String> {
     let within = parse_duration(text).map_err(|error| error.to_string())?;
     if (SHORTEST..=LONGEST).contains(&within) {
@@ -147,7 +147,7 @@ fn parse_within(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// This program, which is the launcher and everything staged too.
+/// This program, which is the launcher and every probe too.
 fn own_program() -> anyhow::Result<PathBuf> {
     std::env::current_exe().context("cannot tell where this program lies")
 }
@@ -157,7 +157,7 @@ fn refuse_interrupted(interruption: &OnceLock<Interruption>) -> Result<(), Failu
         None => Ok(()),
         Some(interruption) => Err(Failure::message(
             Exit::Interrupted(*interruption),
-            format!("asked to end by {interruption}; everything that was staged has ended"),
+            format!("asked to end by {interruption}; everything that was started has ended"),
         )),
     }
 }

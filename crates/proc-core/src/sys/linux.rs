@@ -1,6 +1,7 @@
 //! Linux: `/proc`, pidfds, resource limits, `sock_diag`.
 
 mod cgroup;
+mod escape_probes;
 mod launch;
 mod link;
 mod memory;
@@ -10,12 +11,12 @@ mod peer;
 mod procfs;
 mod signal;
 mod socket;
-mod stage;
 
 pub(crate) use super::absent::{
     Console, Surfaces, in_own_console, origin, pipe_peers, takes_a_place, uses_console,
 };
 pub(crate) use cgroup::*;
+pub(crate) use escape_probes::*;
 pub(crate) use launch::*;
 pub(in crate::sys) use link::{DESCRIPTORS, RECEIVE, SEND, SOCKET, with_short_path};
 pub(crate) use memory::*;
@@ -25,4 +26,3 @@ pub(crate) use peer::*;
 pub(crate) use procfs::*;
 pub(crate) use signal::*;
 pub(crate) use socket::*;
-pub(crate) use stage::*;

@@ -2,6 +2,7 @@
 
 mod bind;
 mod control_socket;
+mod escape_probes;
 mod files;
 mod handshake;
 mod launch;
@@ -9,10 +10,10 @@ mod link;
 mod look;
 mod signal;
 mod sockets;
-mod stage;
 
 pub(crate) use bind::*;
 pub(crate) use control_socket::*;
+pub(crate) use escape_probes::*;
 pub(crate) use files::*;
 pub(crate) use handshake::*;
 pub(crate) use launch::*;
@@ -20,4 +21,3 @@ pub(crate) use link::*;
 pub(crate) use look::*;
 pub(crate) use signal::*;
 pub(crate) use sockets::*;
-pub(crate) use stage::*;

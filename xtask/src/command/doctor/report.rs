@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use proc_core::contain;
+use proc_core::escape_probes::{Escape, Probe};
 use proc_core::guarantee::{Choice, Level, Mechanism};
 use proc_core::report::{Exit, ExitNote};
-use proc_core::stage::{Escape, Part};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -190,7 +190,7 @@ impl MechanismReport {
         for ending in Ending::ALL {
             if let Some(why) = self.of(ending).find_map(|case| case.problem.as_ref()) {
                 problems.push(format!(
-                    "cannot stage escapes from {}: {why}",
+                    "cannot run escape probes in {}: {why}",
                     self.mechanism
                 ));
                 continue;
@@ -263,13 +263,13 @@ fn cases(mechanism: Mechanism, ending: Ending, outcome: &TrialOutcome) -> Vec<Ca
             problem: None,
         };
         match outcome {
-            TrialOutcome::Observed(parts) => {
-                let is_one = |(part, _): &&(Part, Option<Duration>)| part.escape == escape;
-                let parts: Vec<_> = parts.iter().filter(is_one).collect();
-                let gone: Option<Vec<Duration>> = parts.iter().map(|(_, gone)| *gone).collect();
+            TrialOutcome::Observed(probes) => {
+                let is_one = |(probe, _): &&(Probe, Option<Duration>)| probe.escape == escape;
+                let probes: Vec<_> = probes.iter().filter(is_one).collect();
+                let gone: Option<Vec<Duration>> = probes.iter().map(|(_, gone)| *gone).collect();
                 CaseReport {
-                    staged: parts.len(),
-                    left: Some(parts.iter().filter(|(_, gone)| gone.is_none()).count()),
+                    staged: probes.len(),
+                    left: Some(probes.iter().filter(|(_, gone)| gone.is_none()).count()),
                     took: gone.and_then(|gone| gone.into_iter().max()),
                     ..base
                 }

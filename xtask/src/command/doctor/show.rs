@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use proc_core::escape_probes::Probe;
 use proc_core::guarantee::Level;
-use proc_core::stage::Part;
 
 use super::report::{After, DoctorReport, MechanismReport, describe};
 use super::trial::Ending;
@@ -44,12 +44,12 @@ pub(super) fn show(report: &DoctorReport) -> String {
     }
     text += &verdict(report);
     let took = report.took.as_secs_f64();
-    let staged = if report.mechanisms.iter().any(|one| one.available) {
-        format!("staged {} processes in each run", Part::all().count())
+    let probes = if report.mechanisms.iter().any(|one| one.available) {
+        format!("{} escape probes in each run", Probe::all().count())
     } else {
-        "staged nothing".to_owned()
+        "no escape probes were run".to_owned()
     };
-    let _ = writeln!(text, "{staged}; took {took:.1} s");
+    let _ = writeln!(text, "{probes}; took {took:.1} s");
     text
 }
 

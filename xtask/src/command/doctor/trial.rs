@@ -1,4 +1,4 @@
-//! One trial: a real launch whose client and test are staged escapes, ended in one way, and what is left of it.
+//! One trial: a real launch whose client and test are escape probes, ended in one way, and what is left of it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,32 +9,32 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use proc_core::escape_probes::{Escape, KillTarget, Probe, Probes, sweep};
 use proc_core::guarantee::{Level, Mechanism, Unavailable};
 use proc_core::identity::Identity;
 use proc_core::interruption::Interruption;
 use proc_core::scope::{STATE_VARIABLE, Scope};
 use proc_core::spawn::{CommandLine, start_launcher};
-use proc_core::stage::{Escape, Part, Stage, Victim, sweep};
 use proc_core::wait::{Deadline, poll_until};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::stage::VERB;
+use super::super::escape_probe::VERB;
 
-/// The part of the time, in %, in which a trial may be set up. What is not staged by then is not observed.
-const STAGING: u32 = 60;
+/// The part of the time, in %, in which a trial may be set up. What is not set up by then is not observed.
+const SETTING_UP: u32 = 60;
 
 /// The part of the time, in %, after which a trial has seen enough, whatever is left.
 const LOOK: u32 = 80;
 
-/// How long parts may take to end that are asked to. Some of them never do.
+/// How long probes may take to end that are asked to. Some of them never do.
 const GRACE: Duration = Duration::from_millis(200);
 
 /// How long the end of a process may take to show that nobody has promised to end, once everybody is gone who could.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// How long what is let go may take to end. It does so at once, unless it was stopped.
-const CLEARING: Duration = Duration::from_secs(2);
+/// How long what is released may take to end. It does so at once, unless it was stopped.
+const RELEASE: Duration = Duration::from_secs(2);
 
 /// How long a guardian may take to leave when its launcher is gone, until it is killed: there is nothing left to end.
 const FAREWELL: Duration = Duration::from_millis(700);
@@ -67,10 +67,10 @@ impl Ending {
 pub(super) enum TrialOutcome {
     /// The mechanism is not to be had.
     Refused { why: String },
-    /// It could not be staged: with the exit code of its launcher, where that has ended.
+    /// It could not be set up: with the exit code of its launcher, where that has ended.
     Failed { code: Option<u8>, why: String },
-    /// When each part was gone, counted from the ending. `None`: it was not.
-    Observed(Vec<(Part, Option<Duration>)>),
+    /// When each probe was gone, counted from the ending. `None`: it was not.
+    Observed(Vec<(Probe, Option<Duration>)>),
 }
 
 /// What the trials of each mechanism have come to.
@@ -138,15 +138,17 @@ impl Trial<'_> {
     fn attempt(&self) -> anyhow::Result<TrialOutcome> {
         let name = format!("{}-{:?}", self.mechanism, self.ending);
         let folder = self.circumstances.folder.join(name);
-        let parts = folder.join("parts");
-        fs::create_dir_all(&parts).with_context(|| format!("cannot make {}", parts.display()))?;
-        let mut stage = Stage::set(&parts).context("cannot prepare what shows who is there")?;
+        let probes_folder = folder.join("probes");
+        fs::create_dir_all(&probes_folder)
+            .with_context(|| format!("cannot make {}", probes_folder.display()))?;
+        let mut probes =
+            Probes::prepare(&probes_folder).context("cannot prepare the escape probes")?;
         let mut launcher = self.launch(&folder)?;
-        let outcome = self.observe(&mut stage, &mut launcher);
-        let left = stage.clear(Deadline::after(CLEARING));
+        let outcome = self.observe(&mut probes, &mut launcher);
+        let left = probes.release_all(Deadline::after(RELEASE));
         launcher.put_away(self.deadline(LOOK));
-        if let Some(part) = left?.first() {
-            bail!("{part} has not ended although it was let go");
+        if let Some(probe) = left?.first() {
+            bail!("{probe} has not ended although it was released");
         }
         outcome
     }
@@ -173,19 +175,19 @@ impl Trial<'_> {
         let name = name.context("the name of this program is not UTF-8")?;
         // Both are found in the folder of this program, and work in that of the trial.
         let config = format!(
-            "[profile.staged]\nprogram = {name:?}\n\
-             args = [{VERB:?}, \"client\", \"member\", \"parts\", \"{{port}}\"]\n"
+            "[profile.probe]\nprogram = {name:?}\n\
+             args = [{VERB:?}, \"client\", \"member\", \"probes\", \"{{port}}\"]\n"
         );
         fs::write(folder.join("xtask.toml"), config)?;
         let state = folder.join("state");
         let words = format!(
-            "launch --format json --config xtask.toml --profile staged --clients 1 --base-port auto \
+            "launch --format json --config xtask.toml --profile probe --clients 1 --base-port auto \
              --contain {} --grace {}ms --owner-pid {} --",
             self.mechanism,
             GRACE.as_millis(),
             std::process::id()
         );
-        let test = [name, VERB, "test", "member", "parts"];
+        let test = [name, VERB, "test", "member", "probes"];
         let arguments = words.split_ascii_whitespace().chain(test);
         let line = CommandLine {
             program: program.into(),
@@ -207,42 +209,46 @@ impl Trial<'_> {
         })
     }
 
-    fn observe(&self, stage: &mut Stage, launcher: &mut Launcher) -> anyhow::Result<TrialOutcome> {
-        let guardian = poll_until(self.deadline(STAGING), || {
-            self.set_up(stage, launcher).transpose()
+    fn observe(
+        &self,
+        probes: &mut Probes,
+        launcher: &mut Launcher,
+    ) -> anyhow::Result<TrialOutcome> {
+        let guardian = poll_until(self.deadline(SETTING_UP), || {
+            self.set_up(probes, launcher).transpose()
         });
         let guardian = match guardian.transpose()? {
             Some(Ok(guardian)) => guardian,
             Some(Err(outcome)) => return Ok(outcome),
             None => {
-                let missing: Vec<String> = stage.missing()?.iter().map(Part::to_string).collect();
+                let missing: Vec<String> = probes.missing()?.iter().map(Probe::to_string).collect();
                 bail!(
                     "not set up within {:.1} s (`--within` gives it more time): {}",
-                    (self.circumstances.within * STAGING / 100).as_secs_f64(),
+                    (self.circumstances.within * SETTING_UP / 100).as_secs_f64(),
                     missing.join(", ")
                 );
             }
         };
         let moment = Instant::now();
-        self.bring_about(stage, launcher, guardian)?;
-        self.watch(stage, launcher, guardian, moment)
+        self.bring_about(probes, launcher, guardian)?;
+        self.watch(probes, launcher, guardian, moment)
     }
 
-    /// Notes when each part is gone, until all are, or the time is up, or nobody is left who could end the rest.
+    /// Notes when each probe is gone, until all are, or the time is up, or nothing is left that could end the rest.
     fn watch(
         &self,
-        stage: &mut Stage,
+        probes: &mut Probes,
         launcher: &mut Launcher,
-        guardian: Victim,
+        guardian: KillTarget,
         moment: Instant,
     ) -> anyhow::Result<TrialOutcome> {
-        let mut seen: Vec<(Part, Option<Duration>)> =
-            Part::all().map(|part| (part, None)).collect();
+        let mut seen: Vec<(Probe, Option<Duration>)> =
+            Probe::all().map(|probe| (probe, None)).collect();
         let mut settled = None;
         let mut look = || {
-            let left = stage.left()?;
-            for (part, gone) in &mut seen {
-                if gone.is_none() && !left.contains(part) {
+            let left = probes.left()?;
+            for (probe, gone) in &mut seen {
+                if gone.is_none() && !left.contains(probe) {
                     *gone = Some(moment.elapsed());
                 }
             }
@@ -251,7 +257,8 @@ impl Trial<'_> {
                 settled = Some(Deadline::after(SETTLE));
             }
             // What is promised may come late on a machine with much to do.
-            let is_promised = |part: &Part| is_promised(self.mechanism, self.ending, part.escape);
+            let is_promised =
+                |probe: &Probe| is_promised(self.mechanism, self.ending, probe.escape);
             let is_settled = settled.is_some_and(Deadline::has_passed);
             let is_over = left.is_empty() || is_settled && !left.iter().any(is_promised);
             Ok(is_over.then_some(()))
@@ -263,9 +270,9 @@ impl Trial<'_> {
     /// Whether everything is set up: the guardian of the run then, or what came instead.
     fn set_up(
         &self,
-        stage: &mut Stage,
+        probes: &mut Probes,
         launcher: &mut Launcher,
-    ) -> anyhow::Result<Option<Result<Victim, TrialOutcome>>> {
+    ) -> anyhow::Result<Option<Result<KillTarget, TrialOutcome>>> {
         self.check_interruption()?;
         // Asked first: what a launcher has said is complete when it is over.
         let is_over = launcher.is_over()?;
@@ -273,7 +280,7 @@ impl Trial<'_> {
         let mut is_testing = false;
         for said in launcher.said() {
             match said {
-                Said::RunStarted { guardian: identity } => guardian = Some(Victim(identity)),
+                Said::RunStarted { guardian: identity } => guardian = Some(KillTarget(identity)),
                 Said::TestStarted => is_testing = true,
                 Said::RunFinished {
                     exit,
@@ -288,7 +295,7 @@ impl Trial<'_> {
         }
         let guardian = guardian.filter(|_| is_testing);
         Ok(guardian
-            .filter(|_| stage.missing().is_ok_and(|missing| missing.is_empty()))
+            .filter(|_| probes.missing().is_ok_and(|missing| missing.is_empty()))
             .map(Ok))
     }
 
@@ -309,12 +316,12 @@ impl Trial<'_> {
 
     fn bring_about(
         &self,
-        stage: &mut Stage,
+        probes: &mut Probes,
         launcher: &mut Launcher,
-        guardian: Victim,
+        guardian: KillTarget,
     ) -> anyhow::Result<()> {
         match self.ending {
-            Ending::Normal => stage.let_test_pass(),
+            Ending::Normal => probes.release_test(),
             Ending::LauncherKilled => launcher.kill()?,
             Ending::GuardianKilled => guardian.kill(),
             Ending::BothKilled => {
@@ -362,7 +369,7 @@ impl Launcher {
         let _ = self.kill();
         for said in self.said() {
             if let Said::RunStarted { guardian } = said {
-                let guardian = Victim(guardian);
+                let guardian = KillTarget(guardian);
                 if !guardian.is_gone_by(Deadline::after(FAREWELL)) {
                     guardian.kill();
                     guardian.is_gone_by(Deadline::after(FAREWELL));
@@ -385,6 +392,6 @@ pub(super) fn is_promised(mechanism: Mechanism, ending: Ending, escape: Escape) 
         || !matches!(ending, Ending::GuardianKilled | Ending::BothKilled)
 }
 
-fn is_gone(victim: Victim) -> bool {
-    victim.is_gone_by(Deadline::after(Duration::ZERO))
+fn is_gone(target: KillTarget) -> bool {
+    target.is_gone_by(Deadline::after(Duration::ZERO))
 }

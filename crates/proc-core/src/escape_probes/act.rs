@@ -17,7 +17,7 @@ use crate::wait::Deadline;
 
 /// A process that is to be killed: the guardian of a run that the observer has started itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Victim(pub Identity);
+pub struct KillTarget(pub Identity);
 
 /// What is left of a scope's runs cannot be ended.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ pub enum SweepError {
     Recovery(#[from] RecoveryError),
 }
 
-impl Victim {
+impl KillTarget {
     /// Lets it stand still, so that it does nothing between the death of another and its own.
     pub fn stop(self) {
         shutdown::stop(&self.0);

@@ -1,4 +1,4 @@
-//! What is Linux's own about staged escapes.
+//! What is Linux's own about escape probes.
 
 use std::io;
 use std::path::Path;

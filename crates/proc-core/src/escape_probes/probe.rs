@@ -1,4 +1,4 @@
-//! A staged process at work.
+//! A probe at work.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use wait_timeout::ChildExt;
 
-use super::{Escape, LIFE, Origin, Part};
+use super::{Escape, LIFE, Origin, Probe};
 use crate::spawn;
 use crate::sys;
 use crate::wait::{Deadline, Pauses, poll_with};
@@ -17,49 +17,49 @@ use crate::wait::{Deadline, Pauses, poll_with};
 /// What makes a process start the one that is meant, and leave: that one is an orphan then.
 const ORPHAN: &str = "orphan";
 
-/// Between two looks at the leash, where it cannot be waited for. There are many who look.
+/// Between two looks at the lifeline, where it cannot be waited for. There are many that look.
 const PAUSES: Pauses = Pauses {
     first: Duration::from_millis(100),
     longest: Duration::from_millis(250),
 };
 
-/// How long whoever asks a client may take to say what it wants.
+/// How long a request to a client may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Is one staged process, from its start to its end. The words are `client member FOLDER PORT` or `test member FOLDER`,
+/// Is one probe, from its start to its end. The words are `client member FOLDER PORT` or `test member FOLDER`,
 /// or what such a process gives to one that it starts itself; `verb` comes before them.
-pub fn play(verb: &str, words: &[OsString]) -> io::Result<()> {
+pub fn run_probe(verb: &str, words: &[OsString]) -> io::Result<()> {
     match words {
         [first, rest @ ..] if first == ORPHAN => {
             spawn::start_bare(&[&[verb.into()], rest].concat())
         }
         [origin, escape, folder, rest @ ..] => {
-            let player = Player {
+            let process = ProbeProcess {
                 verb,
-                part: Part {
+                probe: Probe {
                     origin: find(&Origin::ALL, Origin::word, origin)?,
                     escape: find(&Escape::ALL, Escape::word, escape)?,
                 },
                 // Some leave the working directory.
                 folder: std::path::absolute(Path::new(folder))?,
             };
-            player.get_away(rest.first())?;
-            player.live()
+            process.get_away(rest.first())?;
+            process.live()
         }
-        _ => Err(invalid("a part, and the folder of a stage")),
+        _ => Err(invalid("a probe, and the folder of its run")),
     }
 }
 
-/// A staged process.
-struct Player<'a> {
+/// A probe, and what makes it that one.
+struct ProbeProcess<'a> {
     verb: &'a str,
-    part: Part,
+    probe: Probe,
     folder: PathBuf,
 }
 
-impl Player<'_> {
+impl ProbeProcess<'_> {
     fn get_away(&self, port: Option<&OsString>) -> io::Result<()> {
-        match self.part.escape {
+        match self.probe.escape {
             Escape::Member => {
                 spawn::start_beside(&self.words(None, Escape::Child))?;
                 for escape in [Escape::Daemon, Escape::Unmarked] {
@@ -77,24 +77,26 @@ impl Player<'_> {
         }
     }
 
-    /// What makes a process be another part of the same origin.
+    /// What makes a process be another probe of the same origin.
     fn words(&self, how: Option<&str>, escape: Escape) -> Vec<OsString> {
-        let words = [self.part.origin.word(), escape.word()];
+        let words = [self.probe.origin.word(), escape.word()];
         let words = [self.verb].into_iter().chain(how).chain(words);
         let folder = self.folder.clone().into_os_string();
         words.map(OsString::from).chain([folder]).collect()
     }
 
-    /// Says that it is set up, and stays until the leash is let go.
+    /// Says that it is set up, and stays until it is released.
     fn live(&self) -> io::Result<()> {
         let end = Deadline::after(LIFE);
-        let mut held = sys::Held::by(&self.part.leash(&self.folder))?;
-        let _witness = sys::be_witnessed(&self.part.witness(&self.folder))?;
-        let let_go = poll_with(end, PAUSES, || match held.is_let_go(end.remaining()) {
-            Ok(false) => None,
-            result => Some(result),
+        let mut lifeline = sys::LifelineWatch::open(&self.probe.lifeline(&self.folder))?;
+        let _witness = sys::hold_witness(&self.probe.witness(&self.folder))?;
+        let released = poll_with(end, PAUSES, || {
+            match lifeline.is_released(end.remaining()) {
+                Ok(false) => None,
+                result => Some(result),
+            }
         });
-        let_go.transpose().map(drop)
+        released.transpose().map(drop)
     }
 }
 
@@ -105,7 +107,7 @@ fn serve(port: &OsString) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     let answer = |mut stream: TcpStream| -> io::Result<()> {
         stream.set_read_timeout(Some(PATIENCE))?;
-        // What is asked does not matter, but who hangs up on a question unheard is not listened to.
+        // What is asked does not matter, but an answer to a request that was not read is lost.
         let _ = stream.read(&mut [0; 4096])?;
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     };
@@ -119,10 +121,10 @@ fn serve(port: &OsString) -> io::Result<()> {
 
 fn find<T: Copy>(all: &[T], word: fn(T) -> &'static str, given: &OsString) -> io::Result<T> {
     let found = all.iter().find(|one| given == word(**one));
-    found.copied().ok_or_else(|| invalid("a part of a stage"))
+    found.copied().ok_or_else(|| invalid("a probe"))
 }
 
 fn invalid(what: &str) -> io::Error {
-    let text = format!("expected {what}; this is how `doctor` starts what it stages");
+    let text = format!("expected {what}; this is how `doctor` starts its escape probes");
     io::Error::new(io::ErrorKind::InvalidInput, text)
 }

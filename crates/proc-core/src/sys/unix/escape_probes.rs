@@ -1,4 +1,4 @@
-//! What a staged escape does to get away, and what shows whether it is still there.
+//! What an escape probe does to get away, and what shows whether it is still there.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -16,48 +16,48 @@ use signal_hook::consts::{SIGHUP, SIGTERM};
 
 use crate::sys;
 
-/// What shows an observer whether a part is there: a named pipe of which only the part has the other end.
+/// What shows an observer whether a probe is there: a named pipe of which only the probe has the other end.
 #[derive(Debug)]
 pub(crate) struct Witness {
     pipe: File,
-    has_spoken: bool,
+    has_written: bool,
 }
 
-/// What the parts of a stage are held by: a named pipe in which nothing is said. Dropping it lets them go.
+/// What probes live by: a named pipe to which nothing is written. Dropping it releases them.
 #[derive(Debug)]
-pub(crate) struct Leash {
+pub(crate) struct Lifeline {
     _pipe: File,
 }
 
-/// A part's end of the leash.
+/// A probe's end of its lifeline.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct LifelineWatch {
     pipe: File,
 }
 
 impl Witness {
-    /// Makes the pipe of a part that is not there yet.
-    pub(crate) fn call(path: &Path) -> io::Result<Self> {
+    /// Makes the pipe of a probe that is not there yet.
+    pub(crate) fn prepare(path: &Path) -> io::Result<Self> {
         sys::make_pipe(path)?;
         Ok(Self {
             pipe: open_to_read(path)?,
-            has_spoken: false,
+            has_written: false,
         })
     }
 
-    /// Whether the part has said that it is set up.
-    pub(crate) fn has_spoken(&mut self) -> io::Result<bool> {
+    /// Whether the probe has said that it is set up.
+    pub(crate) fn is_set_up(&mut self) -> io::Result<bool> {
         self.is_there()?;
-        Ok(self.has_spoken)
+        Ok(self.has_written)
     }
 
-    /// Whether the part is there.
+    /// Whether the probe is there.
     pub(crate) fn is_there(&mut self) -> io::Result<bool> {
         loop {
             match self.pipe.read(&mut [0; 16]) {
                 // Nobody has it open for writing.
                 Ok(0) => return Ok(false),
-                Ok(_) => self.has_spoken = true,
+                Ok(_) => self.has_written = true,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -66,17 +66,17 @@ impl Witness {
     }
 }
 
-/// Says that this part is set up. It is there for as long as the file is open.
-pub(crate) fn be_witnessed(path: &Path) -> io::Result<File> {
+/// Says that this probe is set up. It is there for as long as the file is open.
+pub(crate) fn hold_witness(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     let mut pipe = options.write(true).custom_flags(flags()).open(path)?;
     pipe.write_all(b".")?;
     Ok(pipe)
 }
 
-impl Leash {
+impl Lifeline {
     /// Makes the pipe, and opens it before there is a reader.
-    pub(crate) fn tie(path: &Path) -> io::Result<Self> {
+    pub(crate) fn make(path: &Path) -> io::Result<Self> {
         sys::make_pipe(path)?;
         let mut options = File::options();
         let pipe = options.read(true).write(true).open(path)?;
@@ -84,13 +84,13 @@ impl Leash {
     }
 }
 
-impl Held {
-    pub(crate) fn by(path: &Path) -> io::Result<Self> {
+impl LifelineWatch {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         open_to_read(path).map(|pipe| Self { pipe })
     }
 
-    /// Whether the leash was let go, which is waited for, but no longer than this.
-    pub(crate) fn is_let_go(&mut self, patience: Duration) -> io::Result<bool> {
+    /// Whether it was released, which is waited for, but no longer than this.
+    pub(crate) fn is_released(&mut self, patience: Duration) -> io::Result<bool> {
         // Asked before it is waited for: that its only writer left before this one came is nothing to wait for.
         if self.has_ended()? {
             return Ok(true);

@@ -1,4 +1,4 @@
-//! What is macOS's own about staged escapes.
+//! What is macOS's own about escape probes.
 
 use std::ffi::CString;
 use std::io;

@@ -1,16 +1,16 @@
-//! Staging escapes, to observe what a run's end does to them on this very host.
+//! Escape probes: processes that try to get away from a run, to observe what its end does to them on this very host.
 //!
-//! A *part* is one staged process. Each opens a thing of its own, its witness, and says by it that it is set up: from then
-//! on the end of that, and nothing else, shows that the process is gone. It is a named pipe that nobody else writes to, on
-//! Windows a file that nobody else can open meanwhile. A part may change its session, its environment and its mark; it
+//! Each probe opens a thing of its own, its witness, and says by it that it is set up: from then
+//! on the end of that, and nothing else, shows that the process is gone. It is a named pipe that nothing else writes to, on
+//! Windows a file that nothing else can open meanwhile. A probe may change its session, its environment and its mark; it
 //! still holds its witness.
 //!
-//! No part outlives its observer by more than an instant: each watches another such thing, the leash, which only the
+//! No probe outlives its observer by more than an instant: each watches another such thing, the lifeline, which only the
 //! observer holds. And whatever happens, it ends by itself after [`LIFE`].
 
 mod act;
 mod observe;
-mod play;
+mod probe;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,27 +19,27 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub use act::{SweepError, Victim, interruption, sweep};
-pub use observe::Stage;
-pub use play::play;
+pub use act::{KillTarget, SweepError, interruption, sweep};
+pub use observe::Probes;
+pub use probe::run_probe;
 
-/// How long a part lives at the most.
+/// How long a probe lives at the most.
 pub const LIFE: Duration = Duration::from_mins(1);
 
-/// What the tests of a stage are held by, and everybody else.
-const CUE: &str = "cue";
-const LEASH: &str = "leash";
+/// The lifeline of the test, and that of all others.
+const TEST_LIFELINE: &str = "test-lifeline";
+const LIFELINE: &str = "lifeline";
 
-/// One staged process.
+/// One process that tries to get away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Part {
+pub struct Probe {
     /// What of the run it is, or was started by.
     pub origin: Origin,
     /// How it tries to get away.
     pub escape: Escape,
 }
 
-/// What of a run has started a part.
+/// What of a run has started a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// Its client.
@@ -48,7 +48,7 @@ pub enum Origin {
     Test,
 }
 
-/// How a part tries to get away.
+/// How a probe tries to get away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Escape {
@@ -88,8 +88,8 @@ impl Origin {
     }
 }
 
-impl Part {
-    /// Everything that is staged in one run.
+impl Probe {
+    /// All probes of one run.
     pub fn all() -> impl Iterator<Item = Self> {
         Origin::ALL.into_iter().flat_map(|origin| {
             Escape::ALL
@@ -104,14 +104,14 @@ impl Part {
     }
 
     /// What it watches.
-    fn leash(self, folder: &Path) -> PathBuf {
+    fn lifeline(self, folder: &Path) -> PathBuf {
         // A test ends when it is told to: that is how it passes.
         let is_test = self.origin == Origin::Test && self.escape == Escape::Member;
-        folder.join(if is_test { CUE } else { LEASH })
+        folder.join(if is_test { TEST_LIFELINE } else { LIFELINE })
     }
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let origin = self.origin.word();
         match self.escape {

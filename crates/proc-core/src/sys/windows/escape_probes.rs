@@ -1,4 +1,4 @@
-//! What a staged escape does to get away, and what shows whether it is still there.
+//! What an escape probe does to get away, and what shows whether it is still there.
 //!
 //! A file that was opened without sharing it cannot be opened by anybody else. The system keeps it so for as long as there
 //! is a handle, whatever else its holder gives up, and no longer.
@@ -15,61 +15,61 @@ use windows_sys::core::BOOL;
 
 use super::call::{check, is};
 
-/// What shows an observer whether a part is there: a file that the part makes.
+/// What shows an observer whether a probe is there: a file that the probe makes.
 #[derive(Debug)]
 pub(crate) struct Witness {
     path: PathBuf,
 }
 
-/// What the parts of a stage are held by: a file. Dropping it lets them go.
+/// What probes live by: a file that is open. Dropping it releases them.
 #[derive(Debug)]
-pub(crate) struct Leash {
+pub(crate) struct Lifeline {
     _file: File,
 }
 
-/// A part's view of the leash.
+/// A probe's view of its lifeline.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct LifelineWatch {
     path: PathBuf,
 }
 
 impl Witness {
-    /// Of a part that is not there yet.
+    /// Of a probe that is not there yet.
     #[expect(clippy::unnecessary_wraps, reason = "on other systems it can fail")]
-    pub(crate) fn call(path: &Path) -> io::Result<Self> {
+    pub(crate) fn prepare(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.into() })
     }
 
-    /// Whether the part has said that it is set up: it makes the file then.
-    pub(crate) fn has_spoken(&mut self) -> io::Result<bool> {
+    /// Whether the probe has said that it is set up: it makes the file then.
+    pub(crate) fn is_set_up(&mut self) -> io::Result<bool> {
         self.path.try_exists()
     }
 
-    /// Whether the part is there.
+    /// Whether the probe is there.
     pub(crate) fn is_there(&mut self) -> io::Result<bool> {
         is_taken(&self.path)
     }
 }
 
-/// Says that this part is set up. It is there for as long as the file is open.
-pub(crate) fn be_witnessed(path: &Path) -> io::Result<File> {
+/// Says that this probe is set up. It is there for as long as the file is open.
+pub(crate) fn hold_witness(path: &Path) -> io::Result<File> {
     make_and_take(path)
 }
 
-impl Leash {
-    pub(crate) fn tie(path: &Path) -> io::Result<Self> {
+impl Lifeline {
+    pub(crate) fn make(path: &Path) -> io::Result<Self> {
         make_and_take(path).map(|file| Self { _file: file })
     }
 }
 
-impl Held {
+impl LifelineWatch {
     #[expect(clippy::unnecessary_wraps, reason = "on other systems it can fail")]
-    pub(crate) fn by(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.into() })
     }
 
-    /// Whether the leash was let go. Nothing can be waited for, so that it has to be asked again and again.
-    pub(crate) fn is_let_go(&mut self, _patience: Duration) -> io::Result<bool> {
+    /// Whether it was released. Nothing can be waited for, so that it has to be asked again and again.
+    pub(crate) fn is_released(&mut self, _patience: Duration) -> io::Result<bool> {
         is_taken(&self.path).map(|is_taken| !is_taken)
     }
 }
