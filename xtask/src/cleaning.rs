@@ -24,7 +24,7 @@ pub(crate) struct GraceArgs {
     /// How long processes may take to end when asked to, instead of 10 s or what a run was launched with
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) grace: Option<Duration>,
-    /// Ask nobody, and kill at once whatever is to end and what it has started, as `taskkill /F /T` does: `--grace 0s`
+    /// Kill targets and their children immediately, as `taskkill /F /T` does: `--grace 0s`
     #[arg(long, conflicts_with = "grace")]
     pub(crate) force: bool,
 }

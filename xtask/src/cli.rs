@@ -68,7 +68,7 @@ pub(crate) fn run() -> Exit {
         Command::EscapeProbe(command) => command.run(),
     });
     let exit = outcome.unwrap_or_else(|failure| failure.print(&context));
-    // Whoever reads an exit of 0 relies on what was printed.
+    // A script that reads an exit of 0 relies on what was printed.
     if exit == Exit::Ok && context.output_is_lost() {
         return Exit::Config;
     }

@@ -1,7 +1,7 @@
 //! The configuration: `xtask.toml` laid over built-in defaults.
 //!
 //! Every command starts from a [`Config`]. It is complete without a file, because the tool has to be useful in a
-//! folder that nobody prepared.
+//! folder that was not prepared.
 //!
 //! Invariant: what is in here is resolved and valid. Paths are absolute, durations are durations, globs compile,
 //! placeholders are known, ports fit, and each profile that `[launch]` names exists. So the commands only ever see

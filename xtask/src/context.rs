@@ -75,17 +75,17 @@ impl Context {
         Config::load(self.global.config.as_deref(), &directory())
     }
 
-    /// Whether nobody reads standard output any more.
+    /// Whether standard output is no longer read.
     pub(crate) fn reader_has_left(&self) -> bool {
         self.reader_has_left.get()
     }
 
-    /// Whether something that was to be printed is lost, though somebody may be waiting for it.
+    /// Whether something that was to be printed is lost, though a reader may be waiting for it.
     pub(crate) fn output_is_lost(&self) -> bool {
         self.output_is_lost.get()
     }
 
-    /// Prints data. A reader that has left is not an error: there is nobody to tell.
+    /// Prints data. A reader that has left is not an error: there is nothing left to write for.
     pub(crate) fn print(&self, text: &str) {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -117,7 +117,7 @@ impl Context {
         }
     }
 
-    /// A progress display, which is hidden where nobody looks. It stays still until it is told to tick.
+    /// A progress display, which is hidden where there is no terminal. It stays still until it is told to tick.
     pub(crate) fn spinner(&self) -> ProgressBar {
         let show =
             self.global.format == Format::Text && !self.global.quiet && io::stderr().is_terminal();
@@ -150,12 +150,12 @@ impl Context {
         }
     }
 
-    /// Says something that has to be known before anything is done, even to those who want to hear of errors only.
+    /// Says something that has to be known before anything is done, even where only errors are asked for.
     pub(crate) fn warn(text: &str) {
         let _ = writeln!(io::stderr().lock(), "warning: {text}");
     }
 
-    /// Says something for those who want to know more.
+    /// Says something where more is asked for.
     pub(crate) fn verbose(&self, text: impl FnOnce() -> String) {
         if self.global.verbose {
             self.note(&text());

@@ -1,8 +1,8 @@
-//! Stale lock files of a project: found by globs below its folder, removed when nobody is left who could hold them.
+//! Stale lock files of a project: found by globs below its folder, removed when no process is left that could hold them.
 //!
 //! Never outside the folder and never through a symbolic link: links are not followed, and not removed either. Nor in a
-//! folder below that is the root of another scope, whose editors are not looked for. They are found before it is asked who
-//! is left, and one that was written since is somebody's again.
+//! folder below that is the root of another scope, whose editors are not looked for. They are found before it is asked what
+//! is left, and one that was written since is in use again.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -59,7 +59,7 @@ pub(crate) fn find(
     found.collect()
 }
 
-/// Removes what was found below a folder, unless somebody is left who may hold it.
+/// Removes what was found below a folder, unless a process is left that may hold it.
 pub(crate) fn remove(folder: &Path, found: &[FoundLock], in_use: bool) -> Vec<LockFile> {
     let remove_one = |found: &FoundLock| {
         let path = &found.path;
@@ -230,7 +230,7 @@ mod tests {
             file.set_modified(long_ago).unwrap();
         }
         let found = find(&project, &["**/*.lock".to_owned()], &|_| false);
-        // Somebody new has one; another folder has become a link that leads out of the project.
+        // One is held anew; another folder has become a link that leads out of the project.
         fs::write(project.join("taken/a.lock"), "").unwrap();
         fs::rename(project.join("moved"), &outside).unwrap();
         link(&outside, &project.join("moved"));

@@ -68,7 +68,7 @@ impl Problems {
             let text = format!("not clean: could not end {survivor}");
             problems.add(Exit::Survivors, text);
         }
-        // Whoever else was ending a run may be done with it by now.
+        // Another command that was ending a run may be done with it by now.
         let open = live_ids(after);
         for run in reports.iter().filter(|run| run.is_unended()) {
             if open.contains(&run.run.as_str()) {
@@ -83,7 +83,7 @@ impl Problems {
         (problems, damaged)
     }
 
-    /// Ports of ended processes that somebody else has by now.
+    /// Ports of ended processes that other processes have by now.
     pub(crate) fn add_ports(&mut self, blocked: &[BlockedPort]) {
         for BlockedPort { port, holder } in blocked {
             let text = format!("port {port} is still held by {holder}");

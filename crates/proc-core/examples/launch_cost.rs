@@ -9,7 +9,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a measurement prints its figures, and has nobody to hand errors to"
+    reason = "a measurement prints its figures, and cannot hand errors on"
 )]
 #![expect(
     clippy::disallowed_methods,
@@ -38,7 +38,7 @@ use proc_core::scope::Scope;
 const CLIENTS: MemberNumber = 3;
 const ROUNDS: usize = 100;
 
-/// How long a client lives whose end nobody brings about.
+/// How long a client lives that is not ended.
 const LIFE: Duration = Duration::from_secs(20);
 
 /// What one launch took, in ms.

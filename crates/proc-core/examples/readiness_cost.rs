@@ -8,7 +8,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a measurement prints its figures, and has nobody to hand errors to"
+    reason = "a measurement prints its figures, and cannot hand errors on"
 )]
 
 use std::collections::BTreeSet;

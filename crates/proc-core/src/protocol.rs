@@ -27,7 +27,7 @@ pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
 /// The name of the control socket in a run's folder, at which its guardian listens.
 pub(crate) const CONTROL_SOCKET: &str = "door";
 
-/// From a launcher, or from whoever ends a run.
+/// From a launcher, or from a command that ends a run.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 pub(crate) enum Request {
@@ -180,9 +180,9 @@ pub(crate) enum Refusal {
     Version { guardian: String },
     /// Another launch has leased this port.
     PortLeased { port: u16 },
-    /// No containment that was asked for is to be had, or none that promises enough.
+    /// No containment that was asked for is available, or none that promises enough.
     Guarantee { unavailable: Vec<Unavailable> },
-    /// Something that the guardian needs is not to be had.
+    /// Something that the guardian needs is not available.
     Unable { operation: String, error: String },
 }
 
@@ -227,7 +227,7 @@ impl Receiver {
     pub(crate) fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
         let mut line = Vec::new();
         let mut lines = self.lines.by_ref().take(self.longest);
-        // The other end may be killed in the middle of a line: what it left unfinished was never said. Who does not
+        // The other end may be killed in the middle of a line: what it left unfinished was never said. A line that does not
         // come to an end is not listened to.
         if lines.read_until(b'\n', &mut line)? == 0 || line.last() != Some(&b'\n') {
             return Ok(None);

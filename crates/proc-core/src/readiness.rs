@@ -1,14 +1,14 @@
-//! Waiting until clients are ready: they listen, it is they who listen, and they answer as wanted.
+//! Waiting until clients are ready: they listen, no other process does in their place, and they answer as wanted.
 //!
 //! One thread watches any number of clients. It asks the kernel once a tick which sockets listen, and sends a request
 //! only to a port on which one does, from a short-lived thread of its own, so that a server that never answers keeps
-//! nobody waiting. While there is no client to watch, nothing runs.
+//! no other client waiting. While there is no client to watch, nothing runs.
 //!
-//! An answer proves nothing about who gave it: a server that an earlier run left behind answers too. So an answer
+//! An answer does not prove which process gave it: a server that an earlier run left behind answers too. So an answer
 //! counts only if every socket that could have given it belongs to the client's own processes, before the request
 //! *and* after the answer. What else listens there is reported as [`Readiness::Foreign`], by name.
 //!
-//! Linux does not show every process's sockets to everybody. Where none is seen to have a socket, the client is
+//! Linux does not show every process's sockets to every user. Where none is seen to have a socket, the client is
 //! believed to have it only if one of its own processes hides what it has open and could have made that socket;
 //! otherwise a stranger has it ([`Holder::Unknown`]).
 
@@ -111,7 +111,7 @@ pub enum Readiness {
         client: MemberNumber,
         /// Its port.
         port: u16,
-        /// Who listens there.
+        /// What listens there.
         holder: Holder,
     },
     /// It was not ready in time.
@@ -210,7 +210,7 @@ impl Watcher {
     fn end(&mut self) {
         self.send(WatchMessage::Stop);
         if let Some(thread) = self.thread.take()
-            // Whoever stops it from within an outcome cannot wait for himself.
+            // A thread that stops it from within an outcome cannot wait for itself.
             && thread.thread().id() != thread::current().id()
         {
             // A panic in `on_outcome` was printed where it happened, and must not become one in a destructor.
@@ -219,7 +219,7 @@ impl Watcher {
     }
 
     fn send(&self, message: WatchMessage) {
-        // It fails only if `on_outcome` has panicked: then there is nobody left to be told anything.
+        // It fails only if `on_outcome` has panicked: then there is nothing left to tell.
         let _ = self.inbox.send(message);
     }
 }

@@ -194,7 +194,7 @@ impl Run {
         }
     }
 
-    /// Leaves the run to its guardian: it goes on until someone ends it.
+    /// Leaves the run to its guardian: it goes on until it is ended.
     ///
     /// On an error everything that was started has been ended when this returns.
     pub fn detach(mut self, exit: Exit, on_event: &mut dyn FnMut(&Event)) -> Result<(), RunError> {

@@ -1,6 +1,6 @@
 //! Waiting with a deadline: the only place that sleeps.
 //!
-//! A wait that nobody bounds hangs for ever on the day on which what it waits for does not come. So everything here
+//! A wait without a bound hangs for ever on the day on which what it waits for does not come. So everything here
 //! takes a [`Deadline`], and `clippy.toml` bans the bare sleep elsewhere.
 
 use std::thread;

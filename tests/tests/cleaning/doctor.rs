@@ -188,7 +188,7 @@ fn a_user_who_is_not_root_observes_the_same() {
         let refused = observe(&bench, 105, doctor(&["--contain", "cgroup"]));
         assert_eq!(
             refused["problems"],
-            json!([format!("cgroup is not to be had here: {why}")])
+            json!([format!("cgroup is not available here: {why}")])
         );
         assert_eq!(refused["chosen"], Value::Null);
         // A launch is refused for the same reason, and says so to scripts as well.

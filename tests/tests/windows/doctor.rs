@@ -50,7 +50,7 @@ fn what_there_is_not_here_is_refused() {
             .run(&[&launch[..], &["--base-port", "auto"]].concat())
             .expect(105);
         let why = format!(
-            "containment by {way} is not to be had here ({way}: this operating system has none)"
+            "containment by {way} is not available here ({way}: this operating system has none)"
         );
         assert!(refused.stderr.contains(&why), "{}", refused.stderr);
     }

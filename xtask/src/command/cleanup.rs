@@ -83,7 +83,7 @@ pub(crate) struct CleanupReport {
     runs: Vec<RunReport>,
     /// The processes, and what was done with them; spared ones included.
     processes: Vec<ProcessReport>,
-    /// Ports of ended processes that cannot be had.
+    /// Ports of ended processes that are not available.
     blocked_ports: Vec<BlockedPort>,
     /// Ledgers that could not be read.
     damaged: Vec<DamageReport>,
@@ -118,7 +118,7 @@ impl Cleanup {
             );
         }
 
-        // Who only looks moves nothing.
+        // A command that only looks moves nothing.
         if !self.dry_run && (groups != Groups::None || choice.is_some()) {
             runs.set_aside(&cleaner.scope);
         }

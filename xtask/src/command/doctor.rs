@@ -39,7 +39,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(55);
 const _: () = assert!(LONGEST.as_secs() < LIFE.as_secs());
 
-/// How long the folder of the trials may take to be free of whoever still writes into it.
+/// How long the folder of the trials may take to be free of processes that still write into it.
 const REMOVAL: Duration = Duration::from_secs(1);
 
 /// Run escape probes on this host, and show what ends them

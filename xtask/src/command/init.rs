@@ -125,7 +125,7 @@ fn alias_lines() -> String {
     )
 }
 
-/// Never over a file that is there: it may hold what nobody has kept elsewhere.
+/// Never over a file that is there: it may hold what is kept nowhere else.
 fn write_new(file: &Path, text: &str) -> Result<(), Failure> {
     let written = File::options()
         .write(true)

@@ -254,14 +254,14 @@ impl Launch {
         }
     }
 
-    /// Without a test the clients stay until someone ends the run.
+    /// Without a test the clients stay until the run is ended.
     fn stay(run: &mut Run, context: &Context, show: &mut dyn FnMut(&Event)) -> RunResult {
         context.note("all clients are ready; Ctrl+C ends them");
         stopped(&run.wait(show))
     }
 }
 
-/// A launch neither needs the ledgers of other runs nor mends them, but nobody else may look for a long time.
+/// A launch neither needs the ledgers of other runs nor mends them, but there may be no other look at them for a long time.
 fn warn_of_damage(scope: &Scope, context: &Context) {
     // Where they cannot be read at all, the launch itself fails and says so.
     let damaged = Runs::read(scope)

@@ -55,7 +55,7 @@ pub(crate) struct PostflightReport {
     runs: Vec<RunReport>,
     /// The processes, and what was done with them; spared ones included.
     processes: Vec<ProcessReport>,
-    /// Ports of ended processes that cannot be had.
+    /// Ports of ended processes that are not available.
     blocked_ports: Vec<BlockedPort>,
     /// Lock files, and what was done with them.
     lock_files: Vec<LockFile>,
@@ -87,18 +87,18 @@ impl Postflight {
             ..Request::default()
         };
         let cleaning = context.busy("ending processes", || cleaner.clean(&request))?;
-        // Found first: it may take a while in a large project, and whoever begins meanwhile has to be seen.
+        // Found first: it may take a while in a large project, and what begins meanwhile has to be seen.
         let found = find_lock_files(&config, &cleaner);
         let after = cleaner.survey()?;
         let (mut problems, damaged) = Problems::of(&before, &runs, &cleaning, &after.runs);
         let is_in_use = problems.has_survivors() || may_hold_locks(&after.runs);
         // Another user's editor is not ours to count, but may have the project open; so may that of another scope's run, or
         // one from which this is called.
-        let everybody = Cleaner {
+        let all_users = Cleaner {
             all_users: true,
             ..cleaner.clone()
         };
-        let lock_files = remove_lock_files(&found, &everybody.survey()?, is_in_use);
+        let lock_files = remove_lock_files(&found, &all_users.survey()?, is_in_use);
         let left: u32 = after
             .counts
             .iter()
@@ -194,13 +194,13 @@ fn find_lock_files(config: &Config, cleaner: &Cleaner) -> Vec<ProfileLocks> {
         .collect()
 }
 
-/// Lock files are stale only when nobody is left who could hold them: no member of any group, and where no project
+/// Lock files are stale only when no process is left that could hold them: no member of any group, and where no project
 /// tells one editor from another, no editor at all.
 fn remove_lock_files(all: &[ProfileLocks], left: &Survey, is_in_use: bool) -> Vec<LockFile> {
     let is_left = |count: &Count| count.in_scope + count.own_editors > 0;
     let is_in_use = is_in_use || left.uncounted.here > 0 || left.counts.iter().any(is_left);
     let unreal = left.counts.iter().find(|count| count.group == "unreal");
-    // Without such a group nobody has looked for editors.
+    // Without such a group editors were not looked for.
     let is_unclear = left.uncounted.elsewhere > 0 || unreal.is_none_or(|count| count.elsewhere > 0);
     all.iter()
         .flat_map(|locks| {

@@ -58,7 +58,7 @@ pub(crate) struct PreflightReport {
     runs: Vec<RunReport>,
     /// The processes, and what was done with them; spared ones included.
     processes: Vec<ProcessReport>,
-    /// The ports of the next launch that cannot be had, and who has them.
+    /// The ports of the next launch that are not available, and what has them.
     unavailable_ports: Vec<BlockedPort>,
     /// Ledgers that could not be read.
     damaged: Vec<DamageReport>,

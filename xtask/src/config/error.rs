@@ -1,7 +1,7 @@
 //! What can be wrong with a configuration. All of it ends in the exit code `config` (106).
 //!
-//! A mistake in a file is a [`Mistake`] with its place, and a file's mistakes are reported together: someone who fixes
-//! a file wants the list, not a turn for each entry.
+//! A mistake in a file is a [`Mistake`] with its place, and a file's mistakes are reported together: to fix
+//! a file takes the list, not a turn for each entry.
 
 use std::fmt;
 use std::io;

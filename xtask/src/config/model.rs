@@ -1,4 +1,4 @@
-//! What is configured, and what holds where nobody has said otherwise.
+//! What is configured, and what holds unless said otherwise.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

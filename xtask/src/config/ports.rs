@@ -1,13 +1,13 @@
 //! Ports: which one each client gets, from the file or from `--base-port` and `--ports`.
 //!
 //! Port 0 is refused everywhere: it means "any" to a socket, but a client that is told to listen on it would be at a
-//! port that nobody knows. Asking the system is spelled `auto`.
+//! port that is not known. Asking the system is spelled `auto`.
 
 use std::collections::HashSet;
 use std::num::IntErrorKind;
 use std::str::FromStr;
 
-/// Where the ports count up from when nobody says otherwise.
+/// Where the ports count up from unless said otherwise.
 pub(super) const DEFAULT_BASE: u16 = 8080;
 
 /// Which ports some clients get.

@@ -1,7 +1,7 @@
 //! Reading a TOML table key by key, with the place of everything that is wrong.
 //!
 //! A [`Section`] remembers which keys it was asked for. So the keys that are known are exactly the keys that are read,
-//! and a key nobody asked for is unknown: there is no second list of them to keep in step. A fault does not stop the
+//! and a key that was not asked for is unknown: there is no second list of them to keep in step. A fault does not stop the
 //! reading, so that one pass finds them all.
 
 use std::ops::Range;

@@ -86,7 +86,7 @@ where
         )
 }
 
-/// A port: never 0, which would be one that nobody knows.
+/// A port: never 0, which stands for one that is not known beforehand.
 pub(super) fn port(node: &Node<'_>) -> Read<u16> {
     integer(node, 1..=u16::MAX)
 }

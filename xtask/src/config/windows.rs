@@ -37,7 +37,7 @@ pub(super) fn plain(text: &str) -> Result<String, String> {
         Some(rest) if !rest.starts_with('\\') => {
             let drive = &native[..2];
             Err(format!(
-                r"depends on where somebody has last been on drive {drive} ({text:?}); write `{drive}\{rest}`, or a path from this file's folder"
+                r"depends on the current folder of drive {drive} ({text:?}); write `{drive}\{rest}`, or a path from this file's folder"
             ))
         }
         _ => Ok(text.to_owned()),

@@ -19,7 +19,7 @@ pub(super) enum Answer {
 /// How much of an answer's body is read, for politeness: a server whose answer is not taken sees an error.
 const LARGEST_BODY: u64 = 64 << 10;
 
-/// Whoever holds the agent can interrupt its requests ([`Agent::shutdown`]).
+/// The holder of the agent can interrupt its requests ([`Agent::shutdown`]).
 ///
 /// No proxy, whatever the environment says; no redirects; and no connection that is kept, since it would occupy a
 /// server that has only one thread.
@@ -50,7 +50,7 @@ pub(super) fn ask(agent: &Agent, url: &str, tell: impl FnOnce(Answer)) {
         Ok(response) => {
             tell(Answer::Status(response.status().as_u16()));
             let mut body = response.into_body().into_reader().take(LARGEST_BODY);
-            // The answer has been told. What happens to the rest of it concerns nobody.
+            // The answer has been told. What happens to the rest of it does not matter.
             let _ = io::copy(&mut body, &mut io::sink());
         }
         Err(error) => tell(explain(error)),

@@ -87,7 +87,7 @@ impl Awaited {
         }
     }
 
-    /// Whether it must be found out whose these sockets are.
+    /// Whether it must be found out which process has these sockets.
     pub(super) fn must_be_judged(&self, reach: &Reach, now: Instant) -> bool {
         match &self.state {
             AwaitedState::Silent => true,
@@ -148,7 +148,7 @@ impl Listening {
         }
     }
 
-    /// Lets the rest of an answer come in, though nobody waits for it any more.
+    /// Lets the rest of an answer come in, though it is no longer waited for.
     pub(super) fn leave_the_rest(&mut self) {
         self.agent = None;
     }

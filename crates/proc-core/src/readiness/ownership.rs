@@ -1,15 +1,15 @@
 //! Whether it is the client that listens.
 //!
-//! A socket is a client's if one of the client's processes has it open; others may have it open too, such as whoever
-//! opened it and handed it down.
+//! A socket is a client's if one of the client's processes has it open; others may have it open too, such as the
+//! process that opened it and handed it down.
 //!
 //! Some processes do not show what they have open: those of other users, and those that changed their user. Where no
 //! process shows a socket, it is taken for the client's only if a process of the client is among those that do not show
 //! theirs, and the socket's user is that process's (or that process counts as root's, as one does that has dropped its
 //! privileges). In every other case it belongs to a stranger.
 //!
-//! Where the system itself listens for its programs, as `HTTP.sys` does on Windows, nobody shows for whom. Nobody else had the
-//! port when the client was started, so what the system has there since then is taken for the client's.
+//! Where the system itself listens for its programs, as `HTTP.sys` does on Windows, no process shows for which. No other
+//! had the port when the client was started, so what the system has there since then is taken for the client's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,19 +42,19 @@ pub(super) fn judge(
     if open.is_empty() {
         return verdicts;
     }
-    let everyone = sys::pids().unwrap_or_default();
-    let shown = claim(members, &mut open, everyone.iter().copied());
+    let all = sys::pids().unwrap_or_default();
+    let shown = claim(members, &mut open, all.iter().copied());
     for ((client, inode), user) in open {
         let holders = shown.get(&inode).into_iter().flatten();
         let holder = holders.copied().find(|pid| !sys::listens_for_others(*pid));
-        if holder.is_some() || !may_hide(members, client, (inode, user), &everyone) {
+        if holder.is_some() || !may_hide(members, client, (inode, user), &all) {
             verdicts.insert(client, Some(Holder::of(holder, user)));
         }
     }
     verdicts
 }
 
-/// Strikes out the sockets that a process of their client has open. Answers who has any of them open.
+/// Strikes out the sockets that a process of their client has open. Answers which processes have any of them open.
 fn claim(
     members: &dyn ClientProcesses,
     open: &mut BTreeMap<(MemberNumber, u64), u32>,
@@ -75,10 +75,9 @@ fn may_hide(
     members: &dyn ClientProcesses,
     client: MemberNumber,
     (inode, user): (u64, u32),
-    everyone: &[u32],
+    all: &[u32],
 ) -> bool {
-    everyone
-        .iter()
+    all.iter()
         .filter(|pid| sys::may_hide_socket(**pid, inode))
         .filter(|pid| sys::owner(**pid).is_some_and(|owner| owner == user || owner == 0))
         .any(|pid| members.is_member(client, *pid))

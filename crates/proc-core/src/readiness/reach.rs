@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::sys::Socket;
 
-/// Where to send a request, and who may answer it.
+/// Where to send a request, and which sockets may take it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reach {
     /// As it is written in a URL.

@@ -16,7 +16,7 @@ const LONG: Duration = Duration::from_mins(1);
 /// Without any status it takes connections and never answers. It ends when it is dropped.
 struct Server {
     address: SocketAddr,
-    /// The port is nobody else's, at the other address family neither.
+    /// The port is no other process's, at the other address family neither.
     #[expect(dead_code, reason = "held until the server ends")]
     lease: Lease,
     requests: Arc<AtomicUsize>,

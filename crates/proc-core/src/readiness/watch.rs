@@ -1,4 +1,4 @@
-//! The watching thread: when to look, whom to ask, and what follows from it.
+//! The watching thread: when to look, which client to ask, and what follows from it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -141,7 +141,7 @@ impl<F: FnMut(Readiness)> Watch<F> {
         }
     }
 
-    /// Looks at the listening sockets, if there is anybody for whose sake to look, and acts on what is seen.
+    /// Looks at the listening sockets, if a client is due, and acts on what is seen.
     fn look(&mut self) {
         let now = Instant::now();
         let mut looks = self
@@ -263,7 +263,7 @@ impl<F: FnMut(Readiness)> Watch<F> {
                 .name(format!("asking {client}"))
                 .spawn(move || {
                     ask(&agent_of_thread, &url, |answer| {
-                        // It fails when the watch has ended, and then nobody waits for the answer.
+                        // It fails when the watch has ended, and then the answer is no longer waited for.
                         let _ = inbox.send(WatchMessage::Answered {
                             client,
                             request,

@@ -31,7 +31,7 @@ pub enum Event {
         level: Level,
         /// By which mechanism.
         mechanism: Mechanism,
-        /// Stronger ones that are not to be had here.
+        /// Stronger ones that are not available here.
         unavailable: Vec<Unavailable>,
         /// How many clients there will be.
         clients: usize,
@@ -94,14 +94,14 @@ pub enum Event {
     Leak {
         /// The process.
         process: Label,
-        /// Who started it: `client 2`, `the test`.
+        /// What started it: `client 2`, `the test`.
         started_by: String,
     },
     /// A process lives on when the run ends: the profile of the client that started it says so (`survive`).
     LivesOn {
         /// The process.
         process: Label,
-        /// Who started it: `client 2`.
+        /// What started it: `client 2`.
         started_by: String,
     },
     /// The run is being ended.
@@ -157,7 +157,7 @@ pub enum Ended {
     Graceful,
     /// It was killed after the grace.
     Killed,
-    /// By itself, before anybody asked.
+    /// By itself, before it was asked.
     AlreadyExited,
 }
 
@@ -172,7 +172,7 @@ pub struct ClientSummary {
     pub port: u16,
     /// Its own process. `null`: it was never started.
     pub identity: Option<Identity>,
-    /// How it ended. `null`: it runs on, was never started, or nobody saw its end.
+    /// How it ended. `null`: it runs on, was never started, or its end was not seen.
     pub end: Option<ClientEnd>,
 }
 

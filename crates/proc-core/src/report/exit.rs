@@ -18,13 +18,13 @@ pub enum Exit {
     NotReady,
     /// A client ended before it was ready, or during the test.
     ClientDied,
-    /// A port is held by someone else.
+    /// A port is held by another process.
     PortUnavailable,
     /// The test passed, but it left processes; they were ended.
     Leaked,
     /// Something could not be ended.
     Survivors,
-    /// The level that was required is not to be had here.
+    /// The level that was required is not available here.
     Guarantee,
     /// The configuration, or a program that is not there.
     Config,

@@ -71,7 +71,7 @@ impl Run {
         let command = words(&line);
         let window = client.has_window().then(|| self.title(number, client));
         if let Some(title) = &window {
-            // Whoever looks for the output here is told where it is. The start does not depend on it.
+            // The log says where the output is. The start does not depend on it.
             let _ = std::fs::write(&log, format!("the output is in the window {title:?}\n"));
         }
         let request = Request::Start {

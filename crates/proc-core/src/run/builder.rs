@@ -97,7 +97,7 @@ impl Builder {
         self
     }
 
-    /// Ports of clients that are leased already. The guardian takes the leases over, so that nobody can come between.
+    /// Ports of clients that are leased already. The guardian takes the leases over, so that nothing can come between.
     pub fn leases(&mut self, leases: impl IntoIterator<Item = Lease>) -> &mut Self {
         self.leases.extend(leases);
         self

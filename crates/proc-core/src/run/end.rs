@@ -31,7 +31,7 @@ pub struct Summary {
 impl Run {
     /// Ends everything that the run has started, and waits until it is gone.
     ///
-    /// Whoever interrupts now no longer waits for the clients to end by themselves.
+    /// An interruption from now on ends the wait for the clients to end by themselves.
     pub fn finish(&mut self, reason: &str, on_event: &mut dyn FnMut(&Event)) -> Summary {
         self.end(reason, on_event)
     }
@@ -87,7 +87,7 @@ impl Run {
     /// Reports what the guardian does. `false`: it died before it was done, or does not answer.
     fn follow_the_end(&mut self, on_event: &mut dyn FnMut(&Event)) -> bool {
         loop {
-            // Whoever asked first has set the grace, and each word of the guardian shows that it is at work.
+            // The first request to end has set the grace, and each word of the guardian shows that it is at work.
             let patience = self.grace.saturating_add(GUARDIAN_MARGIN);
             let Some(message) = self.inbox.next_within(patience) else {
                 return false;

@@ -43,14 +43,14 @@ pub enum RunError {
         /// The run.
         run: String,
     },
-    /// Someone else has the port.
+    /// Another process has the port.
     #[error(
         "port {port} is held by {holder}; end it, or use other ports (`--base-port auto` finds free ones)"
     )]
     PortUnavailable {
         /// The port.
         port: u16,
-        /// Who, for people.
+        /// Which, for people.
         holder: String,
     },
     /// This user may not use the port.
@@ -108,7 +108,7 @@ pub enum RunError {
         /// The last lines of its log.
         log_tail: Vec<String>,
     },
-    /// Someone else ended the run, through its guardian.
+    /// Another command ended the run, through its guardian.
     #[error("the run was ended from elsewhere: {reason}")]
     EndedElsewhere {
         /// Why.
@@ -135,7 +135,7 @@ pub enum RunError {
         /// Why the run failed.
         error: Box<RunError>,
     },
-    /// The containment that was asked for is not to be had here.
+    /// The containment that was asked for is not available here.
     #[error("{}", describe_guarantee(*contain, *require, unavailable))]
     Guarantee {
         /// Which mechanism was asked for.
@@ -201,7 +201,7 @@ fn describe_guarantee(
         "`cargo xtask doctor` shows what is"
     };
     format!(
-        "{wanted} is not to be had here ({}); {hint}",
+        "{wanted} is not available here ({}); {hint}",
         reasons.join("; ")
     )
 }

@@ -1,4 +1,4 @@
-//! What a launcher hears: its guardian, its watcher of readiness, and whoever interrupts it.
+//! What a launcher hears: its guardian, its watcher of readiness, and interruptions.
 
 use std::io;
 use std::sync::mpsc::{self, Sender};
@@ -80,7 +80,7 @@ impl Inbox {
         self.sender.clone()
     }
 
-    /// Notices the end of the guardian, even where somebody else keeps its end of the link open. Without a thread for
+    /// Notices the end of the guardian, even where another process keeps its end of the link open. Without a thread for
     /// it, the end of the link has to do.
     pub(super) fn watch_guardian(&self, guardian: Identity) {
         let Some(Ok(link)) = self.link.as_ref().map(Link::try_clone) else {
@@ -149,7 +149,7 @@ impl Inbox {
     /// The next message of a guardian that may take so long. `None`: it has not said anything.
     ///
     /// This process may stand still meanwhile, and when it goes on, this thread may do so before the one that listens:
-    /// time that has passed at one go is no proof of anybody's silence.
+    /// time that has passed at one go is no proof of silence.
     pub(super) fn next_within(&self, patience: Duration) -> Option<Message> {
         let mut open = patience;
         while !open.is_zero() {

@@ -26,7 +26,7 @@ pub(crate) struct DoctorReport {
     /// What was to be observed at least.
     required: Option<Level>,
     /// What a launch takes here: with `--contain` that, else the strongest way that changes nothing for the clients.
-    /// `null`: it is not to be had.
+    /// `null`: it is not available.
     pub(super) chosen: Option<Mechanism>,
     /// Whether the way was asked for.
     pub(super) asked_for: bool,
@@ -43,7 +43,7 @@ pub(crate) struct DoctorReport {
 pub(super) struct MechanismReport {
     /// Which.
     pub(super) mechanism: Mechanism,
-    /// Whether it is to be had here.
+    /// Whether it is available here.
     pub(super) available: bool,
     /// Why not.
     pub(super) why_not: Option<String>,
@@ -110,7 +110,7 @@ impl DoctorReport {
         if chosen.is_none() && problems.is_empty() {
             let reasons = mechanisms.iter().filter_map(|one| {
                 let why = one.why_not.as_ref()?;
-                Some(format!("{} is not to be had here: {why}", one.mechanism))
+                Some(format!("{} is not available here: {why}", one.mechanism))
             });
             problems.extend(reasons);
         }

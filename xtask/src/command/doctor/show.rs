@@ -102,7 +102,7 @@ fn cell(mechanism: &MechanismReport, ending: Ending) -> String {
     }
 }
 
-/// Why a mechanism is not to be had, and what was left that it does not promise to end.
+/// Why a mechanism is not available, and what was left that it does not promise to end.
 fn notes(mechanism: &MechanismReport) -> String {
     let mut text = String::new();
     if let Some(why) = &mechanism.why_not {

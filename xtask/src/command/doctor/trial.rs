@@ -30,7 +30,7 @@ const LOOK: u32 = 80;
 /// How long probes may take to end that are asked to. Some of them never do.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// How long the end of a process may take to show that nobody has promised to end, once everybody is gone who could.
+/// How long the end of a process may take to show whose end is not promised, once everything is gone that could end it.
 const SETTLE: Duration = Duration::from_millis(500);
 
 /// How long what is released may take to end. It does so at once, unless it was stopped.
@@ -65,7 +65,7 @@ impl Ending {
 /// What a trial has come to.
 #[derive(Clone, Debug)]
 pub(super) enum TrialOutcome {
-    /// The mechanism is not to be had.
+    /// The mechanism is not available.
     Refused { why: String },
     /// It could not be set up: with the exit code of its launcher, where that has ended.
     Failed { code: Option<u8>, why: String },
@@ -376,7 +376,7 @@ impl Launcher {
                 }
             }
         }
-        // What is left then is described by nobody, so an error has nobody to be told to.
+        // What is left then is not described, so an error is not told either.
         let _ = sweep(&self.scope, Duration::ZERO);
     }
 }

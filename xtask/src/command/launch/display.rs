@@ -72,7 +72,7 @@ impl<'a> Display<'a> {
                 ));
                 for unavailable in unavailable {
                     self.context
-                        .verbose(|| format!("not to be had here: {unavailable}"));
+                        .verbose(|| format!("not available here: {unavailable}"));
                 }
                 self.progress.enable_steady_tick(TICK);
                 self.say_progress();

@@ -63,7 +63,7 @@ fn what_depends_on_a_drives_own_folder_is_refused() {
     let said = messages(text);
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines.len(), 4, "{said}");
-    let start = "1:8: `root` depends on where somebody has last been on drive C:";
+    let start = "1:8: `root` depends on the current folder of drive C:";
     assert!(lines[0].starts_with(start), "{said}");
     assert!(lines.iter().all(|line| line.contains(r"write `")), "{said}");
 }

@@ -26,7 +26,7 @@ use crate::pipe_peers::{PipePeer, PipePeers};
 /// How long a stream may take to say what it is. Who takes longer is in the middle of a read.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// PipePeers that did not say what they are: the process, and its handle. They are not asked again; a thread is still
+/// Streams that did not say what they are: the process, and its handle. They are not asked again; a thread is still
 /// waiting for the first answer.
 static BUSY: Mutex<BTreeSet<(u32, usize)>> = Mutex::new(BTreeSet::new());
 
