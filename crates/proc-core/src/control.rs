@@ -1,6 +1,6 @@
 //! Ending a run that goes on, through its guardian.
 //!
-//! Only the guardian knows everything that its run has started, so whoever wants a live run to end asks it to.
+//! Only the guardian knows everything that its run has started, so a command that is to end a live run asks it to.
 
 use std::io;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use crate::wait::Deadline;
 /// How much longer than the grace a guardian may take until it says something.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// How much longer than the grace the end of a run may take in all, whatever is said meanwhile: killing has its own bound,
-/// and looking for what is left takes some seconds more.
+/// How much longer than the grace the end of a run may take in all, whatever is said meanwhile: killing has its own
+/// bound, and looking for what is left takes some seconds more.
 const LONGEST: Duration = Duration::from_secs(40);
 
 /// How long a guardian may take to leave when it has said that its run is over.
@@ -55,7 +55,7 @@ pub enum ControlError {
         /// Why.
         source: io::Error,
     },
-    /// Somebody else answers in the place of the guardian.
+    /// Another process answers in the place of the guardian.
     #[error("another process than its guardian answers at the control socket of run {run}")]
     Impostor {
         /// The run.
@@ -75,7 +75,7 @@ pub enum ControlError {
         /// Why.
         why: String,
     },
-    /// Whoever answers says that the run is over, and its guardian is still there.
+    /// What answers says that the run is over, and its guardian is still there.
     #[error("run {run} was said to be over, and its guardian is still there")]
     Lied {
         /// The run.

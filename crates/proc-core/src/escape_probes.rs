@@ -1,12 +1,12 @@
 //! Escape probes: processes that try to get away from a run, to observe what its end does to them on this very host.
 //!
-//! Each probe opens a thing of its own, its witness, and says by it that it is set up: from then
-//! on the end of that, and nothing else, shows that the process is gone. It is a named pipe that nothing else writes to, on
-//! Windows a file that nothing else can open meanwhile. A probe may change its session, its environment and its mark; it
-//! still holds its witness.
+//! Each probe opens a thing of its own, its witness, and says by it that it is set up: from then on the end of that,
+//! and nothing else, shows that the process is gone. It is a named pipe that nothing else writes to, on Windows a file
+//! that nothing else can open meanwhile. A probe may change its session, its environment and its mark; it still holds
+//! its witness.
 //!
-//! No probe outlives its observer by more than an instant: each watches another such thing, the lifeline, which only the
-//! observer holds. And whatever happens, it ends by itself after [`LIFE`].
+//! No probe outlives its observer by more than an instant: each watches another such thing, the lifeline, which only
+//! the observer holds. And whatever happens, it ends by itself after [`LIFE`].
 
 mod act;
 mod observe;
@@ -57,7 +57,8 @@ pub enum Escape {
     /// Not at all: a child in the process group of what has started it.
     Child,
     /// An orphan in a session of its own, without environment, working directory and inherited descriptors, that takes
-    /// no notice of being asked to end. On Windows it has no console, and was to be started outside of its parent's job.
+    /// no notice of being asked to end. On Windows it has no console, and was to be started outside of its parent's
+    /// job.
     Daemon,
     /// The same, and it has taken off the mark of its run.
     Unmarked,

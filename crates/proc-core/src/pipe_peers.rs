@@ -1,8 +1,8 @@
 //! What a process's standard streams lead to, where the system does not say what is at the other end of a pipe.
 //!
 //! Windows gives the two ends of a pipe nothing in common that a third process could see. What can be seen is whether a
-//! stream is a pipe at all, and whether it is the very one that the parent has: a pipe that a process has and its parent
-//! has not was made for it by what started it.
+//! stream is a pipe at all, and whether it is the very one that the parent has: a pipe that a process has and its
+//! parent has not was made for it by what started it.
 
 use schemars::JsonSchema;
 use serde::Serialize;

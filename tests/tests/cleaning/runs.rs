@@ -202,7 +202,8 @@ fn a_run_that_holds_its_own_lock_is_ended() {
     });
 }
 
-/// A client with a control socket of its own, at which it says that all is over, or talks without end, or accepts nothing.
+/// A client with a control socket of its own, at which it says that all is over, or talks without end, or accepts
+/// nothing.
 const IMPOSTOR: &str = r#"
 import os, socket, sys, time
 folder, kind = sys.argv[1], sys.argv[3]

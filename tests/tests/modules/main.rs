@@ -1,7 +1,7 @@
 //! The order of modules: each uses only those that stand above it, and no two files use each other.
 //!
-//! The sources are read as each system compiles them, without their tests. A use is a path in the code, followed through
-//! imports and what they pass on to where it is defined; that a method is called cannot be seen.
+//! The sources are read as each system compiles them, without their tests. A use is a path in the code, followed
+//! through imports and what they pass on to where it is defined; that a method is called cannot be seen.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test tells a failure")]
 

@@ -21,8 +21,8 @@ pub(super) const LAUNCHER: u64 = 0;
 /// How long the other end may take to make room for a notice.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How many control connections there may be at a time. A guardian's descriptors and threads are there to see its run with, so
-/// no other process may use them up by connecting; one that is turned away can still send it SIGTERM.
+/// How many control connections there may be at a time. A guardian's descriptors and threads are there to see its run
+/// with, so no other process may use them up by connecting; one that is turned away can still send it SIGTERM.
 const PERMITS: usize = 8;
 
 /// What a guardian acts upon.
@@ -33,7 +33,8 @@ pub(super) enum GuardianEvent {
     Connected(Connection),
     /// This connection has ended, or something came over it that cannot be understood.
     Disconnected(u64),
-    /// A child has ended, or an orphan below this process; or something was started that only looks can tell from others.
+    /// A child has ended, or an orphan below this process; or something was started that only looks can tell from
+    /// others.
     ChildEnded,
     /// The guardian itself was asked to end.
     AskedToEnd,
@@ -86,7 +87,7 @@ impl Connections {
         if let Some(launcher) = launcher
             && let Ok(link) = link.try_clone()
         {
-            // Who cannot be watched is left to the kernel, which ends the link too.
+            // A launcher that cannot be watched is left to the kernel, which ends the link too.
             let _ = spawn_thread("launcher", move || sys::hang_up_after(&launcher, &link));
         }
         // One that stands still hears later how the run has ended meanwhile, be it of a hundred clients.
@@ -116,7 +117,8 @@ impl Connections {
         }
     }
 
-    /// Sends a notice over all of them. What does not take it in time has left or stands still, and gets no more of them.
+    /// Sends a notice over all of them. What does not take it in time has left or stands still, and gets no more of
+    /// them.
     pub(super) fn send(&mut self, notice: &Notice) {
         self.links.retain(|_, (link, _)| {
             let is_sent = protocol::send(link, notice).is_ok();
@@ -195,8 +197,8 @@ impl Connections {
 /// Whether an end was reported, and no look has begun since.
 static END_IS_REPORTED: AtomicBool = AtomicBool::new(false);
 
-/// Reports that a process has ended, unless that is reported already. One look shows all that have, and takes longer than
-/// processes need to end that start each other on and on: whatever else happens would wait behind their ends.
+/// Reports that a process has ended, unless that is reported already. One look shows all that have, and takes longer
+/// than processes need to end that start each other on and on: whatever else happens would wait behind their ends.
 fn report_end(events: &Sender<GuardianEvent>) -> Result<(), SendError<GuardianEvent>> {
     if END_IS_REPORTED.swap(true, Ordering::SeqCst) {
         return Ok(());

@@ -1,7 +1,7 @@
 //! Reading files that others may have replaced by anything.
 //!
 //! What a run starts has the rights of its user, and may put a named pipe, a device or a file without end in the place
-//! of a log or a ledger. Nobody is to wait for that, or to read it to its end.
+//! of a log or a ledger. No process is to wait for that, or to read it to its end.
 
 use std::fs::File;
 use std::io::{self, Read};

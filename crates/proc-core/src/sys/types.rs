@@ -25,7 +25,7 @@ pub(crate) struct Stat {
     pub(crate) short_name: String,
 }
 
-/// By what a kernel tells who has started whom, whether or not that process is still there.
+/// By what a kernel tells which process has started which, whether or not that one is still there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     /// The process's own number, which no second process of this boot gets.
@@ -85,7 +85,7 @@ pub(crate) enum GuardianSignal {
         not(windows),
         expect(
             dead_code,
-            reason = "elsewhere everybody is asked to end, a guardian too"
+            reason = "elsewhere every process is asked to end, a guardian too"
         )
     )]
     SessionEnds,
@@ -100,7 +100,7 @@ pub(crate) struct Peer {
     pub(crate) user: u32,
 }
 
-/// Who holds a lease. `None`: that cannot be told at this moment.
+/// The holder of a lease. `None`: that cannot be told at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LeaseHolder(pub(crate) Option<Peer>);
 

@@ -14,7 +14,7 @@ pub(crate) fn uses_console(_program: &Path) -> bool {
     false
 }
 
-/// The PIDs of those who share a console with this process: it has none.
+/// The PIDs of the processes that share a console with this process: it has none.
 pub(crate) fn in_own_console() -> Vec<u32> {
     Vec::new()
 }
@@ -42,7 +42,7 @@ impl Console {
     }
 }
 
-/// Whoever is asked is sent a signal, and needs no more.
+/// A process that is asked is sent a signal, and needs no more.
 #[derive(Debug, Default)]
 pub(crate) struct Surfaces;
 

@@ -1,4 +1,4 @@
-//! Systems on which processes carry no mark: nobody can read another process's limits.
+//! Systems on which processes carry no mark: no process can read the limits of another.
 
 use std::io;
 

@@ -1,8 +1,8 @@
-//! Who has started a process is known here only as long as its parent lives.
+//! Which process has started another is known here only as long as its parent lives.
 
 use crate::sys::Origin;
 
-/// By what the kernel tells who has started a process: it does not.
+/// By what the kernel tells which process has started another: it does not.
 pub(crate) fn origin(_pid: u32) -> Option<Origin> {
     None
 }

@@ -16,7 +16,7 @@ pub(crate) struct Pipes {
     pub(crate) written: Vec<u64>,
 }
 
-/// The pipes of a process: nobody tells.
+/// The pipes of a process: the system does not tell.
 pub(crate) fn pipes(_pid: u32) -> Option<Pipes> {
     None
 }
@@ -30,12 +30,12 @@ pub(crate) fn sees(_pid: u32, _path: &Path) -> Option<bool> {
     Some(true)
 }
 
-/// Whether a process has this file open: nobody tells.
+/// Whether a process has this file open: the system does not tell.
 pub(crate) fn has_open(_pid: u32, _path: &Path) -> bool {
     false
 }
 
-/// A link ends with the process at its other end: nobody takes copies of that without its help.
+/// A link ends with the process at its other end: no process takes copies of that without its help.
 #[cfg(not(windows))]
 pub(crate) fn hang_up_after(_other: &Identity, _link: &Link) {}
 

@@ -38,7 +38,7 @@ pub(crate) fn contain_at_start(command: &mut Command, at_start: AtStart<'_>) -> 
     let (limit, in_namespace) = (at_start.real_time_limit, at_start.in_namespace);
     let before_exec = move || {
         if let Some(entrance) = &entrance {
-            // "0" is whoever writes it.
+            // "0" is the process that writes it.
             rustix::io::write(entrance, b"0")?;
         }
         if let Some(limit) = limit {
@@ -75,7 +75,7 @@ pub(crate) fn own_real_time_limit() -> Option<u64> {
     rustix::process::getrlimit(Resource::Rttime).maximum
 }
 
-/// Leaves the session of whoever started this process, and becomes the parent of every orphan below it.
+/// Leaves the session of what started this process, and becomes the parent of every orphan below it.
 pub(crate) fn become_guardian() -> io::Result<()> {
     rustix::process::setsid()?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;

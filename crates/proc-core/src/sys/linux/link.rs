@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
-/// Sending to somebody who is gone is an error, and no signal.
+/// Sending to a process that is gone is an error, and no signal.
 pub(in crate::sys) const SEND: SendFlags = SendFlags::NOSIGNAL;
 
 /// What is received is inherited by no program.

@@ -11,7 +11,7 @@ use rustix::mm::{Advice, madvise};
 /// needed.
 #[expect(
     unsafe_code,
-    reason = "the kernel cannot know that nobody counts on the contents"
+    reason = "the kernel cannot know that nothing counts on the contents"
 )]
 pub(crate) fn give_back_program() {
     let Ok(maps) = fs::read_to_string("/proc/self/smaps") else {

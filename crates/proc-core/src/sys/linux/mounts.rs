@@ -1,8 +1,8 @@
 //! Whether a file of another process is the same as one of this process, by what is mounted where.
 //!
-//! The other one's file is not touched for it: it may be on a file system that nobody serves any more, and whoever looks at
-//! that waits for ever. What is compared instead is the file system on which it lies, and its path or number there, from
-//! `/proc/PID/mountinfo` and `/proc/PID/fdinfo` (`proc_pid_mountinfo(5)`, `proc_pid_fdinfo(5)`).
+//! The other one's file is not touched for it: it may be on a file system that is not served any more, and to look at
+//! that takes for ever. What is compared instead is the file system on which it lies, and its path or number there,
+//! from `/proc/PID/mountinfo` and `/proc/PID/fdinfo` (`proc_pid_mountinfo(5)`, `proc_pid_fdinfo(5)`).
 
 use std::ffi::OsStr;
 use std::fs;
@@ -23,10 +23,10 @@ struct Mount {
     point: PathBuf,
 }
 
-/// Whether a path, which has no links in it, leads a process to the same file as this one. A container has files of its own,
-/// and so has whoever changed its root: what such a process calls by a path of this one is something else.
+/// Whether a path, which has no links in it, leads a process to the same file as this one. A container has files of its
+/// own, and so has a process that changed its root: what such a process calls by a path of this one is something else.
 pub(crate) fn sees(pid: u32, path: &Path) -> Option<bool> {
-    let of = |who: &str, what: &str| fs::read_link(format!("/proc/{who}/{what}")).ok();
+    let of = |pid: &str, what: &str| fs::read_link(format!("/proc/{pid}/{what}")).ok();
     let them = pid.to_string();
     let is_here = of(&them, "ns/mnt")? == of("self", "ns/mnt")?;
     let root = of(&them, "root")?;
@@ -74,8 +74,8 @@ fn holds(pid: u32, path: &Path) -> Option<bool> {
     }))
 }
 
-fn mounts(who: &str) -> Option<Vec<Mount>> {
-    Some(parse(&fs::read(format!("/proc/{who}/mountinfo")).ok()?))
+fn mounts(pid: &str) -> Option<Vec<Mount>> {
+    Some(parse(&fs::read(format!("/proc/{pid}/mountinfo")).ok()?))
 }
 
 /// The file system on which a path ends, and the path within that.

@@ -1,6 +1,6 @@
 //! PID namespaces: processes that the kernel ends with the first of them.
 //!
-//! Whoever has no privileges gets them in a user namespace of their own, for nothing but what is in it.
+//! A process without privileges gets them in a user namespace of its own, for nothing but what is in it.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -31,7 +31,7 @@ pub(crate) fn become_able_to_make_namespaces() -> io::Result<()> {
     let group = rustix::process::getegid();
     leave(UnshareFlags::NEWUSER).map_err(|error| refused("make a user namespace", &error))?;
     let files = [
-        // Without this nobody may map a group: a process could leave one that keeps it out of a file.
+        // Without this no group may be mapped: a process could leave one that keeps it out of a file.
         ("setgroups", "deny".to_owned()),
         ("uid_map", format!("{user} {user} 1")),
         ("gid_map", format!("{group} {group} 1")),
@@ -89,7 +89,7 @@ const STEPS: [&str; 3] = [
 /// calling thread has made: with a `/proc` that shows the namespace, and so that it is killed when the thread ends.
 #[expect(
     unsafe_code,
-    reason = "whoever executes a program is left no privileges in a user namespace"
+    reason = "executing a program leaves no privileges in a user namespace"
 )]
 pub(crate) fn start_as_init(command: &mut Command) {
     command.process_group(0);

@@ -1,4 +1,4 @@
-//! Who is at the other end of a Unix socket, by the kernel's word.
+//! Which process is at the other end of a Unix socket, by the kernel's word.
 
 use std::ffi::{c_int, c_void};
 use std::io;
@@ -52,7 +52,7 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// Asks the kernel who is at the other end.
+/// Asks the kernel which process is at the other end.
 #[expect(unsafe_code, reason = "see `Credentials`")]
 pub(crate) fn peer(socket: impl AsFd) -> io::Result<Peer> {
     let mut credentials = Credentials::default();
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_without_credentials_names_nobody() {
+    fn a_socket_without_credentials_names_no_process() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         assert!(peer(&stream).is_err() || peer(&stream).unwrap().pid.is_none());

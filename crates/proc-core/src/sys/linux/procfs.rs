@@ -37,8 +37,8 @@ pub(crate) fn own_user() -> u32 {
 
 /// All PIDs, in the kernel's order.
 ///
-/// Refused where `/proc` shows another PID namespace: the same number means another process there, and whoever pins
-/// one that it has found so pins somebody else.
+/// Refused where `/proc` shows another PID namespace: the same number means another process there, and to pin one
+/// that was found so is to pin another.
 pub(crate) fn pids() -> io::Result<Vec<u32>> {
     let own = fs::read_link("/proc/self")?;
     if own.to_str() != Some(&std::process::id().to_string()) {

@@ -38,7 +38,7 @@ pub(crate) fn pin(identity: &Identity) -> io::Result<Option<Handle>> {
     Ok(is_it.then_some(Handle { fd }))
 }
 
-/// Whether the process with this identity lives. Of whom nothing can be learned that is believed.
+/// Whether the process with this identity lives. It is taken to, where nothing can be learned of it.
 pub(crate) fn is_there(identity: &Identity) -> bool {
     match procfs::try_stat(identity.pid, identity.boot) {
         Ok(now) => now.is_some_and(|now| now.identity == *identity && !now.zombie),
@@ -69,9 +69,9 @@ pub(crate) fn wait_for_exit(handle: &Handle) {
 
 /// Waits until the process at the other end of a link has exited, and ends the link then.
 ///
-/// The kernel does that by itself, unless somebody has taken a copy of the other end (`pidfd_getfd`).
+/// The kernel does that by itself, unless a process has taken a copy of the other end (`pidfd_getfd`).
 pub(crate) fn hang_up_after(other: &Identity, link: &Link) {
-    // Who cannot be watched is left to the kernel.
+    // A process that cannot be watched is left to the kernel.
     let Ok(handle) = pin(other) else { return };
     if let Some(handle) = handle {
         wait_for_exit(&handle);
@@ -109,7 +109,7 @@ unsafe extern "C" {
 }
 
 /// Lets this process hear of requests to end and of the ends of its children. A program starts with the signals blocked
-/// that its parent had blocked, and where that ignored SIGCHLD, nobody could wait for a child.
+/// that its parent had blocked, and where that ignored SIGCHLD, no child could be waited for.
 ///
 /// To be called while this process has no other thread.
 #[expect(unsafe_code, reason = "nothing safe does this")]

@@ -1,6 +1,6 @@
-//! Sockets: who listens where, what can be bound, and leases on ports.
+//! Sockets: which process listens where, what can be bound, and leases on ports.
 //!
-//! The kernel's `sock_diag` answers "who listens" with one message, whatever the number of connections; `/proc/net`
+//! The kernel's `sock_diag` answers that with one message, whatever the number of connections; `/proc/net`
 //! is the way out where a sandbox forbids netlink.
 
 mod diag;
@@ -30,7 +30,7 @@ enum Source {
     /// Not asked yet, or the last connection went wrong.
     Closed,
     Netlink(diag::Diag),
-    /// This kernel, or whoever guards it, does not answer netlink.
+    /// This kernel, or what guards it, does not answer netlink.
     Text,
 }
 

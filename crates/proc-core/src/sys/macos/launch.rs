@@ -21,7 +21,7 @@ pub(crate) fn contain_at_start(command: &mut Command, _at_start: AtStart<'_>) ->
     Ok(())
 }
 
-/// Leaves the session of whoever started this process. Orphans below it go to the system's first process.
+/// Leaves the session of what started this process. Orphans below it go to the system's first process.
 pub(crate) fn become_guardian() -> io::Result<()> {
     rustix::process::setsid()?;
     Ok(())

@@ -10,7 +10,8 @@ use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
 use crate::sys::Peer;
 
-/// Sending to somebody who is gone is an error: programs in Rust ignore the signal, and std turns it off for its sockets.
+/// Sending to a process that is gone is an error: programs in Rust ignore the signal, and std turns it off for its
+/// sockets.
 pub(in crate::sys) const SEND: SendFlags = SendFlags::empty();
 
 /// There is no flag here that keeps programs from inheriting what is received.
@@ -52,7 +53,8 @@ fn change_directory(folder: RawFd) -> io::Result<()> {
     }
 }
 
-/// Asks the kernel who is at the other end: the user is whoever connected, the process whoever has used that end last.
+/// Asks the kernel which process is at the other end: the user is that of the connection, the process the one that has
+/// used that end last.
 pub(crate) fn peer(socket: impl AsFd) -> io::Result<Peer> {
     let socket = socket.as_fd().as_raw_fd();
     Ok(Peer {

@@ -17,8 +17,8 @@ use crate::sys::xnu::record::{PROCESS_SIZE, ProcessRecord, UNIQUE_SIZE, Uniques}
 use crate::sys::xnu::socket::{SOCKET_SIZE, tcp_number};
 use crate::sys::{Origin, Stat};
 
-/// Of `bsd/sys/proc_info_private.h`, which is private to the system. The kernel answers to everybody, and says nothing of
-/// zombies.
+/// Of `bsd/sys/proc_info_private.h`, which is private to the system. The kernel answers to every process, and says
+/// nothing of zombies.
 const PROC_PIDUNIQIDENTIFIERINFO: c_int = 17;
 /// Of `bsd/sys/proc_info.h`.
 const PROC_PIDFDSOCKETINFO: c_int = 3;
@@ -64,8 +64,8 @@ pub(crate) fn pids() -> io::Result<Vec<u32>> {
 /// State, lineage and start time of a process.
 ///
 /// A start time is what the machine's clock said then, in µs. It is not changed when the clock is set, so it tells one
-/// process from another all the same; but whoever was started before the clock was set back may look younger than its
-/// children, which are then not taken for its children.
+/// process from another all the same; but a process that was started before the clock was set back may look younger
+/// than its children, which are then not taken for its children.
 pub(crate) fn stat(pid: u32, boot: Boot) -> Option<Stat> {
     let record = record(pid)?;
     Some(Stat {
@@ -94,7 +94,7 @@ fn record(pid: u32) -> Option<ProcessRecord> {
     (length == bytes.len()).then(|| ProcessRecord::parse(pid, &bytes))?
 }
 
-/// By what the kernel tells who has started a process. `None`: it is gone, or has ended.
+/// By what the kernel tells which process has started another. `None`: it is gone, or has ended.
 pub(crate) fn origin(pid: u32) -> Option<Origin> {
     uniques(pid).map(|uniques| Origin {
         number: uniques.own,

@@ -1,9 +1,9 @@
 //! Pinning processes and signalling them.
 //!
-//! No handle here keeps a PID from being used again, so a process is pinned by its version: the kernel gives another one
-//! with each fork and with each program that is executed, and delivers a signal to one version of a PID only
-//! ([`token`](super::token)). The version is taken before the identity is read: whoever has it when the signal arrives
-//! has had it all the time between, and so is the one whose identity was read.
+//! No handle here keeps a PID from being used again, so a process is pinned by its version: the kernel gives another
+//! one with each fork and with each program that is executed, and delivers a signal to one version of a PID only
+//! ([`token`](super::token)). The version is taken before the identity is read: the process that has it when the signal
+//! arrives has had it all the time between, and so is the one whose identity was read.
 //!
 //! Where the system cannot do that, what is left is the moment between the last look and the signal: in it the process
 //! would have to end, be collected by its parent, and its PID be given to another one, while the kernel hands out all
@@ -76,7 +76,7 @@ pub(crate) fn signal(handle: &Handle, signal: Signal) -> io::Result<bool> {
     Ok(is_there(&handle.identity))
 }
 
-/// Sends a signal to whoever has this PID now. `false`: nobody has.
+/// Sends a signal to the process that has this PID now. `false`: none has.
 fn send(pid: u32, signal: OsSignal) -> io::Result<bool> {
     let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
         return Ok(false);
@@ -95,7 +95,7 @@ pub(crate) fn wait_for_exit(handle: &Handle) {
 }
 
 /// Lets this process hear of requests to end and of the ends of its children. A program starts with the signals blocked
-/// that its parent had blocked, and where that ignored SIGCHLD, nobody could wait for a child.
+/// that its parent had blocked, and where that ignored SIGCHLD, no child could be waited for.
 ///
 /// To be called while this process has no other thread.
 pub(crate) fn hear_signals() {

@@ -1,7 +1,7 @@
-//! Sockets: who listens where, and leases on ports.
+//! Sockets: which process listens where, and leases on ports.
 //!
-//! The kernel lists the sockets of all users to everybody, with the user of each. Which process has one open is asked of
-//! each process in turn, and only root is told of other users' processes.
+//! The kernel lists the sockets of all users to every process, with the user of each. Which process has one open is
+//! asked of each process in turn, and only root is told of other users' processes.
 
 mod lease;
 

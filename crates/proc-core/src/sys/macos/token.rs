@@ -16,7 +16,7 @@ const VERSION: usize = 7;
 /// the number of an error.
 type SendByToken = unsafe extern "C" fn(*mut AuditToken, c_int) -> c_int;
 
-/// Sends a signal to the process that has this PID in this version. `false`: nobody has, or only until it was collected.
+/// Sends a signal to the process that has this PID in this version. `false`: none has, or only until it was collected.
 /// `None`: this system is too old for that.
 #[expect(unsafe_code, reason = "nothing safe does this")]
 pub(super) fn send(pid: u32, version: u32, signal: Signal) -> io::Result<Option<bool>> {

@@ -14,8 +14,8 @@ pub(crate) const FORBIDDEN_PORT: &str = "choose one from 1024 up";
 
 /// Binds a TCP socket to this address and lets go of it at once.
 ///
-/// It never listens, so that nobody can connect to it or take it for a server. `SO_REUSEADDR` is set as servers set it,
-/// so that the remains of closed connections are not in the way; an IPv6 address is tried without IPv4.
+/// It never listens, so that nothing can connect to it or take it for a server. `SO_REUSEADDR` is set as servers set
+/// it, so that the remains of closed connections are not in the way; an IPv6 address is tried without IPv4.
 pub(crate) fn bind_test(address: SocketAddr) -> io::Result<Bound> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,

@@ -55,7 +55,7 @@ impl Witness {
     pub(crate) fn is_there(&mut self) -> io::Result<bool> {
         loop {
             match self.pipe.read(&mut [0; 16]) {
-                // Nobody has it open for writing.
+                // No process has it open for writing.
                 Ok(0) => return Ok(false),
                 Ok(_) => self.has_written = true,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
@@ -114,7 +114,7 @@ impl LifelineWatch {
     }
 }
 
-/// Opens a named pipe for reading, whether or not anybody writes. Reading does not wait.
+/// Opens a named pipe for reading, whether or not there is a writer. Reading does not wait.
 fn open_to_read(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).custom_flags(flags()).open(path)
@@ -124,9 +124,9 @@ fn flags() -> i32 {
     OFlags::NONBLOCK.bits().cast_signed()
 }
 
-/// Gives up everything that this process got from whoever started it, and takes no notice of being asked to end. Only
+/// Gives up everything that this process got from what started it, and takes no notice of being asked to end. Only
 /// for a process that has opened nothing yet.
-#[expect(unsafe_code, reason = "a descriptor that nobody owns has no safe form")]
+#[expect(unsafe_code, reason = "a descriptor without an owner has no safe form")]
 pub(crate) fn leave_everything() -> io::Result<()> {
     for signal in [SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;

@@ -43,12 +43,12 @@ pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
     if metadata.mode() & 0o077 != 0 {
         fs::set_permissions(path, Permissions::from_mode(0o700))?;
     }
-    // Permission bits do not stop root, and a read-only file system stops everybody.
+    // Permission bits do not stop root, and a read-only file system stops every user.
     rustix::fs::access(path, Access::WRITE_OK | Access::EXEC_OK)?;
     Ok(())
 }
 
-/// Opens what is under a path, and waits for nobody: a named pipe has whoever opens it wait for the other end.
+/// Opens what is under a path, and waits for nothing: a named pipe makes its opener wait for the other end.
 pub(crate) fn open_at_once(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     options.custom_flags(flags.bits().cast_signed()).open(path)

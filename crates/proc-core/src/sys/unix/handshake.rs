@@ -29,7 +29,7 @@ impl StdStreams {
         ])
     }
 
-    /// A terminal is shared by whoever has it for a stream.
+    /// A terminal is shared by all that have it for a stream.
     #[expect(clippy::unused_self, reason = "on Windows it has to be entered")]
     pub(crate) fn console(&self) -> Option<Console> {
         None

@@ -32,7 +32,7 @@ pub(crate) fn is_shortage(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| shortages.contains(&errno))
 }
 
-/// A folder that is always there, and in nobody's way.
+/// A folder that is always there, and in the way of nothing.
 pub(crate) fn root_folder() -> PathBuf {
     PathBuf::from("/")
 }

@@ -48,7 +48,8 @@ pub(crate) fn limit_patience(link: &Link, patience: Duration) -> io::Result<()> 
     link.set_read_timeout(Some(patience))
 }
 
-/// Makes room for as much that was said and not heard yet as the system allows. Whether it does is seen when it is full.
+/// Makes room for as much that was said and not heard yet as the system allows. Whether it does is seen when it is
+/// full.
 pub(crate) fn make_room(link: &Link) {
     const ROOM: usize = 1 << 20;
     let _ = rustix::net::sockopt::set_socket_send_buffer_size(link, ROOM);

@@ -21,27 +21,27 @@ use crate::identity::Identity;
 /// The class of a console's window. The system takes it for a window of one of the processes in the console.
 const CONSOLE_CLASS: &str = "ConsoleWindowClass";
 
-/// The class of what a console has for a window that is shown by a terminal, such as Windows Terminal. Nobody sees it, and
-/// to close it tells nobody anything.
+/// The class of what a console has for a window that is shown by a terminal, such as Windows Terminal. It is never
+/// shown, and to close it tells no process anything.
 const PSEUDO_CONSOLE_CLASS: &str = "PseudoConsoleWindow";
 
-/// How long it is waited for whoever goes through consoles. Each of them takes some ms.
+/// How long the thread that goes through consoles is waited for. Each of them takes some ms.
 const MOMENT: Duration = Duration::from_millis(500);
 
-/// What has been asked by which means. Nobody is asked twice by the same: for many programs that means "at once".
+/// What has been asked by which means. No process is asked twice by the same: for many programs that means "at once".
 #[derive(Debug, Default)]
 pub(crate) struct Surfaces {
     /// Windows that were asked to close.
     windows: BTreeSet<usize>,
     visited: Visited,
-    /// Brings what has been visited. Nobody has come back yet.
+    /// Brings what has been visited. It is still under way.
     messenger: Option<Receiver<Visited>>,
 }
 
 /// Consoles that were entered, or could not be.
 #[derive(Clone, Debug, Default)]
 struct Visited {
-    /// The PIDs of those whose console was told, or who cannot be told by one.
+    /// The PIDs of those whose console was told, or that cannot be told by one.
     told: BTreeSet<u32>,
     /// The windows of consoles in which there were only processes that are to end, each with one of these.
     consoles: BTreeMap<usize, Identity>,
@@ -67,7 +67,7 @@ impl Surfaces {
         }
     }
 
-    /// Closes the consoles in which only such processes were that had been asked before, and still are: whoever is in a
+    /// Closes the consoles in which only such processes were that had been asked before, and still are: what is in a
     /// console that is closed ends.
     pub(crate) fn insist(&mut self, targets: &BTreeSet<Identity>) {
         if !self.visited.consoles.is_empty() {
@@ -77,7 +77,7 @@ impl Surfaces {
 
     /// Has the consoles of these processes entered by another thread, unless one is under way already.
     ///
-    /// What serves a console is a process too, and may stand still. Whoever enters that console then does so as well, and
+    /// What serves a console is a process too, and may stand still. What enters that console then does so as well, and
     /// this thread has everything else to do.
     fn send_messenger(
         &mut self,
@@ -95,7 +95,7 @@ impl Surfaces {
             .stack_size(256 * 1024)
             .spawn(move || {
                 errand(&mut visited, &targets);
-                // Whoever would hear of it may have ended its run meanwhile.
+                // What would hear of it may have ended its run meanwhile.
                 let _ = sender.send(visited);
             });
         self.messenger = begun.is_ok().then_some(messenger);
@@ -119,15 +119,15 @@ impl Visited {
     fn tell_all(&mut self, targets: &BTreeMap<u32, Handle>) {
         for (pid, target) in targets {
             if self.told.insert(*pid) {
-                // Who has no console, or one that this process may not enter, is not asked this way.
+                // A process without a console, or with one that this process may not enter, is not asked this way.
                 let _ = self.tell_console(target.identity(), targets);
             }
         }
     }
 
     /// Tells all in the console of a process at once, if all are to end. Otherwise those that this process has started,
-    /// if it is a guardian: they are of its group, and whoever shares the console with them is not. To a group that there
-    /// is none of, nothing is sent: the system may take it for everybody.
+    /// if it is a guardian: they are of its group, and others that share the console with them are not. To a group that
+    /// there is none of, nothing is sent: the system may take it for all processes.
     fn tell_console(&mut self, one: &Identity, targets: &BTreeMap<u32, Handle>) -> io::Result<()> {
         let console = Console::of(one.pid)?;
         let present = console.pids()?;
@@ -171,7 +171,7 @@ fn pin_all(targets: &BTreeSet<Identity>) -> BTreeMap<u32, Handle> {
     targets.iter().filter_map(pin).collect()
 }
 
-/// Whether all who are present are to end.
+/// Whether all that are present are to end.
 fn are_among(present: &[u32], targets: &BTreeMap<u32, Handle>) -> bool {
     present.iter().all(|pid| targets.contains_key(pid))
 }
@@ -191,7 +191,7 @@ fn windows() -> io::Result<Vec<(HWND, u32)>> {
 
 extern "system" fn note(window: HWND, found: LPARAM) -> BOOL {
     let found: *mut Vec<(HWND, u32)> = std::ptr::with_exposed_provenance_mut(found.cast_unsigned());
-    // SAFETY: `windows` has handed over the address of its own value, which nobody else uses meanwhile.
+    // SAFETY: `windows` has handed over the address of its own value, which nothing else uses meanwhile.
     let found = unsafe { &mut *found };
     let mut pid = 0;
     // SAFETY: the result goes to live memory.

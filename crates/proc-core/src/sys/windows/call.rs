@@ -37,7 +37,7 @@ pub(super) fn owned(handle: HANDLE) -> io::Result<OwnedHandle> {
     if handle.is_null() || handle == INVALID_HANDLE_VALUE {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: whoever calls this has just got the handle from the system, and nobody else closes it.
+    // SAFETY: the caller has just got the handle from the system, and nothing else closes it.
     Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
@@ -71,7 +71,7 @@ pub(super) fn wide_path(path: &Path) -> io::Result<Vec<u16>> {
 ///
 /// It has to end with a zero.
 pub(super) unsafe fn read_text(text: *const u16) -> String {
-    // SAFETY: whoever calls this knows that there is a zero.
+    // SAFETY: the caller knows that there is a zero.
     let length = unsafe { lstrlenW(text) };
     let length = usize::try_from(length).unwrap_or(0);
     // SAFETY: so many units come before the zero.

@@ -29,7 +29,7 @@ use crate::sys::{GuardianSignal, Reaped};
 /// Those that this process has started and not collected yet. An open handle keeps a PID from being used again.
 static CHILDREN: Mutex<Vec<(Child, Hearing)>> = Mutex::new(Vec::new());
 
-/// Those that were collected. Their PIDs stay theirs, so that whoever names one as its parent means it.
+/// Those that were collected. Their PIDs stay theirs, so that a process that names one as its parent means it.
 static COLLECTED: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 
 /// Takes charge of a process that was started suspended: puts it where it belongs, and lets it go on.
@@ -128,7 +128,10 @@ impl GuardianSignals {
     }
 
     /// The next one. `None`: there will be no more.
-    #[expect(clippy::unused_self, reason = "only whoever has begun to listen hears")]
+    #[expect(
+        clippy::unused_self,
+        reason = "nothing is heard before listening has begun"
+    )]
     pub(crate) fn next(&mut self) -> Option<GuardianSignal> {
         let port = completion_port::port().ok()?;
         loop {
@@ -148,7 +151,7 @@ impl GuardianSignals {
                 CHILD => return Some(GuardianSignal::ChildEnded),
                 REQUEST => return Some(GuardianSignal::AskedToEnd),
                 SESSION => return Some(GuardianSignal::SessionEnds),
-                // What a job says is no promise, but nothing else tells of the end of somebody else's child.
+                // What a job says is no promise, but nothing else tells of the end of another process's child.
                 _ if matches!(
                     message,
                     JOB_OBJECT_MSG_ACTIVE_PROCESS_ZERO

@@ -1,5 +1,5 @@
-//! The completion port at which a guardian hears of everything: of what happens in the job of its run, of the ends of the
-//! processes that it has started itself, of requests to end, and of the end of the session.
+//! The completion port at which a guardian hears of everything: of what happens in the job of its run, of the ends of
+//! the processes that it has started itself, of requests to end, and of the end of the session.
 
 use std::ffi::c_void;
 use std::io;
@@ -15,7 +15,7 @@ use windows_sys::Win32::System::Threading::{
 
 use super::call::{check, owned, raw};
 
-/// Who has something to say at the port.
+/// The keys under which there is something to hear at the port.
 pub(super) const JOB: usize = 1;
 pub(super) const CHILD: usize = 2;
 pub(super) const REQUEST: usize = 3;
@@ -38,13 +38,13 @@ pub(super) fn port() -> io::Result<HANDLE> {
 pub(super) struct Hearing {
     /// The number of the wait.
     wait: usize,
-    /// What is waited for: a handle of its own, which nobody closes before the wait is over.
+    /// What is waited for: a handle of its own, which nothing closes before the wait is over.
     _handle: OwnedHandle,
 }
 
 impl Hearing {
-    /// Has it said as coming from this one.
-    pub(super) fn of(handle: BorrowedHandle<'_>, who: usize) -> io::Result<Self> {
+    /// Has it said under this key.
+    pub(super) fn of(handle: BorrowedHandle<'_>, key: usize) -> io::Result<Self> {
         port()?;
         let handle = handle.try_clone_to_owned()?;
         let mut wait = std::ptr::null_mut();
@@ -54,7 +54,7 @@ impl Hearing {
                 &raw mut wait,
                 raw(&handle),
                 Some(say),
-                std::ptr::without_provenance(who),
+                std::ptr::without_provenance(key),
                 INFINITE,
                 WT_EXECUTEINWAITTHREAD | WT_EXECUTEONLYONCE,
             )
@@ -69,19 +69,19 @@ impl Hearing {
 impl Drop for Hearing {
     fn drop(&mut self) {
         let wait = std::ptr::without_provenance_mut(self.wait);
-        // SAFETY: it was registered, and is called off once. This waits until nobody is in the middle of saying it.
+        // SAFETY: it was registered, and is called off once. This waits until it is not in the middle of being said.
         unsafe { UnregisterWaitEx(wait, INVALID_HANDLE_VALUE) };
     }
 }
 
-extern "system" fn say(who: *mut c_void, _timed_out: bool) {
-    post(who.addr());
+extern "system" fn say(key: *mut c_void, _timed_out: bool) {
+    post(key.addr());
 }
 
-/// Says at the port that there is something to hear from this one.
-pub(super) fn post(who: usize) {
+/// Says at the port that there is something to hear under this key.
+pub(super) fn post(key: usize) {
     if let Some(port) = PORT.get() {
         // SAFETY: the port is open for as long as this process lives; there is nothing but the key to be passed on.
-        unsafe { PostQueuedCompletionStatus(raw(port), 0, who, std::ptr::null()) };
+        unsafe { PostQueuedCompletionStatus(raw(port), 0, key, std::ptr::null()) };
     }
 }

@@ -1,10 +1,10 @@
-//! Being in a console for a moment: to start somebody who shares it, or to speak to those who are in it.
+//! Being in a console for a moment: to start a process that shares it, or to speak to those that are in it.
 //!
-//! A process has one console at most. A guardian has none, so it can enter another's, or one that it makes for a client,
-//! and leave it again. While it is in one it is told of whatever is pressed there, and does not mind. Who leaves a console
-//! leaves behind, on Windows 8 and later, what it had set up for that, and would end by a key of which it hears only then.
-//! So whoever presses one stays until it has heard of it itself. Only who closes a console just then ends the guardian too,
-//! and with it the run: nothing is left in that case either.
+//! A process has one console at most. A guardian has none, so it can enter another's, or one that it makes for a
+//! client, and leave it again. While it is in one it is told of whatever is pressed there, and does not mind. A process
+//! that leaves a console leaves behind, on Windows 8 and later, what it had set up for that, and would end by a key of
+//! which it hears only then. So one that presses a key stays until it has heard of it itself. Only a console that is
+//! closed just then ends the guardian too, and with it the run: nothing is left in that case either.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -51,7 +51,7 @@ pub(crate) struct Console {
 
 #[expect(
     clippy::unused_self,
-    reason = "only whoever is in a console can do this"
+    reason = "only a process in a console can do this"
 )]
 impl Console {
     /// Makes one, with a window of this title. It ends with the last process in it.
@@ -86,7 +86,7 @@ impl Console {
             streams,
             _alone: alone,
         };
-        // And once more, because whoever enters a console may begin there without any handler.
+        // And once more, because a process that enters a console may begin there without any handler.
         mind_no_keys()?;
         Ok(console)
     }
@@ -123,7 +123,7 @@ impl Console {
     /// heard of it.
     pub(super) fn press(&self, group: u32) -> io::Result<()> {
         let before = *heard();
-        // Wine has no Ctrl+Break. Windows, which has it, gives Ctrl+C to everybody only.
+        // Wine has no Ctrl+Break. Windows, which has it, gives Ctrl+C to all processes only.
         press(CTRL_BREAK_EVENT, group).or_else(|_| press(CTRL_C_EVENT, group))?;
         // Whatever comes of it: nothing else can be done about a key that does not arrive.
         drop(HEARD_ANOTHER.wait_timeout_while(heard(), HEARING, |heard| *heard == before));
@@ -135,7 +135,7 @@ impl Drop for Console {
     fn drop(&mut self) {
         // SAFETY: it takes no memory. What it closes are streams that the system has opened itself.
         unsafe { FreeConsole() };
-        // For a key that somebody else has pressed.
+        // For a key that something else has pressed.
         let _ = mind_no_keys();
         for (stream, handle) in STREAMS.into_iter().zip(self.streams) {
             // SAFETY: it is a number that the system notes; this one was noted before.
@@ -170,7 +170,7 @@ fn subsystem(program: &Path) -> io::Result<u16> {
     Ok(u16::from_le_bytes(subsystem))
 }
 
-/// The PIDs of those who share a console with this process; of none where it has no console.
+/// The PIDs of the processes that share a console with this process; of none where it has no console.
 pub(crate) fn in_own_console() -> Vec<u32> {
     pids().unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! What an escape probe does to get away, and what shows whether it is still there.
 //!
-//! A file that was opened without sharing it cannot be opened by anybody else. The system keeps it so for as long as there
-//! is a handle, whatever else its holder gives up, and no longer.
+//! A file that was opened without sharing it cannot be opened by any other process. The system keeps it so for as long
+//! as there is a handle, whatever else its holder gives up, and no longer.
 
 use std::fs::File;
 use std::io;
@@ -83,7 +83,7 @@ fn make_and_take(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Whether somebody has taken a file. Whoever asks shares it, and so is in the way of nobody else who does.
+/// Whether a process has taken a file. To ask is to share it, which is in the way of no other that asks.
 fn is_taken(path: &Path) -> io::Result<bool> {
     match File::open(path) {
         Ok(_) => Ok(false),
@@ -93,7 +93,7 @@ fn is_taken(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Gives up what this process got from whoever started it, and takes no notice of being asked to end.
+/// Gives up what this process got from what started it, and takes no notice of being asked to end.
 pub(crate) fn leave_everything() -> io::Result<()> {
     // It fails where there is none, as after a start apart from everything.
     // SAFETY: it takes no memory.

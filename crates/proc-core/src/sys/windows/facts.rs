@@ -114,7 +114,7 @@ pub(crate) fn arguments(pid: u32) -> Option<Vec<String>> {
         unsafe { read_text(*entry) }
     });
     let arguments = arguments.collect();
-    // SAFETY: the system has allocated it for whoever calls, and nothing refers to it any more.
+    // SAFETY: the system has allocated it for the caller, and nothing refers to it any more.
     unsafe { LocalFree(list.cast()) };
     Some(arguments)
 }

@@ -18,7 +18,7 @@ const LONGEST: usize = 32_766;
 /// The same of a batch file, which `cmd` executes.
 const LONGEST_OF_BATCH: usize = 8_100;
 
-/// A folder that is always there, and in nobody's way.
+/// A folder that is always there, and in the way of nothing.
 pub(crate) fn root_folder() -> PathBuf {
     let folder = std::env::var_os("SystemRoot").unwrap_or_else(|| "C:\\".into());
     PathBuf::from(folder)
@@ -88,7 +88,7 @@ fn make_folder(path: &Path, private: &Private) -> io::Result<()> {
     }
 }
 
-/// Opens what is under a path. Nothing in a folder has anybody wait for another end.
+/// Opens what is under a path. Nothing in a folder makes its opener wait for another end.
 pub(crate) fn open_at_once(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     options.open(path)
 }

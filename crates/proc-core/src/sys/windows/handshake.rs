@@ -35,8 +35,8 @@ impl StdStreams {
         Ok([stdio(input)?, stdio(output)?, stdio(error)?])
     }
 
-    /// Enters the console of whoever has lent the streams, so that a child shares it: what is pressed there reaches both.
-    /// `None`: there is none.
+    /// Enters the console of the process that has lent the streams, so that a child shares it: what is pressed there
+    /// reaches both. `None`: there is none.
     pub(crate) fn console(&self) -> Option<Console> {
         Console::of(self.lender).ok()
     }

@@ -32,8 +32,8 @@ pub(crate) struct AtStart<'a> {
     pub(crate) job: &'a Job,
 }
 
-/// Lets a command start suspended, for [`take_charge`](super::take_charge) to put it where it belongs: in the console that
-/// this process has entered for it, or else in one of its own that nobody sees.
+/// Lets a command start suspended, for [`take_charge`](super::take_charge) to put it where it belongs: in the console
+/// that this process has entered for it, or else in one of its own that is not shown.
 ///
 /// It is of this process's group. In a group of its own it would not hear Ctrl+C.
 #[expect(clippy::unnecessary_wraps, reason = "on other systems it can fail")]
@@ -43,13 +43,13 @@ pub(crate) fn contain_at_start(command: &mut Command, _at_start: AtStart<'_>) ->
     Ok(())
 }
 
-/// Lets a command start apart from whoever starts it: without its console, and outside of its job, if it may leave that.
+/// Lets a command start apart from what starts it: without its console, and outside of its job, if it may leave that.
 /// `false`: there is no other way than the one that was tried last.
 pub(crate) fn set_apart(command: &mut Command, attempt: usize) -> bool {
     let apart = DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP;
     match attempt {
         0 => command.creation_flags(apart | CREATE_BREAKAWAY_FROM_JOB),
-        // A job that lets nobody leave reaches the guardian too. Its own are inside that one then.
+        // A job that lets no process leave reaches the guardian too. Its own are inside that one then.
         1 => command.creation_flags(apart),
         _ => return false,
     };

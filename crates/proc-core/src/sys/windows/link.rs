@@ -1,6 +1,6 @@
 //! Named pipes: the link between a launcher and a guardian.
 //!
-//! A handle that waits for each call to be done reads and writes one after the other, so that whoever reads could not
+//! A handle that waits for each call to be done reads and writes one after the other, so that a reader could not
 //! write meanwhile. So all of these are asynchronous, and each call waits for itself.
 
 use std::io::{self, Read, Write};
@@ -255,7 +255,7 @@ pub(super) fn make(name: &str, is_first: bool, instances: u32) -> io::Result<Own
     })
 }
 
-/// Opens the other end of a pipe. Whoever has made it learns who this process is, and cannot act in its name.
+/// Opens the other end of a pipe. Its maker learns which process this is, and cannot act in its name.
 pub(super) fn connect(name: &str) -> io::Result<OwnedHandle> {
     let name = wide(name);
     // SAFETY: the name ends with a zero; the result is checked.
@@ -292,7 +292,7 @@ pub(crate) fn link_from_stdin() -> io::Result<Link> {
     Link::new(handle, false)
 }
 
-/// Asks the system who is at the other end.
+/// Asks the system which process is at the other end.
 pub(crate) fn peer(link: &Link) -> io::Result<Peer> {
     let handle = raw(&link.0.handle);
     let mut pid = 0;
@@ -341,9 +341,9 @@ pub(crate) fn hang_up(link: &Link) {
 
 /// Waits until the process at the other end of a link has exited, and ends the link when what it has said was heard.
 ///
-/// The system does that by itself, unless somebody has taken a copy of the other end (`DuplicateHandle`).
+/// The system does that by itself, unless a process has taken a copy of the other end (`DuplicateHandle`).
 pub(crate) fn hang_up_after(other: &Identity, link: &Link) {
-    // Who cannot be watched is left to the system.
+    // A process that cannot be watched is left to the system.
     let Ok(handle) = pin(other) else { return };
     if let Some(handle) = handle {
         wait_for_exit(&handle);

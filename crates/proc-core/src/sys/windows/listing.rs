@@ -129,7 +129,7 @@ fn entry(list: &List, at: usize, boot: Boot) -> Option<Stat> {
     let pid = |field: usize| u32::try_from(list.long_number(at + field)?).ok();
     let number = |field: usize| list.number(at + field);
     let own = pid(offset_of!(SYSTEM_PROCESS_INFORMATION, UniqueProcessId))?;
-    // Who has started a process stands behind its own PID, in a field that has no name.
+    // The PID of what has started a process stands behind its own, in a field that has no name.
     let parent = pid(offset_of!(SYSTEM_PROCESS_INFORMATION, Reserved2))?;
     let short_name = list
         .text(at + offset_of!(SYSTEM_PROCESS_INFORMATION, ImageName))

@@ -1,8 +1,8 @@
 //! What a process's standard streams lead to, seen through duplicates of its handles.
 //!
-//! Who is at the other end of an anonymous pipe is not told: the system names its maker alone, gives its ends no number
-//! in common, and keeps the addresses of objects from whoever is no administrator. To ask an end anything may moreover
-//! take as long as somebody's read from it lasts, which for the reader of this very program's output is until this
+//! What is at the other end of an anonymous pipe is not told: the system names its maker alone, gives its ends no
+//! number in common, and keeps the addresses of objects from all but administrators. To ask an end anything may
+//! moreover take as long as a read from it lasts, which for the reader of this very program's output is until this
 //! program has written more. So little is asked: whether two handles are one object, which never waits, and whether it
 //! is a pipe, which is asked for a moment only.
 
@@ -23,7 +23,7 @@ use super::call::{check, is, owned, raw};
 use super::facts::standard_handles;
 use crate::pipe_peers::{PipePeer, PipePeers};
 
-/// How long a stream may take to say what it is. Who takes longer is in the middle of a read.
+/// How long a stream may take to say what it is. One that takes longer is in the middle of a read.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Streams that did not say what they are: the process, and its handle. They are not asked again; a thread is still
@@ -150,7 +150,7 @@ fn within<T: Send + 'static>(
         .name("stream".to_owned())
         .stack_size(64 * 1024)
         .spawn(move || {
-            // Nobody may be listening any more.
+            // The receiver may be gone by now.
             let _ = tell.send(ask());
         });
     asked.ok()?;

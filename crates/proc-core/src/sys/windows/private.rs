@@ -25,7 +25,7 @@ use super::user::{Sid, own_sid, sid_text};
 /// The group of administrators. What one of them makes with all of his rights is the group's.
 const ADMINISTRATORS: &str = "S-1-5-32-544";
 
-/// Who may open something: this process's user alone, whatever is allowed further up.
+/// The right to open something: for this process's user alone, whatever is allowed further up.
 pub(super) struct Private {
     descriptor: Descriptor,
 }
@@ -50,14 +50,14 @@ impl Private {
         }
     }
 
-    /// Keeps everybody else out of a folder that is there already, and of what is in it. It must be this user's.
+    /// Keeps all other users out of a folder that is there already, and of what is in it. It must be this user's.
     pub(super) fn take(&self, folder: &Path) -> io::Result<()> {
         let (owner, is_apart) = standing(folder)?;
         if ![own_sid(), Some(ADMINISTRATORS)].contains(&Some(owner.as_str())) {
             let why = "it belongs to another user";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
         }
-        // Who has set it apart from what is allowed further up has said who may enter.
+        // A user who has set it apart from what is allowed further up has said who may enter.
         if is_apart {
             return Ok(());
         }
@@ -78,7 +78,7 @@ impl Private {
     }
 }
 
-/// What everybody of its user may do to a guardian: look at it, wait for it, stop it and end it.
+/// What every process of its user may do to a guardian: look at it, wait for it, stop it and end it.
 const TO_A_GUARDIAN: u32 = PROCESS_QUERY_INFORMATION
     | PROCESS_QUERY_LIMITED_INFORMATION
     | PROCESS_VM_READ
@@ -87,9 +87,9 @@ const TO_A_GUARDIAN: u32 = PROCESS_QUERY_INFORMATION
     | PROCESS_TERMINATE
     | READ_CONTROL;
 
-/// Lets nobody of this user take anything out of this process, or have it do anything: who had a copy of its job's handle
-/// would keep the job when this process is killed. The system itself may do everything, and who owns the process, which
-/// is this user, may not change that (`OW`).
+/// Lets no process of this user take anything out of this process, or have it do anything: a copy of its job's handle
+/// would keep the job when this process is killed. The system itself may do everything, and the owner of the process,
+/// which is this user, may not change that (`OW`).
 pub(super) fn keep_to_itself() -> io::Result<()> {
     let sid = own_sid().ok_or_else(|| io::Error::other("this process has no user"))?;
     let rules = format!("D:P(A;;0x{TO_A_GUARDIAN:x};;;{sid})(A;;0x1fffff;;;SY)(A;;RC;;;OW)");
@@ -100,7 +100,7 @@ pub(super) fn keep_to_itself() -> io::Result<()> {
     check(unsafe { SetKernelObjectSecurity(this, DACL_SECURITY_INFORMATION, descriptor.0) })
 }
 
-/// Who owns a folder, and whether what is allowed further up counts for nothing in it.
+/// The owner of a folder, and whether what is allowed further up counts for nothing in it.
 fn standing(folder: &Path) -> io::Result<(Sid, bool)> {
     let name = wide_path(folder)?;
     let mut owner = std::ptr::null_mut();

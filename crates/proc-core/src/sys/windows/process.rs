@@ -61,7 +61,7 @@ pub(crate) fn stat(pid: u32, boot: Boot) -> Option<Stat> {
         boot,
     };
     let basics = basics(&process)?;
-    // Windows opens the same process for each of the four numbers from its PID on, which are nobody's.
+    // Windows opens the same process for each of the four numbers from its PID on, which are no process's.
     if u32::try_from(basics.UniqueProcessId) != Ok(pid) {
         return None;
     }

@@ -1,10 +1,10 @@
-//! How a guardian hears that the session ends: somebody logs off, or the system shuts down.
+//! How a guardian hears that the session ends: the user logs off, or the system shuts down.
 //!
 //! The system tells windows of that. It tells consoles too, but not those programs in them that have anything to do with
-//! windows, and this one closes those of others. So a guardian has a window that nobody sees.
+//! windows, and this one closes those of others. So a guardian has a window that is never shown.
 //!
 //! A launcher needs none. The system tells one program after the other, and waits for each: as long as the guardian ends
-//! the run, nobody else is told to end, neither the launcher nor the clients.
+//! the run, no other program is told to end, neither the launcher nor the clients.
 
 use std::io;
 use std::sync::mpsc;
@@ -27,9 +27,9 @@ const TURN: u32 = 0x3ff;
 
 /// From now on this process hears of the end of its session, and of requests to close its window (`taskkill`).
 ///
-/// It fails where there is no desktop, as for a service: there nobody logs off.
+/// It fails where there is no desktop, as for a service: there no user logs off.
 pub(super) fn hear_of_end() -> io::Result<()> {
-    // Who takes too long is ended, and nobody is asked about it.
+    // A program that takes too long is ended, and the user is not asked about it.
     // SAFETY: it takes no memory.
     check(unsafe { SetProcessShutdownParameters(TURN, SHUTDOWN_NORETRY) })?;
     let (made, is_made) = mpsc::channel();
@@ -40,7 +40,7 @@ pub(super) fn hear_of_end() -> io::Result<()> {
         .spawn(move || {
             let window = make_window();
             let is_there = window.is_ok();
-            // Whoever has made this thread waits for that.
+            // The thread that has made this one waits for that.
             let _ = made.send(window);
             if is_there {
                 listen();
@@ -81,7 +81,7 @@ fn listen() {
 /// Called by the system, on the thread that listens.
 extern "system" fn hear(window: HWND, message: u32, word: WPARAM, long: LPARAM) -> LRESULT {
     match message {
-        // Nobody is kept from logging off.
+        // No user is kept from logging off.
         WM_QUERYENDSESSION => 1,
         WM_ENDSESSION if word != 0 => {
             post(SESSION);

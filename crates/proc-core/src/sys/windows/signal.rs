@@ -62,17 +62,18 @@ pub(crate) fn is_there(identity: &Identity) -> bool {
 pub(crate) fn signal(handle: &Handle, signal: Signal) -> io::Result<bool> {
     match signal {
         Signal::Terminate => {
-            // Anybody else is asked by what it shows to people.
+            // Any other process is asked by what it shows to people.
             ask_guardian(&handle.identity);
         }
         Signal::Kill => return kill(handle),
         Signal::Stop => {
-            // What is stopped is killed next. Whoever may not be killed is told from whoever does not go away, and goes on.
+            // What is stopped is killed next. One that may not be killed is told from one that does not go away, and
+            // goes on.
             if open_to_end(handle)?.is_some() {
                 stop(handle);
             }
         }
-        // What was stopped here is killed next. Of what somebody else has stopped, a thread may be meant to stand still.
+        // What was stopped here is killed next. Of what others have stopped, a thread may be meant to stand still.
         Signal::Continue => {}
     }
     Ok(!has_ended(&handle.process))
@@ -141,8 +142,9 @@ const HANDLE_GAP: usize = 256;
 
 /// Lets no child inherit what this process has inherited.
 ///
-/// These are not only its standard streams. Whoever starts a program mostly hands over duplicates of its own streams, and
-/// the program inherits these too. A guardian that held one would keep whoever reads the other end waiting.
+/// These are not only its standard streams. A process that starts a program mostly hands over duplicates of its own
+/// streams, and the program inherits these too. A guardian that held one would keep the reader of the other end
+/// waiting.
 fn keep_handles() {
     let mut count = 0;
     // SAFETY: it answers a constant that stands for this process and needs no closing.
@@ -167,7 +169,7 @@ fn keep_handles() {
 }
 
 /// The name of the event by which a guardian is asked to end. It has no window and no console to be asked by. The name is
-/// the same in all sessions of the machine: whoever has logged in once more from elsewhere asks too.
+/// the same in all sessions of the machine: a user who has logged in once more from elsewhere asks too.
 fn request_name(identity: &Identity) -> Vec<u16> {
     wide(format!(
         "Global\\clean-slate-end-{}-{:x}",
@@ -202,7 +204,7 @@ fn ask_guardian(identity: &Identity) {
 /// The requests to end that reach a launcher, in order of arrival.
 pub(crate) struct LauncherSignals(Receiver<Interruption>);
 
-/// Whoever hears of them.
+/// Where they are sent.
 static LISTENER: Mutex<Option<Sender<Interruption>>> = Mutex::new(None);
 
 impl LauncherSignals {

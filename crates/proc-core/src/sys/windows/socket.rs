@@ -1,4 +1,4 @@
-//! Sockets: who listens where, what can be bound, and leases on ports.
+//! Sockets: which process listens where, what can be bound, and leases on ports.
 
 mod bind;
 mod lease;
@@ -130,13 +130,13 @@ pub(crate) fn may_hide_socket(pid: u32, number: u64) -> bool {
     told_owner(number).is_none_or(listens_for_others) && owner(pid).is_some()
 }
 
-/// Whether a process is the system's own, which listens for programs that leave that to it: `HTTP.sys` does so for those of
-/// .NET, PowerShell and IIS, and tells nobody for whom.
+/// Whether a process is the system's own, which listens for programs that leave that to it: `HTTP.sys` does so for
+/// those of .NET, PowerShell and IIS, and does not tell for which.
 pub(crate) fn listens_for_others(pid: u32) -> bool {
     pid == SYSTEM
 }
 
-/// The process of a socket with this number. `None`: nobody tells.
+/// The process of a socket with this number. `None`: it is not told.
 fn told_owner(number: u64) -> Option<u32> {
     let pid = u32::try_from(number >> PORT_BITS).ok();
     pid.filter(|pid| *pid != 0)
@@ -222,7 +222,7 @@ fn entries<T: Copy>(table: &[u32]) -> impl Iterator<Item = T> {
     })
 }
 
-/// The ports from which the system draws when a program does not care, unless somebody has set others.
+/// The ports from which the system draws when a program does not care, unless others were set.
 #[expect(clippy::unnecessary_wraps, reason = "other systems may not tell")]
 pub(crate) fn ephemeral_ports() -> Option<RangeInclusive<u16>> {
     Some(49_152..=65_535)
@@ -233,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_shows_one_socket_may_hide_another_of_which_nobody_tells() {
+    fn a_process_that_shows_one_socket_may_hide_another_that_is_not_told() {
         let of = |pid| {
             let row = Row {
                 port: 8080,

@@ -20,8 +20,8 @@ pub(crate) fn own_user() -> u32 {
     own_sid().map_or(NOBODY, last_number)
 }
 
-/// The user that owns a process. Who may not be asked is somebody else: another user, or this one with more rights, who is
-/// as far out of reach.
+/// The user that owns a process. One that may not be asked belongs to another: another user, or this one with more
+/// rights, which is as far out of reach.
 pub(crate) fn owner(pid: u32) -> Option<u32> {
     let sid = match open(pid).and_then(|process| sid_of(raw(&process))) {
         Ok(sid) => sid,
@@ -75,11 +75,11 @@ fn sid_of(process: HANDLE) -> io::Result<Sid> {
 /// It has to be one.
 pub(super) unsafe fn sid_text(sid: PSID) -> io::Result<Sid> {
     let mut text = std::ptr::null_mut();
-    // SAFETY: whoever calls this knows that it is an identifier.
+    // SAFETY: the caller knows that it is an identifier.
     check(unsafe { ConvertSidToStringSidW(sid, &raw mut text) })?;
     // SAFETY: the system has written a text there that ends with a zero.
     let sid = unsafe { read_text(text) };
-    // SAFETY: the system has allocated it for whoever calls, and nothing refers to it any more.
+    // SAFETY: the system has allocated it for the caller, and nothing refers to it any more.
     unsafe { LocalFree(text.cast()) };
     Ok(sid)
 }

@@ -1,4 +1,4 @@
-//! Who of all processes belongs to a run, look after look.
+//! Which of all processes belong to a run, look after look.
 //!
 //! Each process says by which other it was started, so an orphan is known by a parent that is long gone, as long as a look
 //! has shown that parent, and the orphan before it executes another program. A process whose starter no look has shown is
@@ -37,7 +37,7 @@ struct Kin {
 }
 
 impl Family {
-    /// The family of a guardian, which has started nobody yet. It leads a session of its own.
+    /// The family of a guardian, which has started nothing yet. It leads a session of its own.
     pub(crate) fn of(guardian: Sight) -> Self {
         Self {
             guardian,
@@ -45,7 +45,7 @@ impl Family {
         }
     }
 
-    /// Takes in whoever of these belongs to the family, which are all that there are, and returns the newcomers.
+    /// Takes in those of these processes, which are all that there are, that belong to the family, and returns them.
     /// `names_run`: whether the environment of a process names the run.
     pub(crate) fn take_in(
         &mut self,
@@ -59,8 +59,8 @@ impl Family {
             .iter()
             .filter(|sight| sight.uniques.own > self.guardian.uniques.own && !self.knows(sight))
             .collect();
-        // The weaker evidence is asked only when the stronger one has nobody left to show: a process that is known by its
-        // session alone has no root. Reading an environment is dear besides.
+        // The weaker evidence is asked only when the stronger one has nothing left to show: a process that is known by
+        // its session alone has no root. Reading an environment is dear besides.
         while self.by_starter(&mut strangers, &mut newcomers)
             || self.by_session(sights, &mut strangers, &mut newcomers)
             || self.by(&mut strangers, &mut newcomers, |_, sight| {
@@ -82,8 +82,8 @@ impl Family {
         })
     }
 
-    /// In a session in which everybody belongs to the run. No session is another's for as long as one process is in it.
-    /// Whoever was recognised by its environment may be in anybody's.
+    /// In a session in which all processes belong to the run. No session is another's for as long as one process is in
+    /// it. What was recognised by its environment may be in any.
     fn by_session(
         &mut self,
         sights: &[Sight],
@@ -103,7 +103,7 @@ impl Family {
         })
     }
 
-    /// Takes in those strangers whom this evidence shows. `false`: it shows none.
+    /// Takes in those strangers that this evidence shows. `false`: it shows none.
     fn by(
         &mut self,
         strangers: &mut Vec<&Sight>,
@@ -140,8 +140,8 @@ impl Family {
         kin.is_some_and(|kin| kin.root.is_some())
     }
 
-    /// Whoever goes while a look goes on may leave a child that this look misses, but the next one does not. After that
-    /// nobody can appear any more whom it has started.
+    /// A process that ends during a look may leave a child that this look misses, but the next one does not. After that
+    /// nothing can appear any more that it has started.
     fn forget_the_gone(&mut self, sights: &[Sight]) {
         let there: BTreeSet<u64> = sights.iter().map(|sight| sight.uniques.own).collect();
         self.kin.retain(|unique, kin| {
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_gone_is_forgotten_after_the_look_that_could_show_its_children() {
+    fn what_is_gone_is_forgotten_after_the_look_that_could_show_its_children() {
         let mut family = family();
         let member = sight(101, GUARDIAN, GUARDIAN);
         take_in(&mut family, &[member]);
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_without_anybody_of_the_run_is_nobodys_evidence() {
+    fn a_session_without_a_process_of_the_run_is_no_evidence() {
         let mut family = family();
         take_in(&mut family, &[sight(101, GUARDIAN, 101)]);
         assert!(take_in(&mut family, &[sight(111, 110, 101)]).is_empty());
@@ -275,7 +275,7 @@ mod tests {
         assert!(take_in(&mut family, &[orphan]).is_empty());
         assert!(family.knows(&orphan));
         assert_eq!(family.root_of(&orphan.identity), Some(member.identity));
-        // Nobody has seen this one before it did the same.
+        // No look has shown this one before it did the same.
         assert!(take_in(&mut family, &[orphan, sight(103, 1, 103)]).is_empty());
     }
 

@@ -107,7 +107,7 @@ const SS_NOFDREF: u16 = 1;
 pub(crate) struct TcpSocket {
     /// The number that no other socket has; 0 where no process has it open any more, or none has accepted it yet.
     pub(crate) number: u64,
-    /// The effective user of whoever made it.
+    /// The effective user of the process that made it.
     pub(crate) user: u32,
     /// The local port.
     pub(crate) port: u16,

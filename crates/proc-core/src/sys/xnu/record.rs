@@ -143,7 +143,7 @@ impl ProcessRecord {
         let flag = u32_at(offset_of!(ExternProc, flag));
         let seconds = u64_at(bytes, offset_of!(ExternProc, start_seconds));
         let microseconds = u32_at(offset_of!(ExternProc, start_microseconds));
-        // Whoever traces a process takes its parent's place meanwhile.
+        // A process that traces another takes its parent's place meanwhile.
         let parent = u32_at(MORE + offset_of!(Eproc, ppid));
         let before = u32_at(offset_of!(ExternProc, oppid));
         let tracer = (flag & P_TRACED != 0).then_some(parent);
@@ -191,9 +191,9 @@ pub(crate) const UNIQUE_SIZE: usize = size_of::<UniqueIdentifierInfo>();
 pub(crate) struct Uniques {
     /// The process's own, from its start to its end. They are counted up with each fork.
     pub(crate) own: u64,
-    /// That of the process that has started it, whoever its parent is by now. But a process that executes a program gets
-    /// that of the parent which it has at that moment (`pinsertchild` of `bsd/kern/kern_proc.c`, since a process in exec is
-    /// replaced by a copy): if it is an orphan by then, the system's first process.
+    /// That of the process that has started it, whichever its parent is by now. But a process that executes a program
+    /// gets that of the parent which it has at that moment (`pinsertchild` of `bsd/kern/kern_proc.c`, since a process
+    /// in exec is replaced by a copy): if it is an orphan by then, the system's first process.
     pub(crate) starter: u64,
     /// Another one with each fork, and with each program that is executed.
     pub(crate) version: u32,

@@ -53,7 +53,7 @@ const LARGEST_BUFFER: usize = 1 << 20;
 /// The kernel answers at once. This is for the day on which it does not.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whether netlink is not to be had here at all, as opposed to having failed once.
+/// Whether netlink is not available here at all, as opposed to having failed once.
 pub(super) fn is_unavailable(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| {
         matches!(

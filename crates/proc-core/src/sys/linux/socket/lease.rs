@@ -1,8 +1,8 @@
 //! Leases on ports: a claim that lasts from choosing a port until the client binds it, and beyond.
 //!
 //! A lease is a listening Unix socket with an abstract name. The name lives in the network namespace, like the port
-//! that it stands for, and the kernel gives it up when its holder is gone, whatever ended it. Whoever connects learns
-//! from the kernel which process listens.
+//! that it stands for, and the kernel gives it up when its holder is gone, whatever ended it. A process that connects
+//! learns from the kernel which process listens.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,7 +16,7 @@ use rustix::net::{
 use super::super::peer::peer;
 use crate::sys::LeaseHolder;
 
-/// A port that others who ask for a lease do not get. Given up when dropped, or when its holder ends.
+/// A port that no other process gets a lease of. Given up when dropped, or when its holder ends.
 #[derive(Debug)]
 pub(crate) struct PortLease {
     port: u16,
@@ -24,7 +24,7 @@ pub(crate) struct PortLease {
     socket: OwnedFd,
 }
 
-/// Nobody answers a lease's callers, so each one that asks for its holder stays in the queue. The kernel lowers this to
+/// A lease's callers get no answer, so each one that asks for its holder stays in the queue. The kernel lowers this to
 /// `net.core.somaxconn`.
 const QUEUE: i32 = 4096;
 
@@ -50,7 +50,7 @@ impl PortLease {
                     .ok()
             })
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a lease"))?;
-        // The kernel names whoever has called this last.
+        // The kernel names the process that has called this last.
         listen(&socket, QUEUE)?;
         Ok(Self { port, socket })
     }

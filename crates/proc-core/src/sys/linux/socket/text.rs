@@ -1,4 +1,4 @@
-//! `/proc/net/tcp` and `/proc/net/tcp6`: the same list as text, where netlink is not to be had.
+//! `/proc/net/tcp` and `/proc/net/tcp6`: the same list as text, where netlink is not available.
 //!
 //! Slower, since the kernel writes out every connection, and without the flag that tells whether an IPv6 listener takes
 //! IPv4 too.

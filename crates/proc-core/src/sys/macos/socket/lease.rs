@@ -2,7 +2,7 @@
 //!
 //! A lease is a lock on a file, one a port, in a folder of this user's. The lock belongs to the open file, not to a
 //! process: it is handed on with the descriptor, and the kernel gives it up when the last copy is closed, whatever ended
-//! the holder. The file says who holds it: PID and start time, so that a PID is not taken for that of its successor. It
+//! the holder. The file names the holder: PID and start time, so that a PID is not taken for that of its successor. It
 //! stays when the lease ends, as removing it would let two hold one port.
 //!
 //! The system keeps no list of names that all users share, so a lease is for the runs of one user.
@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use super::super::process;
 use crate::sys::{LeaseHolder, Peer, make_private_folder};
 
-/// A port that others who ask for a lease do not get. Given up when dropped, or when its holder ends.
+/// A port that no other process gets a lease of. Given up when dropped, or when its holder ends.
 #[derive(Debug)]
 pub(crate) struct PortLease {
     port: u16,
@@ -66,13 +66,13 @@ pub(crate) fn lease(port: u16) -> io::Result<Option<PortLease>> {
 pub(crate) fn lease_holder(port: u16) -> io::Result<Option<LeaseHolder>> {
     let file = open(port)?;
     let mut request = whole_file();
-    // Asked, not tried: an attempt that succeeds would be in the way of whoever wants the port at this moment.
+    // Asked, not tried: an attempt that succeeds would be in the way of a process that wants the port at this moment.
     lock(&file, libc::F_OFD_GETLK, &mut request)?;
     if request.l_type == kind(libc::F_UNLCK.into()) {
         return Ok(None);
     }
     let boot = process::boot()?;
-    // Between the lock and the writing the file names the holder before, who need not be there any more.
+    // Between the lock and the writing the file names the holder before, which need not be there any more.
     let holder = read(&file)?.filter(|(_, pid, start)| {
         process::stat(*pid, boot).is_some_and(|stat| stat.identity.start == *start)
     });

@@ -14,7 +14,7 @@ use windows_sys::Win32::Networking::WinSock::{
 use super::rows;
 use crate::sys::Bound;
 
-/// Why nobody may have a port, and what to do about it.
+/// Why no program may have a port, and what to do about it.
 pub(crate) const FORBIDDEN_PORT: &str = "Windows keeps it for others, such as Hyper-V, WSL or Docker (`netsh interface ipv4 show excludedportrange protocol=tcp` lists what it keeps); choose another one (`--base-port auto` finds free ones)";
 
 /// A socket that is closed when it goes out of use.
@@ -86,7 +86,8 @@ pub(crate) fn bind_test(address: SocketAddr) -> io::Result<Bound> {
 fn verdict(code: i32, port: u16) -> io::Result<Bound> {
     match code {
         WSAEADDRINUSE => Ok(Bound::InUse),
-        // Windows says so of a socket that is in the way and belongs to another user, and of ports that nobody may have.
+        // Windows says so of a socket that is in the way and belongs to another user, and of ports that no program may
+        // have.
         WSAEACCES if is_taken(port)? => Ok(Bound::InUse),
         WSAEACCES => Ok(Bound::Forbidden),
         WSAEADDRNOTAVAIL | WSAEAFNOSUPPORT => Ok(Bound::NoSuchAddress),
@@ -94,9 +95,9 @@ fn verdict(code: i32, port: u16) -> io::Result<Bound> {
     }
 }
 
-/// Whether somebody has a socket at this port.
+/// Whether a process has a socket at this port.
 fn is_taken(port: u16) -> io::Result<bool> {
-    // A connection that nobody has open any more has no number, and is in nobody's way.
+    // A connection that no process has open any more has no number, and is not in the way.
     Ok(rows(false)?
         .iter()
         .any(|row| row.port == port && row.number() != 0))
@@ -136,7 +137,7 @@ mod tests {
     use crate::port::choose;
 
     #[test]
-    fn a_port_that_nobody_may_have_is_told_from_one_that_somebody_has() {
+    fn a_port_that_no_program_may_have_is_told_from_one_that_a_process_has() {
         let (port, _lease) = choose(1, &BTreeSet::new()).unwrap().remove(0);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         assert_eq!(verdict(WSAEACCES, port).unwrap(), Bound::InUse);

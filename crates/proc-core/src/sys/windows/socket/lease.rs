@@ -1,8 +1,8 @@
 //! Leases on ports: a claim that lasts from choosing a port until the client binds it, and beyond.
 //!
-//! A lease is a name, that of an event which never happens. Such a name there is once on the whole machine, and the system
-//! gives it up when nobody has the event open any more, whatever has ended its holder. It does not tell who has: that says
-//! another name, with the holder's PID in it.
+//! A lease is a name, that of an event which never happens. Such a name there is once on the whole machine, and the
+//! system gives it up when no process has the event open any more, whatever has ended its holder. It does not tell
+//! which has: that says another name, with the holder's PID in it.
 
 use std::io;
 use std::os::windows::io::OwnedHandle;
@@ -20,7 +20,7 @@ use super::super::private::Private;
 use super::super::user::owner;
 use crate::sys::{LeaseHolder, Peer};
 
-/// A port that others who ask for a lease do not get. Given up when dropped, or when its holder ends.
+/// A port that no other process gets a lease of. Given up when dropped, or when its holder ends.
 #[derive(Debug)]
 pub(crate) struct PortLease {
     port: u16,
@@ -95,7 +95,7 @@ fn make(name: &str) -> io::Result<(OwnedHandle, bool)> {
     Ok((owned(event)?, is_new))
 }
 
-/// Whether anybody has the event of this name open.
+/// Whether a process has the event of this name open.
 fn is_taken(name: &str) -> io::Result<bool> {
     let name = wide(name);
     // SAFETY: the name ends with a zero; the result is checked.
