@@ -87,11 +87,6 @@ enum Phase {
 }
 
 impl Run {
-    /// Begins a run in a scope, with the guardian's program at this path.
-    pub fn builder(scope: &crate::scope::Scope, guardian: &Path) -> Result<Builder, RunError> {
-        Builder::new(scope, guardian)
-    }
-
     /// The run id.
     pub fn id(&self) -> &str {
         &self.id

@@ -6,7 +6,7 @@ use ureq::Agent;
 
 use super::ask::{Answer, agent};
 use super::reach::Reach;
-use super::{LastSeen, Target};
+use super::target::{LastSeen, Target};
 use crate::wait::Deadline;
 
 pub(super) struct Awaited {

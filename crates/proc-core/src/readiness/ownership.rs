@@ -13,8 +13,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ClientProcesses;
 use super::reach::Reach;
+use super::target::ClientProcesses;
 use crate::mark::MemberNumber;
 use crate::port::Holder;
 use crate::sys;

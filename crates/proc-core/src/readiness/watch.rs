@@ -12,7 +12,7 @@ use super::ask::{Answer, ask};
 use super::awaited::{Awaited, AwaitedState, RequestState};
 use super::ownership::judge;
 use super::reach::reach;
-use super::{ClientProcesses, LastSeen, Readiness, ReadinessError, Target};
+use super::target::{ClientProcesses, LastSeen, Readiness, ReadinessError, Target};
 use crate::mark::MemberNumber;
 use crate::sys::{Socket, SocketTable, TcpState};
 use crate::wait::{Deadline, poll_until};

@@ -44,8 +44,15 @@ pub struct Builder {
     inbox: Inbox,
 }
 
+impl Run {
+    /// Begins a run in a scope, with the guardian's program at this path.
+    pub fn builder(scope: &Scope, guardian: &Path) -> Result<Builder, RunError> {
+        Builder::new(scope, guardian)
+    }
+}
+
 impl Builder {
-    pub(super) fn new(scope: &Scope, guardian: &Path) -> Result<Self, RunError> {
+    fn new(scope: &Scope, guardian: &Path) -> Result<Self, RunError> {
         let id = new_run_id().map_err(|source| RunError::System {
             operation: "draw a run id".into(),
             source,
