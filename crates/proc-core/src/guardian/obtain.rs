@@ -72,8 +72,5 @@ fn obtain(
             cgroup: folder.to_owned(),
         })
     };
-    let containment = Containment::obtain(root, mechanism, &open.run, &mut intend)?;
-    // Nothing was started in it, so it goes with the run that cannot begin.
-    record(&Entry::Contained { mechanism }).inspect_err(|_| drop(containment.remove()))?;
-    Ok(containment)
+    Containment::obtain(root, mechanism, &open.run, &mut intend)
 }

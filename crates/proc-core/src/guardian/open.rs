@@ -73,18 +73,24 @@ impl Guardian {
             grace: Some(open.grace),
         };
         let mut ledger = unable("write the ledger", Ledger::create(&folder, opened))?;
-        let contained = contain(root, open, prepared, &mut ledger);
-        let watched = contained.and_then(|(containment, unavailable)| {
-            watch(&containment, open, &folder, &connections)
-                // Nothing was started, so nothing is left but what the kernel keeps for the run.
-                .inspect_err(|_| drop(containment.remove()))
-                .map(|()| (containment, unavailable))
-        });
-        let (containment, unavailable) = watched.inspect_err(|_| {
+        let close = |ledger: &mut Ledger| {
             let _ = ledger.append(&Entry::Closed {
                 living_on: Vec::new(),
             });
-        })?;
+        };
+        let (containment, unavailable) = contain(root, open, prepared, &mut ledger)
+            // Nothing is held by then, and nothing was started.
+            .inspect_err(|_| close(&mut ledger))?;
+        let mechanism = containment.mechanism();
+        let contained = ledger.append(&Entry::Contained { mechanism });
+        unable("write the ledger", contained)
+            .and_then(|()| watch(&containment, open, &folder, &connections))
+            .inspect_err(|_| {
+                // Nothing was started, so nothing is left but what the kernel keeps for the run.
+                if containment.remove().is_ok() {
+                    close(&mut ledger);
+                }
+            })?;
         Ok(Self {
             signs: RunSigns {
                 is_live: true,
