@@ -98,7 +98,7 @@ impl Failure {
                         clients: Vec::new(),
                         leaks: 0,
                         survivors: 0,
-                        living_on: 0,
+                        exempt: 0,
                         unavailable: self.unavailable(),
                     },
                 });

@@ -245,7 +245,7 @@ impl<'a> Classifier<'a> {
                 found.into()
             }
             Match::Group(_) | Match::Foreign(_) | Match::Unknown(_) => Verdict::Foreign {
-                reason: ForeignReason::LivesOn {
+                reason: ForeignReason::Exempt {
                     run: run.run.clone(),
                 },
             },

@@ -33,7 +33,7 @@ pub struct Ending {
     /// Other processes of the run that had to be killed.
     pub killed: Vec<Identity>,
     /// Processes that live on, as the profiles of the clients say that started them.
-    pub living_on: Vec<Identity>,
+    pub exempt: Vec<Identity>,
     /// Processes that are still there.
     pub survivors: Vec<(Identity, SurvivalReason)>,
 }
@@ -147,7 +147,7 @@ pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, Cont
                 identity, killed, ..
             })) => ending.ended.push((identity, killed)),
             Ok(Some(Notice::Killed { identity })) => ending.killed.push(identity),
-            Ok(Some(Notice::LivesOn { process, .. })) => ending.living_on.push(process.identity),
+            Ok(Some(Notice::Exempt { process, .. })) => ending.exempt.push(process.identity),
             Ok(Some(Notice::Survived { process, reason })) => {
                 ending.survivors.push((process.identity, reason));
             }

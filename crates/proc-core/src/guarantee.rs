@@ -84,7 +84,7 @@ impl Mechanism {
 
     /// Whether something may live on when the run ends, as a profile declares it: the kernel lets nothing out of a PID
     /// namespace, nor out of a job, and where processes carry no mark, what a run has left is unknown afterwards.
-    pub const fn lets_live_on(self) -> bool {
+    pub const fn allows_exempt(self) -> bool {
         match self {
             Self::Subreaper | Self::Cgroup => true,
             Self::Pidns | Self::Job | Self::Tracked => false,

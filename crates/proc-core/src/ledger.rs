@@ -107,8 +107,8 @@ pub enum Entry {
     /// The run is over, and nothing of it is left but what lives on.
     Closed {
         /// What lives on, as the profiles of the clients say that started it.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        living_on: Vec<Identity>,
+        #[serde(rename = "living_on", default, skip_serializing_if = "Vec::is_empty")]
+        exempt: Vec<Identity>,
     },
     /// Written by a newer tool that kept this version; of no concern to this one.
     #[serde(other)]

@@ -148,7 +148,8 @@ pub(crate) enum Notice {
         how: Interruption,
     },
     /// A process lives on, as the profile of the client says that started it.
-    LivesOn {
+    #[serde(rename = "lives_on")]
+    Exempt {
         #[serde(flatten)]
         process: Label,
         member: Option<Member>,

@@ -165,12 +165,12 @@ fn close(run: &KnownRun, exempt: &[Leftover]) -> Result<(), String> {
                 .map_err(|error| format!("cannot remove its cgroup: {error}"))?;
         }
     }
-    let living_on = exempt
+    let exempt = exempt
         .iter()
         .map(|leftover| leftover.label.identity)
         .collect();
     Ledger::reopen(&run.folder)
-        .and_then(|mut ledger| ledger.append(&Entry::Closed { living_on }))
+        .and_then(|mut ledger| ledger.append(&Entry::Closed { exempt }))
         .map_err(|error| error.to_string())
 }
 

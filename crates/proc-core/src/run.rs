@@ -72,7 +72,7 @@ pub struct Run {
     unseen: Option<String>,
     leaks: usize,
     survivors: usize,
-    living_on: usize,
+    exempt: usize,
     /// What any of the clients may leave behind.
     survive: Vec<String>,
 }

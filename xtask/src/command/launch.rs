@@ -124,9 +124,9 @@ impl Launch {
         let mut display = Display::new(context);
         let mut show = |event: &Event| {
             display.show(event);
-            if plan.lets_live_on()
+            if plan.allows_exempt()
                 && let Event::RunStarted { mechanism, .. } = event
-                && !mechanism.lets_live_on()
+                && !mechanism.allows_exempt()
             {
                 context.note(&format!(
                     "warning: {mechanism} lets nothing live on: `survive` of the profile has no effect"

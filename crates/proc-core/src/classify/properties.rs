@@ -449,7 +449,7 @@ proptest! {
             let Verdict::Ours { run, .. } = &selected.verdict else {
                 let lives_on = matches!(
                     selected.verdict,
-                    Verdict::Foreign { reason: ForeignReason::LivesOn { .. } }
+                    Verdict::Foreign { reason: ForeignReason::Exempt { .. } }
                 );
                 prop_assert!(!lives_on, "{selected:?}");
                 continue;

@@ -292,7 +292,7 @@ impl<'a> Classifier<'a> {
         match verdict {
             Verdict::Protected { .. }
             | Verdict::Foreign {
-                reason: ForeignReason::Exited | ForeignReason::LivesOn { .. },
+                reason: ForeignReason::Exited | ForeignReason::Exempt { .. },
             }
             | Verdict::Unknown {
                 reason: UnknownReason::Vanished,

@@ -65,7 +65,8 @@ pub enum ForeignReason {
         pattern: String,
     },
     /// A run started it, and its profile lets it live on (`survive`).
-    LivesOn {
+    #[serde(rename = "lives_on")]
+    Exempt {
         /// The run.
         run: String,
     },
@@ -260,7 +261,7 @@ impl fmt::Display for ForeignReason {
             Self::Spared { group, pattern } => {
                 write!(f, "spared by the rule of group {group} ({pattern})")
             }
-            Self::LivesOn { run } => write!(
+            Self::Exempt { run } => write!(
                 f,
                 "was started by run {run}, whose profile lets it live on (`survive`)"
             ),

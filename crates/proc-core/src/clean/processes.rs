@@ -163,7 +163,7 @@ fn belongs_to_a_run(verdict: &Verdict) -> bool {
         verdict,
         Verdict::Ours { .. }
             | Verdict::Foreign {
-                reason: ForeignReason::LivesOn { .. }
+                reason: ForeignReason::Exempt { .. }
             }
             | Verdict::Protected {
                 reason: ProtectedReason::Guardian { .. }

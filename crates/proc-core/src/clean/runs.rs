@@ -192,15 +192,15 @@ impl Cleaner {
             .killed
             .iter()
             .map(|identity| (*identity, Action::Killed));
-        let living_on = ending
-            .living_on
+        let exempt = ending
+            .exempt
             .iter()
             .map(|identity| (*identity, Action::Spared));
         let survived = ending
             .survivors
             .iter()
             .map(|(identity, reason)| (*identity, (*reason).into()));
-        for (identity, action) in ended.chain(killed).chain(living_on).chain(survived) {
+        for (identity, action) in ended.chain(killed).chain(exempt).chain(survived) {
             match processes
                 .iter_mut()
                 .find(|known| known.label.identity == identity)

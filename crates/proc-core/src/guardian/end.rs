@@ -47,7 +47,7 @@ impl Guardian {
         if nothing_left && self.end_namespace() {
             self.close();
         }
-        self.report_living();
+        self.report_exempt();
         // A process that hears that the run is over may take its ports at once.
         self.leases.clear();
         self.lock = None;
@@ -96,15 +96,15 @@ impl Guardian {
         if let Err(error) = self.containment.remove() {
             complain(&error);
             // What lives on and cannot be let go keeps the cgroup until it ends.
-            if !self.only_the_living_are_left() {
+            if !self.only_exempt_are_left() {
                 // A process is in it that no look has shown.
                 let error = format!("cannot remove the run's cgroup: {error}");
                 self.connections.send(&Notice::Failed { error });
                 return;
             }
         }
-        let living_on = self.signs.exempted.iter().copied().collect();
-        let _ = self.record(&Entry::Closed { living_on });
+        let exempt = self.signs.exempted.iter().copied().collect();
+        let _ = self.record(&Entry::Closed { exempt });
     }
 
     /// Gives what a finished test has started a moment to end by itself. Answers how long the grace may be at the most,

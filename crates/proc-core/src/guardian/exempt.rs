@@ -15,7 +15,7 @@ use crate::table::Process;
 impl Guardian {
     /// Notes what a client may leave behind, where that is possible.
     pub(super) fn allow(&mut self, member: Member, globs: &[String]) -> io::Result<()> {
-        if !self.containment.mechanism().lets_live_on() {
+        if !self.containment.mechanism().allows_exempt() {
             return Ok(());
         }
         self.signs
@@ -78,10 +78,10 @@ impl Guardian {
     }
 
     /// Says what lives on, now that the rest has ended.
-    pub(super) fn report_living(&mut self) {
+    pub(super) fn report_exempt(&mut self) {
         self.forget_the_gone();
         for identity in self.signs.exempted.clone() {
-            self.connections.send(&Notice::LivesOn {
+            self.connections.send(&Notice::Exempt {
                 process: identity.into(),
                 member: self.started_by(&identity),
             });
@@ -89,7 +89,7 @@ impl Guardian {
     }
 
     /// Whether only what lives on is in what ends as one, because it could not be let go.
-    pub(super) fn only_the_living_are_left(&self) -> bool {
+    pub(super) fn only_exempt_are_left(&self) -> bool {
         let contained = self.containment.contained();
         contained.is_ok_and(|contained| {
             !contained.is_empty()

@@ -74,9 +74,7 @@ impl Guardian {
         };
         let mut ledger = unable("write the ledger", Ledger::create(&folder, opened))?;
         let close = |ledger: &mut Ledger| {
-            let _ = ledger.append(&Entry::Closed {
-                living_on: Vec::new(),
-            });
+            let _ = ledger.append(&Entry::Closed { exempt: Vec::new() });
         };
         let (containment, unavailable) = contain(root, open, prepared, &mut ledger)
             // Nothing is held by then, and nothing was started.

@@ -30,7 +30,7 @@ pub struct History {
     /// Whether it is over, with nothing left but what lives on.
     pub closed: bool,
     /// What lived on when it was closed.
-    pub living_on: Vec<Identity>,
+    pub exempt: Vec<Identity>,
 }
 
 /// What a ledger says about one member.
@@ -128,7 +128,7 @@ impl History {
                 detached: false,
                 ending: None,
                 closed: false,
-                living_on: Vec::new(),
+                exempt: Vec::new(),
             }),
             _ => Err(damaged(path, 1)),
         }
@@ -179,9 +179,9 @@ impl History {
             }
             Entry::Detached => self.detached = true,
             Entry::Ending { reason } => self.ending = Some(reason),
-            Entry::Closed { living_on } => {
+            Entry::Closed { exempt } => {
                 self.closed = true;
-                self.living_on = living_on;
+                self.exempt = exempt;
             }
             Entry::Opened(_) | Entry::Other => {}
         }
@@ -267,9 +267,7 @@ pub(super) mod tests {
             })
             .unwrap();
         ledger
-            .append(&Entry::Closed {
-                living_on: Vec::new(),
-            })
+            .append(&Entry::Closed { exempt: Vec::new() })
             .unwrap();
         fs::read(folder.join(FILE)).unwrap()
     }
@@ -285,9 +283,7 @@ pub(super) mod tests {
         fs::write(&path, bytes).unwrap();
         ledger.append(&Entry::Detached).unwrap();
         ledger
-            .append(&Entry::Closed {
-                living_on: Vec::new(),
-            })
+            .append(&Entry::Closed { exempt: Vec::new() })
             .unwrap();
         let history = History::read(folder.path()).unwrap().unwrap();
         assert!(history.detached && history.closed);

@@ -51,7 +51,7 @@ impl KnownRun {
             opened, mechanism, ..
         } = &self.history;
         let mut exempt = Exempt::default();
-        if mechanism.is_none_or(Mechanism::lets_live_on) {
+        if mechanism.is_none_or(Mechanism::allows_exempt) {
             for (member, history) in &self.history.members {
                 // Its guardian has taken them.
                 let _ = exempt.allow(member.number(), &history.survive);
@@ -67,7 +67,7 @@ impl KnownRun {
             is_live: self.state == RunState::Live,
             mark: opened.mark,
             exempt,
-            has_left_exempt: !self.history.living_on.is_empty(),
+            has_left_exempt: !self.history.exempt.is_empty(),
             ..RunSigns::new(self.id.clone())
         };
         if are_seen {
@@ -238,7 +238,7 @@ impl Runs {
             .known
             .iter()
             .filter(|run| run.state == RunState::Closed)
-            .filter(|run| !run.history.living_on.iter().any(lives_on))
+            .filter(|run| !run.history.exempt.iter().any(lives_on))
             .collect();
         for run in &closed[..closed.len().saturating_sub(keep)] {
             let _ = fs::remove_dir_all(&run.folder);
@@ -388,11 +388,11 @@ mod tests {
     }
 
     /// A scope with a run that is over and has left these processes behind. Returns the folder of the run too.
-    fn scope_of_a_closed_run(folder: &Path, living_on: Vec<Identity>) -> (Scope, PathBuf) {
+    fn scope_of_a_closed_run(folder: &Path, exempt: Vec<Identity>) -> (Scope, PathBuf) {
         let scope = Scope::open_in(folder, &folder.join("state")).unwrap();
         let run = scope.make_run_folder("old").unwrap();
         let mut ledger = Ledger::create(&run, opened_in(&scope)).unwrap();
-        ledger.append(&Entry::Closed { living_on }).unwrap();
+        ledger.append(&Entry::Closed { exempt }).unwrap();
         (scope, run)
     }
 
@@ -403,13 +403,13 @@ mod tests {
             start: own.start + 1,
             ..own
         };
-        for (living_on, is_kept) in [
+        for (exempt, is_kept) in [
             (vec![gone, own], true),
             (vec![gone], false),
             (vec![], false),
         ] {
             let folder = tempfile::tempdir().unwrap();
-            let (scope, run) = scope_of_a_closed_run(folder.path(), living_on);
+            let (scope, run) = scope_of_a_closed_run(folder.path(), exempt);
             Runs::read(&scope).unwrap().prune(&scope, 0);
             assert_eq!(run.exists(), is_kept);
         }

@@ -98,7 +98,8 @@ pub enum Event {
         started_by: String,
     },
     /// A process lives on when the run ends: the profile of the client that started it says so (`survive`).
-    LivesOn {
+    #[serde(rename = "lives_on")]
+    Exempt {
         /// The process.
         process: Label,
         /// What started it: `client 2`.
@@ -142,7 +143,8 @@ pub enum Event {
         /// How many processes could not be ended.
         survivors: usize,
         /// How many processes live on because a profile says so.
-        living_on: usize,
+        #[serde(rename = "living_on")]
+        exempt: usize,
         /// Why there is no containment such as was asked for, by mechanism, where the run was refused for that.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         unavailable: Vec<Unavailable>,

@@ -261,7 +261,7 @@ impl Builder {
             unseen: None,
             leaks: 0,
             survivors: 0,
-            living_on: 0,
+            exempt: 0,
             survive,
         };
         Ok((run, guardian))

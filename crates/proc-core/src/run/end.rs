@@ -54,7 +54,7 @@ impl Run {
             clients: clients.collect(),
             leaks: self.leaks,
             survivors: self.survivors,
-            living_on: self.living_on,
+            exempt: self.exempt,
             unavailable: Vec::new(),
         }
     }
@@ -154,9 +154,9 @@ impl Run {
                     started_by: started_by(member),
                 });
             }
-            Notice::LivesOn { process, member } => {
-                self.living_on += 1;
-                on_event(&Event::LivesOn {
+            Notice::Exempt { process, member } => {
+                self.exempt += 1;
+                on_event(&Event::Exempt {
                     process,
                     started_by: started_by(member),
                 });
@@ -206,8 +206,8 @@ impl Run {
 
     fn report_recovery(&mut self, recovery: Recovery, on_event: &mut dyn FnMut(&Event)) {
         for leftover in recovery.exempt {
-            self.living_on += 1;
-            on_event(&Event::LivesOn {
+            self.exempt += 1;
+            on_event(&Event::Exempt {
                 process: leftover.label,
                 started_by: started_by(leftover.member),
             });

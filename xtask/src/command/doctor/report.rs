@@ -50,7 +50,8 @@ pub(super) struct MechanismReport {
     /// What it promises, here or elsewhere.
     pub(super) level: Level,
     /// Whether what a profile declares with `survive` lives on. Where it does not, it ends with the run.
-    pub(super) lets_live_on: bool,
+    #[serde(rename = "lets_live_on")]
+    pub(super) allows_exempt: bool,
     /// Whether everything was observed that it promises.
     pub(super) kept: bool,
     /// What was staged, and what became of it.
@@ -173,7 +174,7 @@ impl MechanismReport {
                 cases.first().filter(|_| is_dark)?.problem.clone()
             }),
             level: mechanism.level(),
-            lets_live_on: mechanism.lets_live_on(),
+            allows_exempt: mechanism.allows_exempt(),
             kept: !cases.is_empty() && cases.iter().all(CaseReport::is_kept),
             cases,
         }

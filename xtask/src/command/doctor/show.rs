@@ -32,7 +32,7 @@ pub(super) fn show(report: &DoctorReport) -> String {
         let mut cases = mechanism.cases.iter();
         cases.any(|case| case.after == Some(After::Cleanup))
     };
-    for mechanism in report.mechanisms.iter().filter(|one| !one.lets_live_on) {
+    for mechanism in report.mechanisms.iter().filter(|one| !one.allows_exempt) {
         let name = mechanism.mechanism;
         let _ = writeln!(
             text,

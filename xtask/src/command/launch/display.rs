@@ -112,7 +112,7 @@ impl<'a> Display<'a> {
                 "leak: {}, started by {started_by}",
                 named(process)
             )),
-            Event::LivesOn {
+            Event::Exempt {
                 process,
                 started_by,
             } => self.say(&format!(

@@ -92,7 +92,7 @@ impl Plan {
     }
 
     /// Whether a client may leave something behind.
-    pub(super) fn lets_live_on(&self) -> bool {
+    pub(super) fn allows_exempt(&self) -> bool {
         self.roles
             .iter()
             .any(|role| !role.profile.survive.is_empty())
