@@ -117,7 +117,7 @@ pub fn run() -> ExitCode {
         }
     });
     outcome.unwrap_or_else(|error| {
-        // Help and version come this way too, with code 0. Where they cannot be written, nobody is reading.
+        // Help and version come this way too, with code 0. Where they cannot be written, nothing is reading.
         let _ = error.print();
         ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
     })

@@ -12,7 +12,7 @@ use crate::world::{Position, ShipId, World, WorldError};
 /// How far off a lying client reports its own ship, in units.
 const LIE: f64 = 1000.0;
 
-/// Who a client is, and how it misbehaves.
+/// Which client this is, and how it misbehaves.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClientOptions {
     pub(crate) number: u32,

@@ -30,7 +30,7 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Asks every client who it is. Says of each what is wrong with it.
+    /// Asks every client which one it is. Says of each what is wrong with it.
     pub(crate) fn connect(urls: &[String]) -> Result<Self, Vec<String>> {
         let mut fleet = Self {
             requests: Requests::new(TIMEOUT),
@@ -102,7 +102,7 @@ impl Fleet {
         })
     }
 
-    /// Who agrees: by judging client, reporting client and ship.
+    /// Which clients agree: by judging client, reporting client and ship.
     pub(crate) fn verdicts(
         &self,
         reports: &[Vec<Report>],

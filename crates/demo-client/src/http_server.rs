@@ -18,13 +18,13 @@ use crate::log::Log;
 /// How many connections are held at the same time; one more is closed at once.
 const MAX_CONNECTIONS: usize = 256;
 /// How long the other side may be silent. Longer than the clients keep an idle connection, so that they close it first:
-/// who closes first may have just been sent a request.
+/// the side that closes first may have just been sent a request.
 const SILENCE: Duration = Duration::from_mins(1);
 /// How much of a refused request is still read, in bytes, and for how long at a time.
 const MAX_LEFTOVER: u64 = 1024 * 1024;
 const LEFTOVER_SILENCE: Duration = Duration::from_secs(1);
 
-/// What the server tells the one who runs it.
+/// What the server tells the program that runs it.
 #[derive(Debug)]
 pub(crate) enum ServerEvent {
     /// `/quit` was asked for, and answered.

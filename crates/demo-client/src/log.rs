@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Instant;
 
-/// Writes lines with the time since the start and the client's number. Each line is flushed at once: whoever follows the
+/// Writes lines with the time since the start and the client's number. Each line is flushed at once: a reader of the
 /// log of a client that hangs must see the last one. A reader that has gone away is no reason to end.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {

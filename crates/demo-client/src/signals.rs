@@ -15,7 +15,7 @@ pub(crate) const REQUEST: &str = "Ctrl+C";
 ///
 /// # Errors
 ///
-/// Fails where the system has no such thing, so that nobody believes a client deaf that is not.
+/// Fails where the system has no such thing, so that no client is taken for deaf that is not.
 #[cfg(unix)]
 pub(crate) fn on_terminate(notify: impl Fn() + Send + 'static) -> io::Result<()> {
     use std::io::Read;

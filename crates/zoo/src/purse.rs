@@ -1,4 +1,4 @@
-//! A bound on how many processes a species ever starts: whoever starts one takes a token, and none are put back.
+//! A bound on how many processes a species ever starts: each start takes a token, and none are put back.
 
 use std::io;
 use std::os::fd::OwnedFd;

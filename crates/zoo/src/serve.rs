@@ -29,7 +29,7 @@ pub(crate) fn serve_beside(listener: Option<TcpListener>) {
     thread::spawn(move || serve(listener.as_ref()));
 }
 
-/// Answers one request, and returns how it began. Whoever says nothing for a while is not waited for.
+/// Answers one request, and returns how it began. A connection that says nothing for a while is not waited for.
 pub(crate) fn answer_one(listener: &TcpListener, answer: Answer) -> Vec<u8> {
     let Ok((mut stream, _)) = listener.accept() else {
         // Only for want of descriptors, which others may give back.

@@ -100,7 +100,7 @@ pub(crate) enum Species {
     // What the kernel keeps in odd states.
     /// A stopped child
     StoppedChild,
-    /// A child in state D, whose own child waits for a pipe that nobody opens
+    /// A child in state D, whose own child waits for a pipe that nothing opens
     Stuck,
     /// A child in a wait that not even SIGKILL ends, for a sibling that serves a file system and does not answer
     WaitsForFuse,

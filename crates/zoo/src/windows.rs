@@ -23,7 +23,7 @@ struct Cli {
     /// The port to serve at 127.0.0.1. Without one nothing is served, as befits a test command
     #[arg(long)]
     port: Option<u16>,
-    /// A folder in which every process is to hold a file open that nobody else can open meanwhile
+    /// A folder in which every process is to hold a file open that no other process can open meanwhile
     #[arg(long)]
     witness: PathBuf,
     /// How many seconds everything may live

@@ -13,7 +13,7 @@ use crate::cli::cli;
 
 static WITNESS: OnceLock<RawFd> = OnceLock::new();
 
-/// Opens the witness. Not waiting for a reader: a test that is gone has nobody to count.
+/// Opens the witness. It does not wait for a reader: a test that is gone counts nothing.
 pub(crate) fn open() -> io::Result<()> {
     let Some(path) = &cli().witness else {
         return Ok(());

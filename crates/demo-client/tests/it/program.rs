@@ -185,7 +185,7 @@ fn lines_of(output: impl Read + Send + 'static) -> Receiver<String> {
     let (give, take) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
-            // When nobody asks any more the pipe is emptied all the same, so that the program does not block on it.
+            // When nothing asks any more the pipe is emptied all the same, so that the program does not block on it.
             let _ = give.send(line);
         }
     });

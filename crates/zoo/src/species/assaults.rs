@@ -72,8 +72,8 @@ pub(super) fn lingerer(listener: Option<&TcpListener>) -> io::Result<()> {
     serve(listener)
 }
 
-/// In a PID namespace there is nobody to be robbed, and some systems let nobody take what is another's. So it says how much
-/// it has got.
+/// In a PID namespace there is nothing to rob, and some systems let no process take what another has. So it says how
+/// much it has got.
 pub(super) fn thief(listener: Option<&TcpListener>) -> io::Result<()> {
     let guardian = getppid();
     orphan(|set_up| {
@@ -94,8 +94,9 @@ pub(super) fn thief(listener: Option<&TcpListener>) -> io::Result<()> {
     serve(listener)
 }
 
-/// Copies of what a process has open, as far as one may take them, but for sockets of packets: whoever keeps the one by which
-/// the guardian learns that its child has begun (Rust's library makes such a pair) holds it up, as a debugger does.
+/// Copies of what a process has open, as far as one may take them, but for sockets of packets: a process that keeps the
+/// one by which the guardian learns that its child has begun (Rust's library makes such a pair) holds it up, as a
+/// debugger does.
 fn take_from(process: Pid) -> Vec<OwnedFd> {
     let Ok(pinned) = pidfd_open(process, PidfdFlags::empty()) else {
         return Vec::new();

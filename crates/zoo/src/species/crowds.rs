@@ -75,7 +75,7 @@ pub(super) fn fork_storm(listener: Option<&TcpListener>) -> io::Result<()> {
     serve(listener)
 }
 
-/// The children of whoever is killed do not stop.
+/// The children of a process that is killed do not stop.
 fn blow(purse: &Purse) -> ! {
     while purse.take() {
         let _ = life::fork(|set_up| {

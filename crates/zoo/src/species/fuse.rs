@@ -1,7 +1,7 @@
 //! A file system whose server says nothing.
 //!
-//! The kernel waits for the answer to a request that the server has taken, whatever signals the process gets that waits.
-//! The wait ends when the server does, whose end aborts the connection: nobody else may hold it open.
+//! The kernel waits for the answer to a request that the server has taken, whatever signals the process gets that
+//! waits. The wait ends when the server does, whose end aborts the connection: no other process may hold it open.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};

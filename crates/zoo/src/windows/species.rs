@@ -43,7 +43,7 @@ pub(super) enum Species {
     Respawner,
     /// A process that starts its successor and leaves, and so on
     Relay,
-    /// Lets nobody do more with it than to see that it is there, and to end it
+    /// Lets no process do more with it than see that it is there, and end it
     Shy,
 
     /// Serves, if there is a port, and otherwise is only there
@@ -184,10 +184,10 @@ fn take_no_notice() -> io::Result<()> {
 
 #[expect(
     unsafe_code,
-    reason = "who may open a process is set by functions of Windows' C interface"
+    reason = "the right to open a process is set by functions of Windows' C interface"
 )]
 fn hide() -> io::Result<()> {
-    // PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_TERMINATE and SYNCHRONIZE, for everybody.
+    // PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_TERMINATE and SYNCHRONIZE, for every user.
     let rules = w!("D:P(A;;0x101001;;;WD)");
     let mut descriptor = std::ptr::null_mut();
     // SAFETY: the text ends with a zero, and the result goes to live memory.
@@ -212,7 +212,7 @@ fn hide() -> io::Result<()> {
 }
 
 extern "system" fn hear_nothing(_how: u32) -> BOOL {
-    // Whoever returns from the end of a console is ended.
+    // A process that returns from the end of a console is ended.
     life::rest();
     1
 }
@@ -227,7 +227,7 @@ fn serve() -> io::Result<()> {
     for stream in listener.incoming() {
         let mut stream = stream?;
         stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        // Whoever says nothing for a while is not waited for, and gets the same answer.
+        // A connection that says nothing for a while is not waited for, and gets the same answer.
         let _ = stream.read(&mut [0; 4096]);
         let _ =
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");

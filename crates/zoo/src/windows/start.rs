@@ -74,7 +74,7 @@ pub(super) fn arguments(species: Species, name: &str) -> io::Result<Vec<OsString
     Ok(arguments)
 }
 
-/// Waits until whoever holds the file of this name is there.
+/// Waits until the process that holds the file of this name is there.
 pub(super) fn await_holder(name: &str) {
     while !witness::path(name).exists() && !life::is_over() {
         thread::sleep(Duration::from_millis(2));

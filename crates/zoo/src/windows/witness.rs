@@ -1,4 +1,5 @@
-//! The witness: a file that each process of the zoo makes for itself, and that nobody can open while the process lives.
+//! The witness: a file that each process of the zoo makes for itself, and that no other can open while the process
+//! lives.
 //!
 //! The system keeps it so for as long as there is a handle, whatever the process does to its name, its environment and
 //! its parents; and lets go of it when the process ends, however it does.

@@ -36,7 +36,7 @@ pub(crate) fn with_signs(stage: &Stage, run: &str, mark: u64) -> Vec<Part> {
     };
     let with_cookie = parts(cookie).map(|part| part.env("XTASK_RUN_ID", run));
     let with_mark = parts(marked).map(|part| part.limit(mark));
-    let with_unknown = parts("mark of a run that nobody knows").map(|part| part.limit(UNKNOWN));
+    let with_unknown = parts("mark of an unknown run").map(|part| part.limit(UNKNOWN));
     let all = [with_cookie, with_mark, with_unknown].concat();
     stage.repeat(2, &all)
 }
