@@ -209,7 +209,7 @@ fn a_request_that_takes_too_long_is_followed_by_another() {
 }
 
 #[test]
-fn somebody_else_on_the_port_is_named_and_never_asked() {
+fn another_process_on_the_port_is_named_and_never_asked() {
     let server = Server::on_loopback(&[200]);
     let watched = watch();
     watched.watcher.add(target(666, server.address.port()));

@@ -35,7 +35,7 @@ pub(crate) struct Cgroup {
 /// The folders in which this process may make a cgroup and put its children in: its own cgroup first, then those
 /// around it, as far as this process can see.
 ///
-/// A process can be moved from one cgroup to another by whoever may write to `cgroup.procs` of both, and of the
+/// A process can be moved from one cgroup to another by a user who may write to `cgroup.procs` of both, and of the
 /// nearest one around them (cgroups(7), "Delegation containment rules"); the latter is the folder itself here.
 pub(crate) fn cgroup_places() -> io::Result<Vec<PathBuf>> {
     let own = fs::read_to_string("/proc/self/cgroup")?;
@@ -166,7 +166,7 @@ impl Cgroup {
         Ok(pids)
     }
 
-    /// Kills all members, those that are being forked included, whoever they belong to. Not where a member has made the
+    /// Kills all members, those that are being forked included, whatever user they belong to. Not where a member has made the
     /// cgroup threaded: the kernel kills none of those as one.
     pub(crate) fn kill(&self) -> io::Result<()> {
         match insist(&self.folder, "cgroup.kill", |path| fs::write(path, "1")) {
@@ -175,7 +175,7 @@ impl Cgroup {
         }
     }
 
-    /// Lets all members go on that somebody has frozen: until then they neither start nor do what they are asked.
+    /// Lets all members go on that were frozen: until then they neither start nor do what they are asked.
     pub(crate) fn thaw(&self) -> io::Result<()> {
         for folder in &self.folders()?.paths {
             match insist(folder, "cgroup.freeze", |path| fs::write(path, "0")) {
@@ -300,7 +300,7 @@ fn read_numbers(folder: &Path, list: &str) -> io::Result<Vec<u32>> {
 }
 
 /// Does something with what lies in the folder of a cgroup. Members of the same user may take away the permission for it
-/// as they like, and whoever owns it may give it back.
+/// as they like, and its owner may give it back.
 fn insist<T>(
     folder: &Path,
     name: impl AsRef<Path>,
@@ -310,7 +310,7 @@ fn insist<T>(
     match attempt(&path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             for path in [folder, &path] {
-                // Where somebody else owns it, the next attempt says so.
+                // Where another user owns it, the next attempt says so.
                 let _ = fs::set_permissions(path, Permissions::from_mode(0o700));
             }
             attempt(&path)

@@ -15,7 +15,7 @@ use super::queue::Queue;
 use crate::identity::{Boot, Identity};
 use crate::sys::xnu::family::{Family, Sight};
 
-/// How many times a look is taken again because it has shown somebody new.
+/// How many times a look is taken again because it has shown something new.
 const LOOKS: usize = 64;
 
 /// Follows the tree below a guardian.
@@ -57,8 +57,8 @@ impl Tracker {
             let newcomers = family.take_in(&sights, |identity| self.names_run(identity));
             let what = ProcessEvents::FORK | ProcessEvents::EXEC | ProcessEvents::EXIT;
             for newcomer in &newcomers {
-                // Whoever cannot be watched is a member all the same. Only its forks wake nobody, and are seen by the
-                // look that another one's causes. A PID that has gone to somebody else causes a look too many.
+                // What cannot be watched is a member all the same. Only its forks cause no look, and are seen by the
+                // look that another one's causes. A PID that has gone to another process causes a look too many.
                 let _ = self.queue.watch(newcomer.pid, what);
             }
             // Whom a newcomer has started before it was watched, only another look can show.
@@ -81,7 +81,7 @@ impl Tracker {
     }
 
     fn family(&self) -> MutexGuard<'_, Family> {
-        // Whoever panicked has left a family that knows less, and nobody who does not belong to it.
+        // A panic has left a family that knows less, and nothing that does not belong to it.
         self.family.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -49,7 +49,7 @@ pub(crate) fn become_guardian() -> io::Result<()> {
     job.put_in(this).map_err(|error| {
         if is(&error, ERROR_ACCESS_DENIED) {
             let why = format!(
-                "a job is not to be had ({error}): this process is in one that takes no others inside, as one with \
+                "no job is available ({error}): this process is in one that takes no others inside, as one with \
                  limits for windows does; start it from outside of that"
             );
             io::Error::new(error.kind(), why)
@@ -80,7 +80,7 @@ impl Job {
         Ok(job)
     }
 
-    /// A job that nobody can leave, and that ends with its last handle, which nobody inherits.
+    /// A job that no process can leave, and that ends with its last handle, which no process inherits.
     fn new() -> io::Result<Self> {
         // SAFETY: neither attributes nor a name are needed; the result is checked.
         let job = unsafe { CreateJobObjectW(std::ptr::null(), std::ptr::null()) };
@@ -169,11 +169,11 @@ impl Job {
                         members.insert(pid);
                     }
                 }
-                // Mostly it is somebody else's. But a member may protect itself, or have got more rights than this user.
+                // Mostly it is another process. But a member may protect itself, or have got more rights than this user.
                 Err(error) if is(&error, ERROR_ACCESS_DENIED) => {
                     unseen.insert(pid);
                 }
-                // Whoever has left meanwhile is nobody.
+                // What has left meanwhile is none of the job.
                 Err(_) => {}
             }
         }
