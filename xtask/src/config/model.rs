@@ -79,7 +79,7 @@ pub struct Profile {
     pub program: Option<String>,
     /// The project file, absolute; what `{project}` stands for.
     pub project: Option<PathBuf>,
-    /// The arguments, with known placeholders only (see [`expand`]).
+    /// The arguments, with known placeholders only (see [`expand`](super::placeholder::expand)).
     pub args: Vec<String>,
     /// Additions to the environment, with known placeholders only.
     pub env: BTreeMap<String, String>,

@@ -66,7 +66,7 @@ pub struct Target {
     pub client: MemberNumber,
     /// The port on which it is to listen.
     pub port: u16,
-    /// When it counts as ready. The time-out counts from [`Watcher::add`].
+    /// When it counts as ready. The time-out counts from [`Watcher::add`](super::Watcher::add).
     pub ready: Ready,
 }
 
