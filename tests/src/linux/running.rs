@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use wait_timeout::ChildExt;
 
-use super::process::{self, is_alive};
+use super::process::{self, is_alive, is_stopped};
 use super::{PATIENCE, poll, wait_for};
 
 /// What a command has come to.
@@ -86,7 +86,11 @@ impl Running {
     /// Kills it together with the guardian of its run, so that neither gets to do anything about it.
     #[track_caller]
     pub fn kill_with_guardian(mut self, guardian: u32) {
+        // A launcher that lives would do the guardian's work.
         self.signal(Signal::STOP);
+        wait_for(PATIENCE, "the launcher to stand still", || {
+            is_stopped(self.pid())
+        });
         process::signal(guardian, Signal::KILL);
         self.child.kill().expect("a child can be killed");
         self.child.wait().expect("a child can be waited for");

@@ -1,7 +1,7 @@
 //! The main job: clients up, test run, clients gone, and a truthful exit code.
 
 use serde_json::{Value, json};
-use tests::{Bench, Finished, is_alive, is_free};
+use tests::{Bench, Finished, free_ports, is_alive, is_free, pid_of};
 
 #[test]
 fn the_consensus_of_three_clients_is_the_first_thing_that_works() {
@@ -234,21 +234,17 @@ fn a_test_program_is_found_in_path_and_below_the_working_directory() {
 #[test]
 fn clients_that_are_ended_leave_their_ports_free() {
     let bench = Bench::with_demo(&[]);
+    // Those that the system chooses may be another test's by now.
+    let ports = free_ports(3);
+    let list: Vec<String> = ports.iter().map(u16::to_string).collect();
+    let launch = ["--ports", &list.join(","), "--", "true"];
     let finished = bench
-        .finish(bench.launch(["--clients", "3", "--", "true"]))
+        .finish(bench.launch_on_default_ports(launch))
         .expect(0);
-    for client in finished.events_of("client_started") {
-        let port = client["port"]
-            .as_u64()
-            .and_then(|port| u16::try_from(port).ok())
-            .unwrap();
-        let pid = client["identity"]["pid"]
-            .as_u64()
-            .and_then(|pid| u32::try_from(pid).ok())
-            .unwrap();
-        // By the time that the launch returns, not some time later.
+    // By the time that the launch returns, not some time later.
+    for (client, port) in finished.events_of("client_started").iter().zip(ports) {
         assert!(is_free(port), "{client}");
-        assert!(!is_alive(pid), "{client}");
+        assert!(!is_alive(pid_of(&client["identity"])), "{client}");
     }
     bench.assert_nothing_left();
 }

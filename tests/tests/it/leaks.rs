@@ -92,8 +92,9 @@ fn the_code_of_a_test_that_fails_is_not_hidden_by_its_leaks() {
 #[test]
 fn a_daemon_that_sheds_everything_is_ended() {
     let bench = Bench::with_demo(&[]);
-    let script = "(setsid env -i PATH=\"$PATH\" sh -c 'cd /; trap \"\" TERM HUP INT; (sleep 60 & sleep 60) & \
-                  exec 0<&- 1>&- 2>&-; while :; do sleep 60; done' &) ; sleep 0.2";
+    let script = "(setsid env -i PATH=\"$PATH\" sh -c 'trap \"\" TERM HUP INT; (sleep 60 & sleep 60) & \
+                  : > up; cd /; exec 0<&- 1>&- 2>&-; while :; do sleep 60; done' &); \
+                  until [ -e up ]; do sleep 0.02; done";
     let launch = ["--clients=1", "--grace=500ms", "--", "sh", "-c", script];
     let finished = bench.finish(bench.launch(launch)).expect(0);
     bench.assert_nothing_left();
@@ -138,17 +139,12 @@ fn a_child_of_a_living_client_is_no_leak() {
     assert!(finished.events_of("leak").is_empty(), "{}", finished.stdout);
 }
 
+/// The end of the test is what it waits for.
 #[test]
 fn a_helper_that_ends_right_after_its_test_is_no_leak() {
     let bench = Bench::with_demo(&[]);
-    let launch = [
-        "--clients=1",
-        "--deny-leaks",
-        "--",
-        "sh",
-        "-c",
-        "sleep 0.05 &",
-    ];
+    let helped = "mkfifo pipe; cat pipe & exec 3> pipe";
+    let launch = ["--clients=1", "--deny-leaks", "--", "sh", "-c", helped];
     let finished = bench.finish(bench.launch(launch)).expect(0);
     bench.assert_nothing_left();
     assert!(finished.events_of("leak").is_empty(), "{}", finished.stdout);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
-use tests::{Bench, demo_profile, free_ports};
+use tests::{Bench, PATIENCE, demo_profile, free_ports, wait_for};
 
 #[test]
 fn a_client_that_starts_slowly_is_waited_for() {
@@ -24,14 +24,29 @@ fn a_client_that_starts_slowly_is_waited_for() {
 
 #[test]
 fn an_answer_of_503_is_no_readiness() {
-    let bench = Bench::with_demo(&["--unavailable-for", "1s"]);
-    let script = "curl --silent --fail --max-time 10 $XTASK_CLIENT_1_URL/status";
-    let launch = ["--clients", "1", "--", "sh", "-c", script];
-    let finished = bench.finish(bench.launch(launch)).expect(0);
+    let config = "[profile.demo]\nprogram = 'python3'\nargs = ['server.py', '{port}']\n";
+    let bench = Bench::with_config(config);
+    bench.write("server.py", UNAVAILABLE);
+    let mut running = bench.start(bench.launch(["--clients", "1", "--", "true"]));
+    let client = running.wait_for_event("client_started");
+    wait_for(PATIENCE, "a second question", || {
+        log_of(&client).matches("503").count() > 1
+    });
+    assert_eq!(running.events().len(), 2);
+    bench.go();
+    let finished = running.finish().expect(0);
     bench.assert_nothing_left();
-    let log = log_of(&finished.event("client_started"));
-    assert!(log.contains("GET /status 503"), "{log}");
+    finished.event("client_ready");
 }
+
+/// A server that is unavailable until the project has a file `go`.
+const UNAVAILABLE: &str = "import http.server, os, signal, sys\n\
+    signal.alarm(60)\n\
+    class Handler(http.server.BaseHTTPRequestHandler):\n\
+    \x20   def do_GET(self):\n\
+    \x20       self.send_response(200 if os.path.exists('go') else 503)\n\
+    \x20       self.end_headers()\n\
+    http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()\n";
 
 fn log_of(client: &Value) -> String {
     std::fs::read_to_string(client["log"].as_str().unwrap()).unwrap()
@@ -101,7 +116,7 @@ fn a_deadline_that_passes_between_two_starts_is_not_forgotten() {
     let launch = [
         "--clients=3",
         "--stagger",
-        "1s",
+        "50s",
         "--ready-timeout",
         "300ms",
         "--",

@@ -82,16 +82,20 @@ fn a_client_that_ends_during_the_test_fails_the_run() {
 
 #[test]
 fn a_client_that_crashes_during_the_test_is_reported_with_its_code() {
-    let bench = Bench::with_demo(&["--crash-after", "2s", "--crash-code", "9"]);
+    let config = "[profile.demo]\nprogram = 'sh'\n\
+                  args = ['-c', 'demo-client serve --port {port} --life 60s & until [ -e crash ]; do sleep 0.02; done; \
+                          kill $!; wait; echo crashing as asked; exit 9']\n";
+    let bench = Bench::with_config(config);
+    let launch = [
+        "launch",
+        "--clients=1",
+        "--base-port=auto",
+        "--",
+        "sh",
+        "-c",
+    ];
     let finished = bench
-        .run([
-            "launch",
-            "--clients=1",
-            "--base-port=auto",
-            "--",
-            "sleep",
-            "60",
-        ])
+        .run(launch.iter().chain(&["touch crash; sleep 60"]))
         .expect(101);
     bench.assert_nothing_left();
     assert!(

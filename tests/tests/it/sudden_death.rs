@@ -49,7 +49,6 @@ fn everything_goes_when_the_launcher_is_killed() {
     assert!(is_alive(daemon));
     running.child.kill().unwrap();
     running.child.wait().unwrap();
-    assert!(bench.has_survivors());
     // The grace, and the two seconds that the guardian has to be done.
     bench.assert_nothing_left_within(Duration::from_secs(3));
     assert!(!is_alive(daemon));
@@ -119,13 +118,9 @@ fn when_both_are_killed_the_ledger_leads_to_what_is_left() {
     let mut running = bench.start(bench.launch(launch));
     running.wait_for_event("test_started");
     let daemon = daemon_of(&bench);
-    // The launcher first: one that lives would do the guardian's work.
-    running.signal(Signal::STOP);
-    kill_guardian(&mut running);
-    running.child.kill().unwrap();
-    running.child.wait().unwrap();
-    // Clients and test go with their guardian; what has left them stays.
     let events = running.events();
+    running.kill_with_guardian(pid_of(&events[0]["guardian"]));
+    // Clients and test go with their guardian; what has left them stays.
     let started = ["client_started", "test_started"];
     let members = events
         .iter()

@@ -8,11 +8,12 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::windows::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use proc_core::identity::Identity;
-use proc_core::table::{COOKIE, Table};
+use proc_core::stage::Victim;
+use proc_core::table::{COOKIE, Process, Table};
 use serde_json::Value;
 use wait_timeout::ChildExt;
 use windows_sys::Win32::System::Threading::CREATE_NEW_CONSOLE;
@@ -255,6 +256,14 @@ impl Running {
         self.child.wait().unwrap();
     }
 
+    /// Kills it together with the guardian of its run, so that neither can do anything about the other's end.
+    pub(crate) fn kill_with_guardian(&mut self, guardian: &Identity) {
+        let launcher = Process::read(self.pid()).unwrap().identity();
+        Victim(launcher).stop();
+        kill(guardian);
+        self.kill();
+    }
+
     pub(crate) fn finish(mut self) -> Finished {
         let status = self.child.wait_timeout(PATIENCE).unwrap();
         let (stdout, stderr) = (Self::text(&self.stdout), Self::text(&self.stderr));
@@ -342,9 +351,16 @@ pub(crate) fn hold(port: u16) -> TcpListener {
     holder
 }
 
-/// A port that nobody had a moment ago.
+/// A port that is free, and that this process gives to no other test. It lies below those that the system chooses from.
 pub(crate) fn free_port() -> u16 {
-    hold(0).local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 5_000).unwrap();
+    loop {
+        let port = 10_000 + start + NEXT.fetch_add(1, Ordering::Relaxed) % 5_000;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Tries until there is an answer.
@@ -365,14 +381,12 @@ pub(crate) fn identity(value: &Value) -> Identity {
     serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{error}: {value}"))
 }
 
-/// Ends a process at once, as another program would.
+/// Ends a process at once, as another program would. One that has ended in the meantime is gone all the same.
+#[track_caller]
 pub(crate) fn kill(identity: &Identity) {
-    let status = Command::new("taskkill")
-        .args(["/F", "/PID", &identity.pid.to_string()])
-        .stdout(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(status.success(), "cannot kill {identity}");
+    Victim(*identity).kill();
+    let is_gone = poll(|| living(&[*identity]).is_empty().then_some(()));
+    assert!(is_gone.is_some(), "cannot kill {identity}");
 }
 
 /// Those of these processes that live.

@@ -40,8 +40,7 @@ fn everything_ends_with_launcher_and_guardian_and_the_next_command_closes_the_le
     let mut launch = bench.launch("--clients 2", &[]);
     launch.wait_for("client_ready", 2);
     let (guardian, clients, ports) = cast(&launch.events());
-    kill(&guardian);
-    launch.kill();
+    launch.kill_with_guardian(&guardian);
     expect_gone(&clients, &ports);
     bench.run(&["preflight"]).expect(0);
     bench.expect_no_runs();
@@ -108,8 +107,6 @@ fn nobody_takes_anything_out_of_a_guardian() {
     launch.wait_for("client_ready", 2);
     let (guardian, _, _) = cast(&launch.events());
     assert!(Thief::of(guardian.pid).is_none());
-    // In this order: without its launcher the guardian ends the run, and may be gone before it can be killed.
-    kill(&guardian);
-    launch.kill();
+    launch.kill_with_guardian(&guardian);
     expect_over(&launch.events());
 }

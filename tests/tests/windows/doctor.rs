@@ -1,13 +1,15 @@
 //! `doctor`: what it observes on this system, and the words for what there is not.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use proc_core::escape_probes::KillTarget;
 use serde_json::json;
 
-use crate::bench::{Bench, PASS, PATIENCE, binaries, expect_gone, expect_over, named, poll};
+use crate::bench::{
+    Bench, PASS, PATIENCE, binaries, expect_gone, expect_over, free_port, named, poll,
+};
 use crate::documents::check;
 use crate::stand_in::start;
 
@@ -80,9 +82,7 @@ fn answers(address: SocketAddr, patience: Duration) -> bool {
 fn a_guardian_that_is_stopped_before_its_death_does_nothing_more() {
     // One that answers shows what it does; any process is stopped in the same way.
     let bench = Bench::new();
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
     let program = binaries().join("stand-in.exe");
     let port = format!("--stand-in-port={}", address.port());
     let stand_in = start(&program, &bench.root(), [port], &[]);

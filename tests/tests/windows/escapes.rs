@@ -1,13 +1,15 @@
 //! What is of a run and not in its job, because somebody else has started it for the run.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command};
 
 use proc_core::identity::Identity;
 
-use crate::bench::{Bench, binaries, cast, expect_gone, expect_over, kill, living, named, poll};
+use crate::bench::{
+    Bench, binaries, cast, expect_gone, expect_over, free_port, kill, living, named, poll,
+};
 use crate::stand_in::{StandIn, assert_alive, assert_gone, start};
 
 /// Two stand-ins, and what they are.
@@ -70,9 +72,7 @@ fn the_next_command_reaches_what_names_a_run_whose_guardian_was_killed() {
     let run = named(&launch.events(), "run_started")[0]["run"].clone();
     let (escaped, innocent) = outside(run.as_str().unwrap(), &bench.root());
     let (guardian, clients, ports) = cast(&launch.events());
-    kill(&guardian);
-    // Unless it has ended the rest already.
-    launch.kill();
+    launch.kill_with_guardian(&guardian);
     bench.run(&["preflight", "--base-port", "auto"]).expect(0);
     expect_gone(
         &[&[guardian], &clients[..], &identities(&escaped)].concat(),
@@ -141,16 +141,15 @@ struct Escaped(Child);
 impl Escaped {
     /// Returns when it serves, and with that has its window.
     fn of(run: &str) -> Self {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
+        let port = free_port();
         let child = Command::new(binaries().join("window.exe"))
-            .arg(address.port().to_string())
+            .arg(port.to_string())
             .env("XTASK_RUN_ID", run)
             .spawn()
             .unwrap();
         let escaped = Self(child);
-        assert!(poll(|| TcpStream::connect(address).ok()).is_some());
+        let is_up = poll(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok());
+        assert!(is_up.is_some());
         escaped
     }
 }

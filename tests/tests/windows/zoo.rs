@@ -179,8 +179,7 @@ fn nothing_is_left_when_guardian_and_launcher_are_killed() {
     each(|cage| {
         let mut launch = cage.ready();
         let (guardian, _, _) = cast(&launch.events());
-        kill(&guardian);
-        launch.kill();
+        launch.kill_with_guardian(&guardian);
         cage.expect_empty(&launch.events());
     });
 }
@@ -237,9 +236,8 @@ fn nothing_is_left_of_a_test_that_misbehaves() {
         // What the client holds, and what the test does.
         let is_set_up = poll(|| (cage.held().len() >= 2 * cage.least).then_some(()));
         assert!(is_set_up.is_some(), "{:?}", cage.held());
-        // The guardian first: without its launcher it ends the run, and may be gone before it can be killed.
-        kill(&cast(&launch.events()).0);
-        launch.kill();
+        let (guardian, _, _) = cast(&launch.events());
+        launch.kill_with_guardian(&guardian);
         cage.expect_empty(&launch.events());
         let test = identity(&started[0]["identity"]);
         assert_eq!(living(&[test]), []);
