@@ -211,14 +211,22 @@ impl Bench {
 
     /// A command in the project's root; everything below it holds the witness.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new("sh");
+        // In the background of a script the keys of a terminal are ignored, and a shell cannot change that.
+        let mut command = Command::new("env");
         command
+            .args(["--default-signal=INT,QUIT", "sh"])
             .args(["-c", "exec 9>\"$0\"; exec \"$@\""])
             .arg(self.witness.path())
             .arg(program)
-            .current_dir(self.root())
+            .current_dir(self.root());
+        // What is set around the tests is not meant for what they start.
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"XTASK_") {
+                command.env_remove(name);
+            }
+        }
+        command
             .env("XTASK_STATE_DIR", self.state())
-            .env_remove("XTASK_RUN_ID")
             .env("PATH", path_with_binaries())
             .stdin(Stdio::null());
         command
