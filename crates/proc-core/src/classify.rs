@@ -15,7 +15,7 @@
 //!
 //! ```
 //! use proc_core::classify::{
-//!     self, Caller, Classifier, GroupSpec, Groups, Inputs, Request, Rules, Bounds, BoundsSpec,
+//!     self, Caller, Classifier, GroupSpec, Groups, Inputs, CleanRequest, Rules, Bounds, BoundsSpec,
 //! };
 //! use proc_core::table::Table;
 //!
@@ -38,7 +38,7 @@
 //!         all_users: false,
 //!     },
 //! )?;
-//! let request = Request { groups: Groups::All, ..Request::default() };
+//! let request = CleanRequest { groups: Groups::All, ..CleanRequest::default() };
 //! for selected in classifier.select(&request) {
 //!     if selected.decision.is_target() {
 //!         println!("{}: {}", selected.identity, selected.verdict);
@@ -70,7 +70,7 @@ pub use explain::Explanation;
 pub use matching::NamedBy;
 pub use protect::Caller;
 pub use rules::{GroupSpec, RuleError, Rules};
-pub use select::{Count, Groups, Request, Selection, Uncounted};
+pub use select::{CleanRequest, Count, Groups, Selection, Uncounted};
 pub use verdict::{
     Decision, ForeignReason, ProtectedReason, SpareReason, TargetReason, UnknownReason, Verdict,
 };

@@ -14,8 +14,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::classify::{
-    Bounds, BoundsError, BoundsSpec, Caller, Classifier, ClassifyError, Count, Explanation, Inputs,
-    NamedBy, Request, Rules, Selection, Uncounted, on_disk,
+    Bounds, BoundsError, BoundsSpec, Caller, Classifier, ClassifyError, CleanRequest, Count,
+    Explanation, Inputs, NamedBy, Rules, Selection, Uncounted, on_disk,
 };
 use crate::identity::Identity;
 use crate::ledger::Runs;
@@ -176,7 +176,11 @@ impl Cleaner {
 
     /// What is known about a process, what follows from it, and what a request means for it. `None`: there is no such
     /// process.
-    pub fn explain(&self, pid: u32, request: &Request) -> Result<Option<Explanation>, CleanError> {
+    pub fn explain(
+        &self,
+        pid: u32,
+        request: &CleanRequest,
+    ) -> Result<Option<Explanation>, CleanError> {
         let runs = self.runs()?;
         self.with_classifier(&runs, |classifier, _| Ok(classifier.explain(pid, request)))
     }
@@ -193,7 +197,7 @@ impl Cleaner {
     fn snapshot(
         &self,
         runs: &Runs,
-        request: &Request,
+        request: &CleanRequest,
     ) -> Result<Vec<(Selection, Seen)>, CleanError> {
         self.with_classifier(runs, |classifier, table| {
             let selections = classifier.select(request);

@@ -32,7 +32,7 @@ use crate::identity::{Boot, Identity};
 use crate::mark::Mark;
 use crate::membership::Member;
 use crate::sys;
-pub(crate) use hold::{Escapes, Hold, Watch};
+pub(crate) use hold::{Escapes, Hold, Waiter};
 pub(crate) use remains::Remains;
 
 /// How long a start may take until what may be frozen is thawed for it.

@@ -27,7 +27,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What a guardian says of the end of its run.
 #[derive(Clone, Debug, Default)]
-pub struct Ending {
+pub struct RunEnd {
     /// Clients and test that have ended, and whether they had to be killed.
     pub ended: Vec<(Identity, bool)>,
     /// Other processes of the run that had to be killed.
@@ -102,7 +102,7 @@ pub fn is_inside(run: &KnownRun) -> bool {
 }
 
 /// Asks the guardian of a run to end it, and waits until it has.
-pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, ControlError> {
+pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<RunEnd, ControlError> {
     let unreachable = |source| ControlError::Unreachable {
         run: run.id.clone(),
         source,
@@ -134,7 +134,7 @@ pub fn end(run: &KnownRun, reason: &str, grace: Duration) -> Result<Ending, Cont
     )
     .map_err(unreachable)?;
     let mut receiver = Receiver::new(link);
-    let mut ending = Ending::default();
+    let mut ending = RunEnd::default();
     let mut unseen = None;
     loop {
         if end.has_passed() {

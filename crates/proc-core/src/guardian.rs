@@ -120,18 +120,18 @@ struct Guardian {
 /// What the guardian does next.
 enum Next {
     Serve,
-    End(Ending),
+    End(EndPlan),
 }
 
 /// Why and how a run ends.
-struct Ending {
+struct EndPlan {
     reason: String,
     grace: Duration,
     /// What it comes to for a launcher that has not asked for it.
     how: Interruption,
 }
 
-impl Ending {
+impl EndPlan {
     fn new(reason: impl Into<String>, grace: Duration) -> Self {
         Self {
             reason: reason.into(),
@@ -156,7 +156,7 @@ impl Guardian {
         let ending = loop {
             // The connections keep a sender, so the channel is never closed.
             let Ok(event) = wait_for_event(inbox) else {
-                break Ending::new("the guardian lost its inbox", self.grace);
+                break EndPlan::new("the guardian lost its inbox", self.grace);
             };
             match self.handle(event) {
                 Ok(Next::Serve) => {}
@@ -165,7 +165,7 @@ impl Guardian {
                     self.connections.send(&Notice::Failed {
                         error: error.to_string(),
                     });
-                    break Ending::new(format!("the guardian failed: {error}"), self.grace);
+                    break EndPlan::new(format!("the guardian failed: {error}"), self.grace);
                 }
             }
         };
@@ -174,7 +174,7 @@ impl Guardian {
 
     fn handle(&mut self, event: GuardianEvent) -> io::Result<Next> {
         let grace = self.grace;
-        let end = |reason: &str| Ok(Next::End(Ending::new(reason, grace)));
+        let end = |reason: &str| Ok(Next::End(EndPlan::new(reason, grace)));
         match event {
             GuardianEvent::Requested(peer, request) => return self.obey(peer, *request),
             GuardianEvent::Connected(connection) => self.accept(connection),
@@ -195,7 +195,7 @@ impl Guardian {
             }
             GuardianEvent::AskedToEnd => return end("the guardian was asked to end"),
             GuardianEvent::SessionEnds => {
-                return Ok(Next::End(Ending {
+                return Ok(Next::End(EndPlan {
                     reason: "the session ends: the user logs off, or the system shuts down".into(),
                     grace: grace.min(SESSION_GRACE),
                     how: Interruption::HangUp,
@@ -261,7 +261,7 @@ impl Guardian {
                 self.connections.disconnect(peer);
             }
             Request::End { reason, grace } => {
-                return Ok(Next::End(Ending::new(reason, grace)));
+                return Ok(Next::End(EndPlan::new(reason, grace)));
             }
             // Nothing is being waited for, or the run is open already.
             Request::Hurry | Request::Open(_) => {}

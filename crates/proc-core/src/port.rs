@@ -191,12 +191,12 @@ pub fn listening_ports(
 /// A port is free when all of `127.0.0.1`, `0.0.0.0`, `::1` and `::` can be bound, as far as this machine has them.
 pub fn state(port: u16, likely: &[u32]) -> Result<PortState, PortError> {
     match bind_all(port)? {
-        Verdict::Free => Ok(match lease_holder(port)? {
+        Bindable::Free => Ok(match lease_holder(port)? {
             Some(holder) => PortState::Leased { holder },
             None => PortState::Free,
         }),
-        Verdict::Forbidden => Ok(PortState::Forbidden),
-        Verdict::InUse(tried) => {
+        Bindable::Forbidden => Ok(PortState::Forbidden),
+        Bindable::InUse(tried) => {
             let sockets = in_the_way(port)?;
             Ok(PortState::Held {
                 holders: owner::holders(&sockets, likely),
@@ -207,13 +207,13 @@ pub fn state(port: u16, likely: &[u32]) -> Result<PortState, PortError> {
 }
 
 /// What binding the port at every address came to.
-enum Verdict {
+enum Bindable {
     Free,
     Forbidden,
     InUse(IpAddr),
 }
 
-fn bind_all(port: u16) -> Result<Verdict, PortError> {
+fn bind_all(port: u16) -> Result<Bindable, PortError> {
     const ADDRESSES: [IpAddr; 4] = [
         IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -224,11 +224,11 @@ fn bind_all(port: u16) -> Result<Verdict, PortError> {
         let address = SocketAddr::new(ip, port);
         match sys::bind_test(address).map_err(|source| PortError::Bind { address, source })? {
             Bound::Yes | Bound::NoSuchAddress => {}
-            Bound::InUse => return Ok(Verdict::InUse(ip)),
-            Bound::Forbidden => return Ok(Verdict::Forbidden),
+            Bound::InUse => return Ok(Bindable::InUse(ip)),
+            Bound::Forbidden => return Ok(Bindable::Forbidden),
         }
     }
-    Ok(Verdict::Free)
+    Ok(Bindable::Free)
 }
 
 /// The sockets that keep a port from being bound: listeners first, else whatever is bound or connected from there.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use proc_core::classify::{Decision, Explanation, Groups, NamedBy, Request, SpareReason};
+use proc_core::classify::{CleanRequest, Decision, Explanation, Groups, NamedBy, SpareReason};
 use proc_core::clean::{BlockedPort, Cleaner, Cleaning, Kept, ProcessReport, RunChoice, RunReport};
 use proc_core::ledger::Runs;
 use proc_core::report::{Document, Exit, ExitNote};
@@ -128,7 +128,7 @@ impl Cleanup {
             }),
             None => Vec::new(),
         };
-        let request = Request {
+        let request = CleanRequest {
             groups,
             runs: if self.all {
                 over(&runs, &run_reports)
@@ -138,7 +138,7 @@ impl Cleanup {
             machine: self.machine,
             editors: self.editors,
             include_live_runs: !self.all,
-            ..Request::default()
+            ..CleanRequest::default()
         };
         let cleaning = if request.groups == Groups::None {
             Cleaning::default()
@@ -260,13 +260,13 @@ impl Cleanup {
     /// Says what is known about a process, and what the widest cleaning of this scope means for it.
     fn explain(&self, pid: u32, cleaner: &Cleaner, context: &Context) -> Outcome {
         let runs = cleaner.runs()?;
-        let request = Request {
+        let request = CleanRequest {
             groups: Groups::All,
             runs: runs.known.iter().map(|run| run.id.clone()).collect(),
             machine: self.machine,
             editors: self.editors,
             include_live_runs: true,
-            ..Request::default()
+            ..CleanRequest::default()
         };
         let Some(explanation) = cleaner.explain(pid, &request)? else {
             return Err(Failure::message(

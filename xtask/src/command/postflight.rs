@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
-use proc_core::classify::{Count, Groups, Request};
+use proc_core::classify::{CleanRequest, Count, Groups};
 use proc_core::clean::{
     BlockedPort, Cleaner, ProcessReport, RunAction, RunChoice, RunReport, Survey,
 };
@@ -80,11 +80,11 @@ impl Postflight {
             let reason = "`postflight` ends detached runs";
             cleaner.end_runs(&before, &RunChoice::DeadAndDetached, reason)
         });
-        let request = Request {
+        let request = CleanRequest {
             groups: Groups::All,
             runs: over(&before, &runs),
             editors: self.editors,
-            ..Request::default()
+            ..CleanRequest::default()
         };
         let cleaning = context.busy("ending processes", || cleaner.clean(&request))?;
         // Found first: it may take a while in a large project, and what begins meanwhile has to be seen.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use proc_core::classify::{Groups, Request};
+use proc_core::classify::{CleanRequest, Groups};
 use proc_core::clean::{BlockedPort, Cleaner, ProcessReport, RunChoice, RunReport, Survey};
 use proc_core::ledger::Runs;
 use proc_core::port::{self, PortState};
@@ -108,14 +108,14 @@ impl Preflight {
                 "warning: group {group} has {number} here, {limit} allowed"
             ));
         }
-        let request = Request {
+        let request = CleanRequest {
             groups: if over.is_empty() {
                 Groups::None
             } else {
                 Groups::Named(over.clone())
             },
             runs: over_runs(&runs_before, &runs),
-            ..Request::default()
+            ..CleanRequest::default()
         };
         let cleaning = context.busy("ending processes", || cleaner.clean(&request))?;
         let cleaning = cleaning.without_ending(&runs);

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Classifier;
 use super::matching::NamedBy;
-use super::select::Request;
+use super::select::CleanRequest;
 use super::verdict::{Decision, Verdict};
 use crate::table::Facts;
 
@@ -27,7 +27,7 @@ pub struct Explanation {
 impl Classifier<'_> {
     /// The facts of the process with this PID, the verdict on it, and what a request means for it. `None`: it is not in
     /// the snapshot.
-    pub fn explain(&self, pid: u32, request: &Request) -> Option<Explanation> {
+    pub fn explain(&self, pid: u32, request: &CleanRequest) -> Option<Explanation> {
         let process = self.table.get(pid)?;
         let verdict = self.judge(process)?.clone();
         let selected = self.select(request).into_iter();

@@ -41,7 +41,7 @@ static RULES: LazyLock<Rules> = LazyLock::new(|| {
 struct Case {
     processes: Vec<Facts>,
     runs: Vec<RunSigns>,
-    request: Request,
+    request: CleanRequest,
     all_users: bool,
     has_project: bool,
 }
@@ -202,7 +202,7 @@ fn run(id: &'static str) -> impl Strategy<Value = RunSigns> {
         )
 }
 
-fn request() -> impl Strategy<Value = Request> {
+fn request() -> impl Strategy<Value = CleanRequest> {
     let groups = prop_oneof![
         Just(Groups::None),
         Just(Groups::All),
@@ -212,13 +212,15 @@ fn request() -> impl Strategy<Value = Request> {
     ];
     let runs = btree_set(select(vec!["a", "b", "c"]), 0..3);
     let pursued = btree_set(identity(), 0..3);
-    (groups, runs, pursued, any::<[bool; 3]>()).prop_map(|(groups, runs, pursued, flags)| Request {
-        groups,
-        runs: runs.into_iter().map(str::to_owned).collect(),
-        machine: flags[0],
-        editors: flags[1],
-        include_live_runs: flags[2],
-        pursued,
+    (groups, runs, pursued, any::<[bool; 3]>()).prop_map(|(groups, runs, pursued, flags)| {
+        CleanRequest {
+            groups,
+            runs: runs.into_iter().map(str::to_owned).collect(),
+            machine: flags[0],
+            editors: flags[1],
+            include_live_runs: flags[2],
+            pursued,
+        }
     })
 }
 
@@ -476,7 +478,7 @@ proptest! {
                 _ => {}
             }
         }
-        let nothing = Case { request: Request::default(), ..case };
+        let nothing = Case { request: CleanRequest::default(), ..case };
         prop_assert!(nothing.selected().iter().all(|s| !s.decision.is_target()));
     }
 

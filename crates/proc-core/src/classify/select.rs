@@ -26,7 +26,7 @@ pub enum Groups {
 
 /// What is to be ended. The default asks for nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Request {
+pub struct CleanRequest {
     /// The groups to clean.
     pub groups: Groups,
     /// The runs to end, by id.
@@ -101,7 +101,7 @@ impl<'a> Classifier<'a> {
     ///
     /// The descendants of a target go with it, but never through a process that stays: one that is protected, that a
     /// rule spares, that may live on, that is a person's own editor, or that belongs to a live run.
-    pub fn select(&self, request: &Request) -> Vec<Selection> {
+    pub fn select(&self, request: &CleanRequest) -> Vec<Selection> {
         let verdicts: BTreeMap<Identity, &Verdict> = self
             .table
             .iter()
@@ -161,7 +161,7 @@ impl<'a> Classifier<'a> {
                 elsewhere: 0,
             })
             .collect();
-        let held = self.held(&Request::default());
+        let held = self.held(&CleanRequest::default());
         for (pid, verdict) in self
             .table
             .iter()
@@ -219,7 +219,7 @@ impl<'a> Classifier<'a> {
     }
 
     /// The holders of live runs with their ancestors, unless those runs are meant too.
-    fn held(&self, request: &Request) -> BTreeMap<u32, String> {
+    fn held(&self, request: &CleanRequest) -> BTreeMap<u32, String> {
         let mut held = BTreeMap::new();
         let live = self.runs.runs().iter().filter(|run| run.is_live);
         let holders = live.flat_map(|run| run.holders.iter().map(move |holder| (*run, *holder)));
@@ -241,7 +241,7 @@ impl<'a> Classifier<'a> {
     }
 
     /// Makes targets of those that were targets before, unless they are known by now for something that stays.
-    fn pursue(&self, request: &Request, decisions: &mut BTreeMap<u32, Decision>) {
+    fn pursue(&self, request: &CleanRequest, decisions: &mut BTreeMap<u32, Decision>) {
         for identity in &request.pursued {
             let process = self
                 .table
@@ -262,7 +262,7 @@ impl<'a> Classifier<'a> {
     fn add_descendants(
         &self,
         root: Identity,
-        request: &Request,
+        request: &CleanRequest,
         decisions: &mut BTreeMap<u32, Decision>,
     ) {
         let mut open = vec![root.pid];
@@ -288,7 +288,7 @@ impl<'a> Classifier<'a> {
     }
 
     /// Whether a process is left alone even where it descends from a target.
-    fn stays(&self, child: &Process, verdict: &Verdict, request: &Request) -> bool {
+    fn stays(&self, child: &Process, verdict: &Verdict, request: &CleanRequest) -> bool {
         match verdict {
             Verdict::Protected { .. }
             | Verdict::Foreign {
@@ -309,7 +309,7 @@ impl<'a> Classifier<'a> {
     }
 
     /// Whether a run is alive and not meant.
-    fn spares_live(&self, run: &str, request: &Request) -> bool {
+    fn spares_live(&self, run: &str, request: &CleanRequest) -> bool {
         self.runs.get(run).is_some_and(|known| {
             let is_mine = known.scope == ScopeRef::This && !self.around.contains(run);
             known.is_live && !(request.include_live_runs && is_mine)
@@ -317,7 +317,7 @@ impl<'a> Classifier<'a> {
     }
 
     /// What a request means for a process by itself.
-    fn decide(&self, request: &Request, verdict: &Verdict) -> Decision {
+    fn decide(&self, request: &CleanRequest, verdict: &Verdict) -> Decision {
         match verdict {
             Verdict::Ours { run, group, .. } => {
                 let by_run = request.runs.contains(run);

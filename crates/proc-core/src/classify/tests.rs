@@ -156,7 +156,7 @@ impl World {
     }
 
     /// The PIDs that a request targets.
-    fn targets(&self, request: &Request) -> Vec<u32> {
+    fn targets(&self, request: &CleanRequest) -> Vec<u32> {
         self.ask(|classifier| {
             classifier
                 .select(request)
@@ -264,9 +264,9 @@ fn within(directory: &str, process: Facts) -> Facts {
     }
 }
 
-fn every_group() -> Request {
-    Request {
+fn every_group() -> CleanRequest {
+    CleanRequest {
         groups: Groups::All,
-        ..Request::default()
+        ..CleanRequest::default()
     }
 }

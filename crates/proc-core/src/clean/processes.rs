@@ -9,7 +9,7 @@ use super::{
     SelectionReport, Targets,
 };
 use crate::classify::{
-    Decision, ForeignReason, ProtectedReason, Request, Selection, SpareReason, TargetReason,
+    CleanRequest, Decision, ForeignReason, ProtectedReason, Selection, SpareReason, TargetReason,
     Verdict,
 };
 use crate::identity::Identity;
@@ -26,7 +26,7 @@ const SNAPSHOTS: Pauses = Pauses {
 
 impl Cleaner {
     /// Ends what a request selects, and looks again.
-    pub fn clean(&self, request: &Request) -> Result<Cleaning, CleanError> {
+    pub fn clean(&self, request: &CleanRequest) -> Result<Cleaning, CleanError> {
         let mut runs = self.runs()?;
         if self.dry_run {
             // What they would be by now.
@@ -69,7 +69,12 @@ impl Cleaner {
         })
     }
 
-    fn end(&self, runs: &Runs, request: &Request, targets: &mut Targets) -> Result<(), CleanError> {
+    fn end(
+        &self,
+        runs: &Runs,
+        request: &CleanRequest,
+        targets: &mut Targets,
+    ) -> Result<(), CleanError> {
         let system = |source| CleanError::System {
             operation: "end a process",
             source,
@@ -109,7 +114,13 @@ impl Cleaner {
     ///
     /// It looks again and again in the meantime: what a target starts while it is ending is known for its descendant
     /// only for as long as the target is there. Whatever comes is asked too.
-    fn ask_and_wait(&self, runs: &Runs, request: &Request, targets: &mut Targets, grace: Duration) {
+    fn ask_and_wait(
+        &self,
+        runs: &Runs,
+        request: &CleanRequest,
+        targets: &mut Targets,
+        grace: Duration,
+    ) {
         let deadline = Deadline::after(grace);
         let mut asking = Asking::with_grace(grace);
         for pause in SNAPSHOTS {
@@ -129,7 +140,7 @@ impl Cleaner {
     fn snapshot_again(
         &self,
         runs: &Runs,
-        request: &Request,
+        request: &CleanRequest,
         targets: &mut Targets,
     ) -> Result<Vec<Identity>, CleanError> {
         let mut request = request.clone();

@@ -11,7 +11,7 @@ use crate::membership::RunSigns;
 use crate::sys::{self, AtStart};
 
 /// Waits until something of the run may have ended of which no signal tells. `false`: from now on nothing more comes.
-pub(crate) type Watch = Box<dyn FnMut() -> bool + Send>;
+pub(crate) type Waiter = Box<dyn FnMut() -> bool + Send>;
 
 /// By what a process is found that has got out of what holds the run: a member has had another program start it, such
 /// as a service, a broker or a task scheduler.
@@ -99,7 +99,7 @@ pub(crate) trait Hold: fmt::Debug + Sync {
     }
 
     /// What has to be waited for beside the ends of this process's children.
-    fn watch(&self) -> io::Result<Option<Watch>> {
+    fn watch(&self) -> io::Result<Option<Waiter>> {
         Ok(None)
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::process::Command;
 
-use super::hold::{Escapes, Hold, Watch};
+use super::hold::{Escapes, Hold, Waiter};
 use super::subreaper::{Subreaper, WALKS};
 use crate::guarantee::Mechanism;
 use crate::identity::Identity;
@@ -126,7 +126,7 @@ impl Hold for InNamespace {
         sys::innermost_pid(member.pid).unwrap_or(member.pid)
     }
 
-    fn watch(&self) -> io::Result<Option<Watch>> {
+    fn watch(&self) -> io::Result<Option<Waiter>> {
         let mut link = self.link.try_clone()?;
         Ok(Some(Box::new(move || match link.read(&mut [0; 64]) {
             Ok(length) => length > 0,

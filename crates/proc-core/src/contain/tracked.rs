@@ -6,7 +6,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::hold::{Escapes, Hold, Watch};
+use super::hold::{Escapes, Hold, Waiter};
 use crate::guarantee::Mechanism;
 use crate::identity::Identity;
 use crate::sys::{self, AtStart, Tracker};
@@ -56,7 +56,7 @@ impl Hold for Tracked {
         self.tracker.root_of(process)
     }
 
-    fn watch(&self) -> io::Result<Option<Watch>> {
+    fn watch(&self) -> io::Result<Option<Waiter>> {
         let tracker = Arc::clone(&self.tracker);
         Ok(Some(Box::new(move || {
             let goes_on = tracker.wait().is_ok();

@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use super::events::{GuardianEvent, complain};
-use super::{Ending, Guardian, SESSION_GRACE};
+use super::{EndPlan, Guardian, SESSION_GRACE};
 use crate::identity::Identity;
 use crate::ledger::Entry;
 use crate::membership::Member;
@@ -28,8 +28,8 @@ impl Guardian {
     ///
     /// From here on no error stops the guardian before nothing is left: what it cannot write or see it tries to end
     /// all the same.
-    pub(super) fn end(&mut self, ending: Ending, inbox: &mpsc::Receiver<GuardianEvent>) {
-        let Ending { reason, grace, how } = ending;
+    pub(super) fn end(&mut self, ending: EndPlan, inbox: &mpsc::Receiver<GuardianEvent>) {
+        let EndPlan { reason, grace, how } = ending;
         let _ = self.record(&Entry::Ending {
             reason: reason.clone(),
         });

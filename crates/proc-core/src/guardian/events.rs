@@ -9,7 +9,7 @@ use std::sync::mpsc::{SendError, Sender};
 use std::thread;
 use std::time::Duration;
 
-use crate::contain::Watch;
+use crate::contain::Waiter;
 use crate::identity::Identity;
 use crate::protocol::{self, Notice, Receiver, Request};
 use crate::sys::{self, Link};
@@ -166,7 +166,7 @@ impl Connections {
     }
 
     /// Notices what ends of the run without a signal for it.
-    pub(super) fn listen_to(&self, mut watch: Watch) -> io::Result<()> {
+    pub(super) fn listen_to(&self, mut watch: Waiter) -> io::Result<()> {
         let events = self.events.clone();
         spawn_thread("watch", move || {
             loop {

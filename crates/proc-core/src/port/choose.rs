@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use super::{Lease, PortError, Verdict, bind_all, lease};
+use super::{Bindable, Lease, PortError, bind_all, lease};
 use crate::sys;
 
 /// Where to draw from when the system does not say what it draws from itself.
@@ -33,7 +33,7 @@ pub fn choose(count: usize, taken: &BTreeSet<u16>) -> Result<Vec<(u16, Lease)>, 
         };
         // The lease comes first: from then on no other run tries this port.
         if let Some(lease) = lease(port)?
-            && matches!(bind_all(port)?, Verdict::Free)
+            && matches!(bind_all(port)?, Bindable::Free)
         {
             chosen.push((port, lease));
         }

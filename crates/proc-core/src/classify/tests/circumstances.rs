@@ -33,7 +33,7 @@ fn in_a_container_the_same_paths_are_other_files() {
     let [absolute, relative] = inside(Some(false));
     let [hidden, _] = inside(None);
     let other = "does not see this project, as one in a container";
-    let machine = Request {
+    let machine = CleanRequest {
         machine: true,
         ..every_group()
     };

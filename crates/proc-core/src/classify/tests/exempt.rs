@@ -30,8 +30,8 @@ fn run(globs: &[&str]) -> RunSigns {
     }
 }
 
-fn all() -> Request {
-    Request {
+fn all() -> CleanRequest {
+    CleanRequest {
         runs: ["a".to_owned()].into(),
         include_live_runs: true,
         ..every_group()

@@ -32,7 +32,7 @@ fn this_process_and_its_line_are_protected() {
             "PID {pid}: {text}"
         );
     }
-    let everything = Request {
+    let everything = CleanRequest {
         machine: true,
         editors: true,
         ..every_group()

@@ -288,7 +288,7 @@ fn without_a_project_only_runs_tell_what_is_ours() {
     world.projects.clear();
     assert_eq!(world.says(7), ELSEWHERE);
     assert_eq!(world.targets(&every_group()), [0_u32; 0]);
-    let machine = Request {
+    let machine = CleanRequest {
         machine: true,
         ..every_group()
     };
@@ -331,7 +331,7 @@ fn a_game_started_from_within_a_persons_editor_is_that_persons() {
         .with(program(8, 6, "ShaderCompileWorker", "/tmp 0"));
     assert_eq!(world.says(7), OWN);
     assert_eq!(world.targets(&every_group()), [0_u32; 0]);
-    let editors = Request {
+    let editors = CleanRequest {
         editors: true,
         ..every_group()
     };

@@ -12,8 +12,8 @@ fn guilty(pid: u32, parent: u32) -> Facts {
     )
 }
 
-fn everything() -> Request {
-    Request {
+fn everything() -> CleanRequest {
+    CleanRequest {
         groups: Groups::All,
         runs: BTreeSet::from(["a".to_owned(), "other".to_owned()]),
         machine: true,

@@ -239,14 +239,14 @@ fn a_dead_run_ends_when_it_is_asked_for_and_a_live_one_when_that_is_meant() {
                 ..run("a")
             })
     };
-    let ask = Request {
+    let ask = CleanRequest {
         runs: BTreeSet::from(["a".to_owned()]),
-        ..Request::default()
+        ..CleanRequest::default()
     };
-    assert_eq!(world(false).targets(&Request::default()), [0_u32; 0]);
+    assert_eq!(world(false).targets(&CleanRequest::default()), [0_u32; 0]);
     assert_eq!(world(false).targets(&ask), [7]);
     assert_eq!(world(true).targets(&ask), [0_u32; 0]);
-    let live = Request {
+    let live = CleanRequest {
         include_live_runs: true,
         ..ask
     };
@@ -288,7 +288,7 @@ fn what_holds_a_live_run_is_not_cleaned_away() {
     };
     assert_eq!(world(true).targets(&every_group()), [0_u32; 0]);
     assert_eq!(world(false).targets(&every_group()), [7, 8]);
-    let live = Request {
+    let live = CleanRequest {
         include_live_runs: true,
         ..every_group()
     };
@@ -348,7 +348,7 @@ fn the_run_that_the_caller_is_part_of_goes_on_whatever_is_asked_for() {
         }
         world
     };
-    let live = Request {
+    let live = CleanRequest {
         include_live_runs: true,
         ..every_group()
     };

@@ -11,17 +11,19 @@ fn script(pid: u32, parent: u32) -> Facts {
     )
 }
 
-fn named(groups: &[&str]) -> Request {
-    Request {
+fn named(groups: &[&str]) -> CleanRequest {
+    CleanRequest {
         groups: Groups::Named(groups.iter().map(|name| (*name).to_owned()).collect()),
-        ..Request::default()
+        ..CleanRequest::default()
     }
 }
 
 #[test]
 fn nothing_is_asked_for_by_default() {
     assert_eq!(
-        World::new().with(script(7, 1)).targets(&Request::default()),
+        World::new()
+            .with(script(7, 1))
+            .targets(&CleanRequest::default()),
         [0_u32; 0]
     );
 }
@@ -93,7 +95,7 @@ fn what_stays_takes_its_descendants_along() {
 #[test]
 fn a_target_of_an_earlier_look_stays_one_unless_it_has_become_another_runs() {
     let orphan = process(7, 1, "/usr/bin/sleep", "sleep 80");
-    let pursued = Request {
+    let pursued = CleanRequest {
         pursued: BTreeSet::from([orphan.identity]),
         ..every_group()
     };
@@ -130,7 +132,7 @@ fn a_shared_daemon_is_ended_when_it_is_asked_for_by_name() {
         world.rules = Rules::new(order).unwrap();
         assert_eq!(world.targets(&named(&["unreal"])), [7]);
         assert_eq!(world.targets(&named(&["zen"])), [0_u32; 0]);
-        let machine = Request {
+        let machine = CleanRequest {
             machine: true,
             ..named(&["zen"])
         };
@@ -154,12 +156,12 @@ fn a_name_alone_is_a_target_only_on_the_whole_machine() {
             "UnrealEditor /home/me/other/Other.uproject",
         ));
     assert_eq!(world.targets(&every_group()), [0_u32; 0]);
-    let machine = Request {
+    let machine = CleanRequest {
         machine: true,
         ..every_group()
     };
     assert_eq!(world.targets(&machine), [7]);
-    let editors = Request {
+    let editors = CleanRequest {
         editors: true,
         ..machine
     };
