@@ -11,8 +11,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use proc_core::escape_probes::KillTarget;
 use proc_core::identity::Identity;
-use proc_core::stage::Victim;
 use proc_core::table::{COOKIE, Process, Table};
 use serde_json::Value;
 use wait_timeout::ChildExt;
@@ -259,7 +259,7 @@ impl Running {
     /// Kills it together with the guardian of its run, so that neither can do anything about the other's end.
     pub(crate) fn kill_with_guardian(&mut self, guardian: &Identity) {
         let launcher = Process::read(self.pid()).unwrap().identity();
-        Victim(launcher).stop();
+        KillTarget(launcher).stop();
         kill(guardian);
         self.kill();
     }
@@ -384,7 +384,7 @@ pub(crate) fn identity(value: &Value) -> Identity {
 /// Ends a process at once, as another program would. One that has ended in the meantime is gone all the same.
 #[track_caller]
 pub(crate) fn kill(identity: &Identity) {
-    Victim(*identity).kill();
+    KillTarget(*identity).kill();
     let is_gone = poll(|| living(&[*identity]).is_empty().then_some(()));
     assert!(is_gone.is_some(), "cannot kill {identity}");
 }
