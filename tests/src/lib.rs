@@ -1,10 +1,8 @@
-//! What end-to-end tests need: schemas for documents everywhere, and a bench with the real binaries on Linux.
-//!
-//! The tests for Windows have a bench of their own: nothing inherits a descriptor there that was not handed to it.
+//! What every end-to-end test needs: the real binaries driven in a project of its own, and schemas for documents.
 
 pub mod schema;
 
-#[cfg(target_os = "linux")]
-mod linux;
-#[cfg(target_os = "linux")]
-pub use linux::*;
+#[cfg(any(target_os = "linux", windows))]
+mod driver;
+#[cfg(any(target_os = "linux", windows))]
+pub use driver::*;

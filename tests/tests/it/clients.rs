@@ -89,7 +89,7 @@ fn nginx_is_a_client() {
             "{user}\nworker_processes 2;\npid nginx-{number}.pid;\nevents {{}}\nhttp {{\n  access_log off;\n  \
              client_body_temp_path body-{number};\n  proxy_temp_path proxy-{number};\n  \
              fastcgi_temp_path fastcgi-{number};\n  uwsgi_temp_path uwsgi-{number};\n  scgi_temp_path scgi-{number};\n  \
-             server {{ listen 127.0.0.1:{port}; root {root}; }}\n}}\n"
+             server {{ listen 127.0.0.1:{port}; root \"{root}\"; }}\n}}\n"
         );
         bench.write(&format!("nginx-{number}.conf"), &text);
     }

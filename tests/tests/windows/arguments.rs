@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::bench::{Bench, binaries, expect_over, named};
+use crate::support::{expect_over, project};
+use tests::{Bench, binaries, named};
 
 /// What is hard to quote. Rust's library, C's and `CommandLineToArgvW` read all of it alike.
 const HARD: [&str; 16] = [
@@ -27,7 +28,7 @@ const HARD: [&str; 16] = [
 
 /// A project whose client, and whose test, are programs that write down what they were given.
 fn bench(arguments: &[&str]) -> Bench {
-    let bench = Bench::new();
+    let bench = project();
     let program = binaries().join("stand-in.exe");
     let mut config = format!(
         "[launch]\nprofile = \"own\"\nbase_port = \"auto\"\n[profile.own]\nprogram = {:?}\nshutdown = {{ grace = \"0s\" }}\n\
@@ -63,7 +64,7 @@ fn arguments_of_clients_and_tests_arrive_to_the_letter() {
     let own = format!("--stand-in-arguments={}", file.display());
     let launch = ["launch", "--clients", "1", "--format", "json", "--"];
     let test = ["stand-in", "--stand-in-life=0", &own];
-    let finished = bench.run(&[&launch[..], &test, &HARD].concat()).expect(0);
+    let finished = bench.run([&launch[..], &test, &HARD].concat()).expect(0);
     assert_eq!(seen(&file)[2..], HARD);
     assert_eq!(seen(&bench.root().join("client.json"))[2..], HARD);
     // As they are seen from outside.
@@ -74,12 +75,12 @@ fn arguments_of_clients_and_tests_arrive_to_the_letter() {
 
 #[test]
 fn a_batch_file_gets_its_arguments_without_their_being_executed() {
-    let bench = Bench::new();
+    let bench = project();
     let script = "@echo off\r\n> \"%~dp0seen.txt\" echo %1 %2 %3\r\n";
     fs::write(bench.root().join("my test.cmd"), script).unwrap();
     let test = ["./my test.cmd", "", "a^b & exit 5", r"C:\two words\"];
     let launch = ["launch", "--clients", "1", "--base-port", "auto", "--"];
-    bench.run(&[&launch[..], &test].concat()).expect(0);
+    bench.run([&launch[..], &test].concat()).expect(0);
     let seen = fs::read_to_string(bench.root().join("seen.txt")).unwrap();
     // To be taken from within their quotes by the script, if that is what it wants.
     let start = r#""" "a^b & exit 5" "C:\two words\"#;
@@ -94,7 +95,7 @@ fn there_is_room_for_31000_characters_and_none_for_33000() {
     let own = format!("--stand-in-arguments={}", file.display());
     let launch = ["launch", "--clients", "1", "--format", "json"];
     let test = ["--", "stand-in", "--stand-in-life=0", &own, &long];
-    let finished = bench.run(&[&launch[..], &test].concat()).expect(0);
+    let finished = bench.run([&launch[..], &test].concat()).expect(0);
     assert_eq!(seen(&file)[2], long);
     assert_eq!(seen(&bench.root().join("client.json"))[2], long);
     expect_over(&finished.events());
@@ -104,7 +105,7 @@ fn there_is_room_for_31000_characters_and_none_for_33000() {
     let config = fs::read_to_string(bench.root().join("xtask.toml")).unwrap();
     let config = config.replace("[profile.own]", "[profile.own]\nproject = \"x\"");
     fs::write(bench.root().join("xtask.toml"), config).unwrap();
-    let refused = bench.run(&launch).expect(106);
+    let refused = bench.run(launch).expect(106);
     assert!(
         refused.stdout.contains("there is room for 32766"),
         "{}",

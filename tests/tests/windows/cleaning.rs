@@ -8,13 +8,16 @@ use std::thread;
 
 use proc_core::table::Process;
 
-use crate::bench::{Bench, PATIENCE, binaries, cast, events, expect_gone, living};
+use crate::support::{cast, expect_gone, launch, living, project};
+use tests::{PATIENCE, binaries, parse_events};
 
 #[test]
 fn a_detached_run_goes_on_is_shown_and_is_ended() {
-    let bench = Bench::new();
+    let bench = project();
     for end in ["cleanup", "postflight"] {
-        let finished = bench.launch("--clients 2 --detach", &[]).finish().expect(0);
+        let finished = launch(&bench, "--clients 2 --detach", &[])
+            .finish()
+            .expect(0);
         let (guardian, clients, ports) = cast(&finished.events());
         let all = [&[guardian], &clients[..]].concat();
         assert_eq!(living(&all), all);
@@ -32,13 +35,15 @@ fn a_detached_run_goes_on_is_shown_and_is_ended() {
         bench.run(&arguments).expect(0);
         expect_gone(&all, &ports);
     }
-    bench.run(&["preflight", "--check"]).expect(0);
+    bench.run(["preflight", "--check"]).expect(0);
 }
 
 #[test]
 fn a_run_that_goes_on_does_not_keep_its_programs_from_being_built_anew() {
-    let bench = Bench::new();
-    let finished = bench.launch("--clients 1 --detach", &[]).finish().expect(0);
+    let bench = project();
+    let finished = launch(&bench, "--clients 1 --detach", &[])
+        .finish()
+        .expect(0);
     let (guardian, clients, ports) = cast(&finished.events());
     let all = [&[guardian], &clients[..]].concat();
     for (identity, name) in all.iter().zip(["proc-guardian.exe", "demo-client.exe"]) {
@@ -53,13 +58,13 @@ fn a_run_that_goes_on_does_not_keep_its_programs_from_being_built_anew() {
             .open(running.executable().unwrap())
             .unwrap_err();
     }
-    assert_eq!(bench.run(&["postflight"]).code, 0);
+    assert_eq!(bench.run(["postflight"]).code, 0);
     expect_gone(&all, &ports);
 }
 
 #[test]
 fn a_run_that_goes_on_keeps_nobody_waiting_for_the_end_of_what_its_launch_has_said() {
-    let bench = Bench::new();
+    let bench = project();
     // As `cargo` does, this hands on its output twice: as such, and as a handle that whatever is started inherits too.
     let mut caller = Command::new(binaries().join("cargo-stand-in.exe"))
         .args(["xtask", "launch", "--base-port", "auto", "--clients", "2"])
@@ -85,9 +90,9 @@ fn a_run_that_goes_on_keeps_nobody_waiting_for_the_end_of_what_its_launch_has_sa
     let said = said.recv_timeout(PATIENCE / 2);
     let status = bench.document(&["status"]);
     assert_eq!(status["runs"].as_array().unwrap().len(), 1, "{status}");
-    let finished = bench.run(&["postflight"]);
+    let finished = bench.run(["postflight"]);
     assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
     let said = said.expect("somebody of the run holds the output").unwrap();
-    let (guardian, clients, ports) = cast(&events(&said));
+    let (guardian, clients, ports) = cast(&parse_events(&said));
     expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
 }

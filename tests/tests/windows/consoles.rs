@@ -8,10 +8,11 @@ use proc_core::escape_probes::KillTarget;
 use proc_core::identity::Identity;
 use proc_core::table::{Process, Table};
 
-use crate::bench::{
-    Bench, PASS, STAY, binaries, cast, expect_gone, expect_over, identity, is_wine, living, named,
-    poll,
+use crate::support::{
+    PASS, STAY, assert_ends, cast, expect_gone, expect_over, is_wine, launch, launch_in_console,
+    living, project, project_with_client, project_with_demo,
 };
+use tests::{PATIENCE, binaries, identity, named, poll};
 
 const SERVE: [&str; 5] = ["serve", "--port", "{port}", "--life", "85s"];
 
@@ -31,13 +32,12 @@ fn press_ctrl_c(pid: u32) {
 
 #[test]
 fn who_is_asked_in_its_console_ends_in_its_own_way() {
-    let bench = Bench::with_demo(&["--stop-after", "10ms"]);
-    let finished = bench
-        .launch("--clients 2 --grace 30s", &PASS)
+    let bench = project_with_demo(&["--stop-after", "10ms"]);
+    let finished = launch(&bench, "--clients 2 --grace 30s", &PASS)
         .finish()
         .expect(0);
     let events = finished.events();
-    finished.expect_ends(2, "graceful", 0);
+    assert_ends(&finished, 2, "graceful", 0);
     for client in named(&events, "client_started") {
         let log = fs::read_to_string(client["log"].as_str().unwrap()).unwrap();
         // Asked once: twice means "at once" to many programs.
@@ -49,21 +49,24 @@ fn who_is_asked_in_its_console_ends_in_its_own_way() {
 
 #[test]
 fn ctrl_c_ends_the_run() {
-    let bench = Bench::new();
-    let mut launch = bench.launch_in_console("--clients 2", &[]);
-    launch.wait_for("client_ready", 2);
+    let bench = project();
+    let mut launch = launch_in_console(&bench, "--clients 2", &[]);
+    launch.wait_for_events("client_ready", 2);
     press_ctrl_c(launch.pid());
     let finished = launch.finish().expect(130);
     let events = finished.events();
-    assert_eq!(finished.end()["message"], "asked to end by Ctrl+C");
+    assert_eq!(
+        finished.event("run_finished")["message"],
+        "asked to end by Ctrl+C"
+    );
     expect_over(&events);
 }
 
 #[test]
 fn ctrl_c_ends_clients_that_are_still_waited_for() {
-    let bench = Bench::with_demo(&["--ready-after", "60s"]);
-    let mut launch = bench.launch_in_console("--clients 2", &PASS);
-    launch.wait_for("client_started", 2);
+    let bench = project_with_demo(&["--ready-after", "60s"]);
+    let mut launch = launch_in_console(&bench, "--clients 2", &PASS);
+    launch.wait_for_events("client_started", 2);
     press_ctrl_c(launch.pid());
     let finished = launch.finish().expect(130);
     let events = finished.events();
@@ -75,8 +78,8 @@ fn ctrl_c_ends_clients_that_are_still_waited_for() {
 
 #[test]
 fn a_detached_run_goes_on_without_the_console_in_which_it_was_launched() {
-    let bench = Bench::new();
-    let launch = bench.launch_in_console("--clients 2 --detach", &[]);
+    let bench = project();
+    let launch = launch_in_console(&bench, "--clients 2 --detach", &[]);
     // Nobody is left in the console, so it is closed.
     let finished = launch.finish().expect(0);
     let (guardian, clients, _) = cast(&finished.events());
@@ -84,15 +87,15 @@ fn a_detached_run_goes_on_without_the_console_in_which_it_was_launched() {
     let status = bench.document(&["status"]);
     assert_eq!(status["runs"][0]["state"], "detached", "{status}");
     assert_eq!(living(&all), all);
-    bench.run(&["postflight"]).expect(0);
+    bench.run(["postflight"]).expect(0);
     expect_over(&finished.events());
 }
 
 #[test]
 fn to_close_the_window_ends_the_run() {
-    let bench = Bench::with_demo(&["--stop-after", "10ms"]);
-    let mut launch = bench.launch_in_console("--clients 2 --grace 30s", &[]);
-    launch.wait_for("client_ready", 2);
+    let bench = project_with_demo(&["--stop-after", "10ms"]);
+    let mut launch = launch_in_console(&bench, "--clients 2 --grace 30s", &[]);
+    launch.wait_for_events("client_ready", 2);
     let started = named(&launch.events(), "client_started");
     let (guardian, clients, ports) = cast(&launch.events());
     let closed = console("close", launch.pid());
@@ -113,29 +116,29 @@ fn to_close_the_window_ends_the_run() {
 
 #[test]
 fn a_second_ctrl_c_waits_for_nobody() {
-    let bench = Bench::with_demo(&["--ignore-term"]);
+    let bench = project_with_demo(&["--ignore-term"]);
     // Longer than this test waits for anything.
-    let mut launch = bench.launch_in_console("--clients 2 --grace 10m", &[]);
-    launch.wait_for("client_ready", 2);
+    let mut launch = launch_in_console(&bench, "--clients 2 --grace 10m", &[]);
+    launch.wait_for_events("client_ready", 2);
     let pid = launch.pid();
     press_ctrl_c(pid);
-    launch.wait_for("terminating", 1);
+    launch.wait_for_events("terminating", 1);
     press_ctrl_c(pid);
     let finished = launch.finish().expect(130);
     let events = finished.events();
-    finished.expect_ends(2, "killed", 1);
+    assert_ends(&finished, 2, "killed", 1);
     expect_over(&events);
 }
 
 #[test]
 fn a_test_shares_the_console_of_its_launcher_and_nobody_else_does() {
-    let bench = Bench::new();
-    let mut launch = bench.launch_in_console("--clients 2", &STAY);
-    let started = launch.wait_for("test_started", 1);
+    let bench = project();
+    let mut launch = launch_in_console(&bench, "--clients 2", &STAY);
+    let started = launch.wait_for_events("test_started", 1);
     let test = identity(&started[0]["identity"]);
     let (guardian, clients, ports) = cast(&launch.events());
     // A process comes into its console by itself, and the guardian leaves when it has started the test.
-    let present = poll(|| {
+    let present = poll(PATIENCE, || {
         let listed = String::from_utf8(console("list", launch.pid()).stdout).unwrap();
         let pids: Vec<u32> = listed
             .lines()
@@ -157,9 +160,9 @@ fn a_test_shares_the_console_of_its_launcher_and_nobody_else_does() {
 #[test]
 fn a_client_can_have_a_console_of_its_own() {
     let serve = [&SERVE[..], &["--stop-after", "10ms"]].concat();
-    let bench = Bench::with_client("demo-client.exe", &serve, "new", "30s");
-    let mut launch = bench.launch_in_console("--clients 2", &[]);
-    launch.wait_for("client_ready", 2);
+    let bench = project_with_client("demo-client", &serve, "new", "30s");
+    let mut launch = launch_in_console(&bench, "--clients 2", &[]);
+    launch.wait_for_events("client_ready", 2);
     let events = launch.events();
     let run = named(&events, "run_started")[0]["run"].clone();
     let run = run.as_str().unwrap();
@@ -173,7 +176,7 @@ fn a_client_can_have_a_console_of_its_own() {
     }
     press_ctrl_c(launch.pid());
     let finished = launch.finish().expect(130);
-    finished.expect_ends(2, "graceful", 0);
+    assert_ends(&finished, 2, "graceful", 0);
     expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
 }
 
@@ -184,12 +187,12 @@ fn a_console_stays_open_for_whom_has_come_into_it_meanwhile() {
         return;
     }
     let serve = [&SERVE[..], &["--ignore-term"]].concat();
-    let bench = Bench::with_client("demo-client.exe", &serve, "new", "6s");
-    let mut launch = bench.launch_in_console("--clients 1", &[]);
-    launch.wait_for("client_ready", 1);
+    let bench = project_with_client("demo-client", &serve, "new", "6s");
+    let mut launch = launch_in_console(&bench, "--clients 1", &[]);
+    launch.wait_for_events("client_ready", 1);
     let (_, clients, _) = cast(&launch.events());
     press_ctrl_c(launch.pid());
-    launch.wait_for("terminating", 1);
+    launch.wait_for_events("terminating", 1);
     // Whether the client is asked before or after that, in the first half of the grace nothing is closed.
     let mut visitor = Command::new(binaries().join("console.exe"))
         .args(["stay", &clients[0].pid.to_string()])
@@ -206,7 +209,7 @@ fn a_console_stays_open_for_whom_has_come_into_it_meanwhile() {
         .read_exact(&mut here)
         .unwrap();
     let finished = launch.finish().expect(130);
-    finished.expect_ends(1, "killed", 1);
+    assert_ends(&finished, 1, "killed", 1);
     drop(visitor.stdin.take());
     let visitor = visitor.wait_with_output().unwrap();
     assert!(visitor.status.success(), "{visitor:?}");
@@ -214,9 +217,9 @@ fn a_console_stays_open_for_whom_has_come_into_it_meanwhile() {
 
 #[test]
 fn whoever_has_a_window_is_asked_to_close_it() {
-    let bench = Bench::with_client("window.exe", &["{port}"], "new", "30s");
-    let finished = bench.launch("--clients 2", &PASS).finish().expect(0);
-    finished.expect_ends(2, "graceful", 0);
+    let bench = project_with_client("window", &["{port}"], "new", "30s");
+    let finished = launch(&bench, "--clients 2", &PASS).finish().expect(0);
+    assert_ends(&finished, 2, "graceful", 0);
     // It has no use for a console, so its output has gone to the log.
     for client in named(&finished.events(), "client_started") {
         let log = fs::read_to_string(client["log"].as_str().unwrap()).unwrap();
@@ -227,17 +230,17 @@ fn whoever_has_a_window_is_asked_to_close_it() {
 
 #[test]
 fn who_asks_whether_to_save_is_ended_when_the_grace_is_over() {
-    let bench = Bench::with_client("window.exe", &["{port}", "ask"], "log", "1s");
-    let finished = bench.launch("--clients 2", &PASS).finish().expect(0);
-    finished.expect_ends(2, "killed", 1);
+    let bench = project_with_client("window", &["{port}", "ask"], "log", "1s");
+    let finished = launch(&bench, "--clients 2", &PASS).finish().expect(0);
+    assert_ends(&finished, 2, "killed", 1);
     expect_over(&finished.events());
 }
 
 #[test]
 fn a_console_that_stands_still_keeps_no_run_alive() {
-    let bench = Bench::new();
-    let mut launch = bench.launch("--clients 2", &[]);
-    launch.wait_for("client_ready", 2);
+    let bench = project();
+    let mut launch = launch(&bench, "--clients 2", &[]);
+    launch.wait_for_events("client_ready", 2);
     let (_, clients, _) = cast(&launch.events());
     // What serves a console is a child of whoever it was made for.
     let servers: Vec<Identity> = Table::read()
@@ -252,7 +255,7 @@ fn a_console_that_stands_still_keeps_no_run_alive() {
     servers.clone().for_each(KillTarget::stop);
     launch.kill();
     expect_over(&launch.events());
-    bench.expect_no_runs();
+    bench.assert_no_runs();
     // Mostly they have ended with the rest.
     servers.for_each(KillTarget::kill);
 }

@@ -3,25 +3,26 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use crate::bench::{Bench, STAY, binaries, cast, expect_gone, expect_over, kill, named};
+use crate::support::{STAY, cast, expect_gone, expect_over, kill, launch, project};
+use tests::{binaries, named};
 
 #[test]
 fn the_run_ends_when_the_launcher_is_killed() {
-    let bench = Bench::new();
-    let mut launch = bench.launch("--clients 2", &[]);
-    launch.wait_for("client_ready", 2);
+    let bench = project();
+    let mut launch = launch(&bench, "--clients 2", &[]);
+    launch.wait_for_events("client_ready", 2);
     let (guardian, clients, ports) = cast(&launch.events());
     launch.kill();
     expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
     // The guardian has done its work to the end.
-    bench.expect_no_runs();
+    bench.assert_no_runs();
 }
 
 #[test]
 fn everything_ends_with_the_guardian() {
-    let bench = Bench::new();
-    let mut launch = bench.launch("--clients 2", &[]);
-    launch.wait_for("client_ready", 2);
+    let bench = project();
+    let mut launch = launch(&bench, "--clients 2", &[]);
+    launch.wait_for_events("client_ready", 2);
     let (guardian, clients, ports) = cast(&launch.events());
     kill(&guardian);
     let finished = launch.finish().expect(110);
@@ -36,23 +37,23 @@ fn everything_ends_with_the_guardian() {
 
 #[test]
 fn everything_ends_with_launcher_and_guardian_and_the_next_command_closes_the_ledger() {
-    let bench = Bench::new();
-    let mut launch = bench.launch("--clients 2", &[]);
-    launch.wait_for("client_ready", 2);
+    let bench = project();
+    let mut launch = launch(&bench, "--clients 2", &[]);
+    launch.wait_for_events("client_ready", 2);
     let (guardian, clients, ports) = cast(&launch.events());
-    launch.kill_with_guardian(&guardian);
+    launch.kill_with_guardian(guardian.pid);
     expect_gone(&clients, &ports);
-    bench.run(&["preflight"]).expect(0);
-    bench.expect_no_runs();
+    bench.run(["preflight"]).expect(0);
+    bench.assert_no_runs();
 }
 
 #[test]
 fn the_run_ends_with_its_test_when_its_launcher_is_killed_meanwhile() {
-    let bench = Bench::new();
-    let mut launch = bench.launch("--clients 2", &STAY);
-    let started = launch.wait_for("test_started", 1);
+    let bench = project();
+    let mut launch = launch(&bench, "--clients 2", &STAY);
+    let started = launch.wait_for_events("test_started", 1);
     let (guardian, clients, ports) = cast(&launch.events());
-    let test = crate::bench::identity(&started[0]["identity"]);
+    let test = tests::identity(&started[0]["identity"]);
     launch.kill();
     expect_gone(&[&[guardian, test], &clients[..]].concat(), &ports);
 }
@@ -88,25 +89,25 @@ impl Drop for Thief {
 
 #[test]
 fn a_copy_of_the_launchers_end_of_the_link_keeps_no_run_alive() {
-    let bench = Bench::new();
-    let mut launch = bench.launch("--clients 2", &[]);
-    launch.wait_for("client_ready", 2);
+    let bench = project();
+    let mut launch = launch(&bench, "--clients 2", &[]);
+    launch.wait_for_events("client_ready", 2);
     let (mut thief, count) = Thief::of(launch.pid()).unwrap();
     assert!(count > 0);
     launch.kill();
     expect_over(&launch.events());
-    bench.expect_no_runs();
+    bench.assert_no_runs();
     assert!(thief.0.try_wait().unwrap().is_none());
 }
 
 /// With a copy of its job's handle nothing would end when the guardian is killed.
 #[test]
 fn nobody_takes_anything_out_of_a_guardian() {
-    let bench = Bench::new();
-    let mut launch = bench.launch("--clients 2", &[]);
-    launch.wait_for("client_ready", 2);
+    let bench = project();
+    let mut launch = launch(&bench, "--clients 2", &[]);
+    launch.wait_for_events("client_ready", 2);
     let (guardian, _, _) = cast(&launch.events());
     assert!(Thief::of(guardian.pid).is_none());
-    launch.kill_with_guardian(&guardian);
+    launch.kill_with_guardian(guardian.pid);
     expect_over(&launch.events());
 }

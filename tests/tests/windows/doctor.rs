@@ -7,15 +7,14 @@ use std::time::{Duration, Instant};
 use proc_core::escape_probes::KillTarget;
 use serde_json::json;
 
-use crate::bench::{
-    Bench, PASS, PATIENCE, binaries, expect_gone, expect_over, free_port, named, poll,
-};
 use crate::documents::check;
 use crate::stand_in::start;
+use crate::support::{PASS, expect_gone, expect_over, launch, project};
+use tests::{PATIENCE, binaries, free_port, named, poll};
 
 #[test]
 fn what_is_promised_is_observed() {
-    let bench = Bench::new();
+    let bench = project();
     // Far more time than it takes on a system of its own: Wine is slow, and other tests run beside.
     let document = bench.document(&["doctor", "--within", "55s", "--require", "kernel"]);
     check(&document);
@@ -45,25 +44,25 @@ fn what_is_promised_is_observed() {
 
 #[test]
 fn what_there_is_not_here_is_refused() {
-    let bench = Bench::new();
+    let bench = project();
     for way in ["cgroup", "subreaper", "pidns", "tracked"] {
         let launch = ["launch", "--contain", way, "--clients", "1"];
         let refused = bench
-            .run(&[&launch[..], &["--base-port", "auto"]].concat())
+            .run([&launch[..], &["--base-port", "auto"]].concat())
             .expect(105);
         let why = format!(
             "containment by {way} is not available here ({way}: this operating system has none)"
         );
         assert!(refused.stderr.contains(&why), "{}", refused.stderr);
     }
-    bench.run(&["doctor", "--contain", "cgroup"]).expect(105);
+    bench.run(["doctor", "--contain", "cgroup"]).expect(105);
 }
 
 #[test]
 fn a_job_is_what_the_strongest_promise_takes() {
-    let bench = Bench::new();
+    let bench = project();
     let flags = "--clients 1 --contain job --require kernel";
-    let finished = bench.launch(flags, &PASS).finish().expect(0);
+    let finished = launch(&bench, flags, &PASS).finish().expect(0);
     let events = finished.events();
     let run = &named(&events, "run_started")[0];
     assert_eq!([&run["level"], &run["mechanism"]], ["kernel", "job"]);
@@ -81,7 +80,7 @@ fn answers(address: SocketAddr, patience: Duration) -> bool {
 #[test]
 fn a_guardian_that_is_stopped_before_its_death_does_nothing_more() {
     // One that answers shows what it does; any process is stopped in the same way.
-    let bench = Bench::new();
+    let bench = project();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
     let program = binaries().join("stand-in.exe");
     let port = format!("--stand-in-port={}", address.port());
@@ -92,7 +91,7 @@ fn a_guardian_that_is_stopped_before_its_death_does_nothing_more() {
     let target = KillTarget(stand_in.identity);
     target.stop();
     // What was on its way already may still come.
-    let is_silent = poll(|| (!answers(address, took * 100)).then_some(()));
+    let is_silent = poll(PATIENCE, || (!answers(address, took * 100)).then_some(()));
     assert!(is_silent.is_some());
     assert!(stand_in.is_alive());
     target.kill();

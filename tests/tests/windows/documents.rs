@@ -6,14 +6,14 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 use tests::schema::assert_valid;
 
-use crate::bench::{Bench, expect_over};
+use crate::support::{expect_over, launch, project};
 
 /// Holds a document or an event against the schema that the tool itself prints.
 #[track_caller]
 pub(crate) fn check(document: &Value) {
     static SCHEMAS: OnceLock<Value> = OnceLock::new();
     let schemas = SCHEMAS.get_or_init(|| {
-        let printed = Bench::new().run(&["schema"]);
+        let printed = project().run(["schema"]);
         serde_json::from_str(&printed.stdout).unwrap()
     });
     let schema = schemas.get(document["schema"].as_str().unwrap_or_default());
@@ -23,8 +23,10 @@ pub(crate) fn check(document: &Value) {
 
 #[test]
 fn every_document_is_as_its_schema_says() {
-    let bench = Bench::new();
-    let finished = bench.launch("--clients 2 --detach", &[]).finish().expect(0);
+    let bench = project();
+    let finished = launch(&bench, "--clients 2 --detach", &[])
+        .finish()
+        .expect(0);
     let events = finished.events();
     assert_eq!(events.len(), finished.stdout.lines().count());
     events.iter().for_each(check);
@@ -49,7 +51,7 @@ fn every_document_is_as_its_schema_says() {
 
 #[test]
 fn a_mistake_is_a_document_too() {
-    let bench = Bench::new();
+    let bench = project();
     let document = bench.document(&["launch", "--profile", "nobody", "--clients", "1"]);
     check(&document);
     assert_eq!(document["exit"], json!({"code": 106, "name": "config"}));
@@ -57,7 +59,7 @@ fn a_mistake_is_a_document_too() {
 
 #[test]
 fn init_writes_a_configuration_that_works() {
-    let bench = Bench::new();
+    let bench = project();
     let folder = bench.root().join("new game");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("MyGame.uproject"), "{}").unwrap();

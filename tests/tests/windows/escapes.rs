@@ -7,10 +7,11 @@ use std::process::{Child, Command};
 
 use proc_core::identity::Identity;
 
-use crate::bench::{
-    Bench, binaries, cast, expect_gone, expect_over, free_port, kill, living, named, poll,
-};
 use crate::stand_in::{StandIn, assert_alive, assert_gone, start};
+use crate::support::{
+    cast, expect_gone, expect_over, kill, launch, living, project, project_with_demo, start_naming,
+};
+use tests::{Bench, PATIENCE, binaries, free_port, named, poll};
 
 /// Two stand-ins, and what they are.
 type Pair = [(&'static str, StandIn); 2];
@@ -49,9 +50,9 @@ fn children(parent: &StandIn) -> Vec<Identity> {
 
 #[test]
 fn the_end_of_a_run_reaches_what_names_it() {
-    let bench = Bench::new();
-    let mut launch = bench.launch("--clients 1", &[]);
-    launch.wait_for("client_ready", 1);
+    let bench = project();
+    let mut launch = launch(&bench, "--clients 1", &[]);
+    launch.wait_for_events("client_ready", 1);
     let run = named(&launch.events(), "run_started")[0]["run"].clone();
     let (escaped, innocent) = outside(run.as_str().unwrap(), &bench.root());
     let child = children(&escaped[1].1);
@@ -66,25 +67,27 @@ fn the_end_of_a_run_reaches_what_names_it() {
 
 #[test]
 fn the_next_command_reaches_what_names_a_run_whose_guardian_was_killed() {
-    let bench = Bench::new();
-    let mut launch = bench.launch("--clients 1", &[]);
-    launch.wait_for("client_ready", 1);
+    let bench = project();
+    let mut launch = launch(&bench, "--clients 1", &[]);
+    launch.wait_for_events("client_ready", 1);
     let run = named(&launch.events(), "run_started")[0]["run"].clone();
     let (escaped, innocent) = outside(run.as_str().unwrap(), &bench.root());
     let (guardian, clients, ports) = cast(&launch.events());
-    launch.kill_with_guardian(&guardian);
-    bench.run(&["preflight", "--base-port", "auto"]).expect(0);
+    launch.kill_with_guardian(guardian.pid);
+    bench.run(["preflight", "--base-port", "auto"]).expect(0);
     expect_gone(
         &[&[guardian], &clients[..], &identities(&escaped)].concat(),
         &ports,
     );
     assert_alive(&innocent);
-    bench.expect_no_runs();
+    bench.assert_no_runs();
 }
 
 /// A detached run: its id, its guardian and clients, and the ports of these.
 fn detached(bench: &Bench) -> (String, Vec<Identity>, Vec<u16>) {
-    let launched = bench.launch("--clients 1 --detach", &[]).finish().expect(0);
+    let launched = launch(bench, "--clients 1 --detach", &[])
+        .finish()
+        .expect(0);
     let events = launched.events();
     let run = named(&events, "run_started")[0]["run"].clone();
     let (guardian, clients, ports) = cast(&events);
@@ -94,20 +97,20 @@ fn detached(bench: &Bench) -> (String, Vec<Identity>, Vec<u16>) {
 
 #[test]
 fn who_asks_for_the_end_of_a_run_that_its_environment_names_is_left_alone() {
-    let bench = Bench::new();
+    let bench = project();
     let (run, all, ports) = detached(&bench);
-    let asked = bench.start_naming(&run, &["cleanup", "--run", &run]);
+    let asked = start_naming(&bench, &run, &["cleanup", "--run", &run]);
     let asked = asked.finish().expect(107);
     let said = format!("run {run} goes on: this command is part of it");
     assert!(asked.stderr.contains(&said), "{}", asked.stderr);
     assert_eq!(living(&all), all);
-    bench.run(&["cleanup", "--run", &run]).expect(0);
+    bench.run(["cleanup", "--run", &run]).expect(0);
     expect_gone(&all, &ports);
 }
 
 #[test]
 fn a_run_goes_on_that_was_launched_where_the_environment_names_another() {
-    let bench = Bench::new();
+    let bench = project();
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("xtask.toml");
     fs::copy(bench.root().join("xtask.toml"), &config).unwrap();
@@ -115,16 +118,16 @@ fn a_run_goes_on_that_was_launched_where_the_environment_names_another() {
     let launch: Vec<&str> = launch.split(' ').chain(config.to_str()).collect();
     for kills_guardian in [false, true] {
         let (run, first, ports) = detached(&bench);
-        let mut other = bench.start_naming(&run, &launch);
-        other.wait_for("client_ready", 1);
+        let mut other = start_naming(&bench, &run, &launch);
+        other.wait_for_events("client_ready", 1);
         let (guardian, clients, _) = cast(&other.events());
         let others = [&[guardian], &clients[..]].concat();
         if kills_guardian {
             kill(&first[0]);
         }
-        bench.run(&["cleanup", "--all"]).expect(0);
+        bench.run(["cleanup", "--all"]).expect(0);
         if !kills_guardian {
-            bench.run(&["cleanup", "--run", &run]).expect(0);
+            bench.run(["cleanup", "--run", &run]).expect(0);
         }
         expect_gone(&first, &ports);
         assert_eq!(living(&others), others, "{kills_guardian}");
@@ -148,7 +151,9 @@ impl Escaped {
             .spawn()
             .unwrap();
         let escaped = Self(child);
-        let is_up = poll(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok());
+        let is_up = poll(PATIENCE, || {
+            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()
+        });
         assert!(is_up.is_some());
         escaped
     }
@@ -164,10 +169,10 @@ impl Drop for Escaped {
 
 #[test]
 fn a_run_is_over_as_soon_as_what_has_got_out_has_ended() {
-    let bench = Bench::with_demo(&["--stop-after", "10ms"]);
+    let bench = project_with_demo(&["--stop-after", "10ms"]);
     // Longer than this test waits for anything.
-    let mut launch = bench.launch("--clients 1 --grace 10m", &[]);
-    launch.wait_for("client_ready", 1);
+    let mut launch = launch(&bench, "--clients 1 --grace 10m", &[]);
+    launch.wait_for_events("client_ready", 1);
     let run = named(&launch.events(), "run_started")[0]["run"].clone();
     let mut escaped = Escaped::of(run.as_str().unwrap());
     let (guardian, clients, ports) = cast(&launch.events());

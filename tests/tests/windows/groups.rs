@@ -9,9 +9,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::bench::{Bench, binaries, cast, expect_gone, living};
 use crate::documents::check;
 use crate::stand_in::{StandIn, assert_alive, assert_gone, put, start};
+use crate::support::{cast, expect_gone, living, project};
+use tests::{Bench, binaries};
 
 /// The programs that stand in for interpreters and engines, which lie outside the project, and the project.
 struct World {
@@ -21,7 +22,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let bench = Bench::new();
+        let bench = project();
         let outside = tempfile::Builder::new()
             .prefix("outside-")
             .tempdir()

@@ -5,13 +5,16 @@ use std::process::Command;
 use proc_core::table::Process;
 use serde_json::json;
 
-use crate::bench::{Bench, PASS, binaries, cast, expect_gone, expect_over, hold, named, poll};
+use crate::support::{
+    PASS, cast, expect_gone, expect_over, hold, launch, project, project_with_demo,
+};
+use tests::{PATIENCE, binaries, named, poll};
 
 #[test]
 fn three_clients_are_ready_tested_and_ended() {
-    let bench = Bench::new();
+    let bench = project();
     let test = ["--", "demo-client", "consensus"];
-    let finished = bench.launch("--clients 3", &test).finish().expect(0);
+    let finished = launch(&bench, "--clients 3", &test).finish().expect(0);
     let events = finished.events();
     let run = &named(&events, "run_started")[0];
     assert_eq!(
@@ -44,11 +47,11 @@ fn three_clients_are_ready_tested_and_ended() {
 
 #[test]
 fn the_code_of_the_test_is_passed_on() {
-    let bench = Bench::new();
+    let bench = project();
     // What does not fit is a failure all the same, and the last is that of a program that was ended by Ctrl+C.
     for (own, code) in [(7, 7), (300, 1), (-1, 1), (-1_073_741_510, 130)] {
         let test = ["--", "cmd", "/c", &format!("exit {own}")];
-        let finished = bench.launch("--clients 1", &test).finish().expect(code);
+        let finished = launch(&bench, "--clients 1", &test).finish().expect(code);
         let status = &named(&finished.events(), "test_exited")[0]["status"];
         assert_eq!(status["code"], own);
         expect_over(&finished.events());
@@ -57,14 +60,14 @@ fn the_code_of_the_test_is_passed_on() {
 
 #[test]
 fn a_test_knows_its_clients_and_its_arguments_arrive_to_the_letter() {
-    let bench = Bench::new();
+    let bench = project();
     let script = "@echo off\r\n\
         echo count=%XTASK_CLIENTS%> \"%~dp0seen.txt\"\r\n\
         echo first=%~1>> \"%~dp0seen.txt\"\r\n\
         echo second=%~2>> \"%~dp0seen.txt\"\r\n";
     std::fs::write(bench.root().join("the test.bat"), script).unwrap();
     let test = ["--", "./the test.bat", "two words", "a\\b"];
-    bench.launch("--clients 2", &test).finish().expect(0);
+    launch(&bench, "--clients 2", &test).finish().expect(0);
     let seen = std::fs::read_to_string(bench.root().join("seen.txt")).unwrap();
     let seen: Vec<&str> = seen.lines().map(str::trim_end).collect();
     assert_eq!(seen, ["count=2", "first=two words", "second=a\\b"]);
@@ -72,8 +75,8 @@ fn a_test_knows_its_clients_and_its_arguments_arrive_to_the_letter() {
 
 #[test]
 fn a_client_that_dies_ends_the_run() {
-    let bench = Bench::with_demo(&["--crash-after", "1s", "--crash-code", "9"]);
-    let finished = bench.launch("--clients 2", &[]).finish().expect(101);
+    let bench = project_with_demo(&["--crash-after", "1s", "--crash-code", "9"]);
+    let finished = launch(&bench, "--clients 2", &[]).finish().expect(101);
     let events = finished.events();
     let codes: Vec<_> = named(&events, "client_exited")
         .iter()
@@ -85,7 +88,7 @@ fn a_client_that_dies_ends_the_run() {
 
 #[test]
 fn a_client_that_ends_before_it_is_ready_is_told_with_the_end_of_its_log() {
-    let bench = Bench::with_demo(&[
+    let bench = project_with_demo(&[
         "--ready-after",
         "60s",
         "--crash-after",
@@ -93,7 +96,7 @@ fn a_client_that_ends_before_it_is_ready_is_told_with_the_end_of_its_log() {
         "--crash-code",
         "7",
     ]);
-    let finished = bench.launch("--clients 1", &PASS).finish().expect(101);
+    let finished = launch(&bench, "--clients 1", &PASS).finish().expect(101);
     let events = finished.events();
     let exit = &named(&events, "client_exited")[0];
     assert_eq!(
@@ -103,7 +106,7 @@ fn a_client_that_ends_before_it_is_ready_is_told_with_the_end_of_its_log() {
     let tail = exit["log_tail"].as_array().unwrap();
     let last = tail.last().unwrap().as_str().unwrap();
     assert!(last.contains("crashing"), "{exit}");
-    let end = finished.end();
+    let end = finished.event("run_finished");
     assert_eq!(end["exit"], json!({"code": 101, "name": "client_died"}));
     let message = end["message"].as_str().unwrap();
     assert!(
@@ -114,7 +117,7 @@ fn a_client_that_ends_before_it_is_ready_is_told_with_the_end_of_its_log() {
     expect_over(&events);
 
     let launch = ["launch", "--clients", "1", "--base-port", "auto"];
-    let told = bench.run(&[&launch[..], &PASS].concat()).expect(101).stderr;
+    let told = bench.run([&launch[..], &PASS].concat()).expect(101).stderr;
     let start = told
         .find("lines of its log:\n")
         .unwrap_or_else(|| panic!("{told}"));
@@ -123,13 +126,13 @@ fn a_client_that_ends_before_it_is_ready_is_told_with_the_end_of_its_log() {
 
 #[test]
 fn a_stranger_that_answers_is_never_taken_for_the_client() {
-    let bench = Bench::with_demo(&["--ready-after", "60s"]);
-    let mut launch = bench.launch("--clients 1", &PASS);
-    let port = launch.wait_for("client_started", 1)[0]["port"].clone();
+    let bench = project_with_demo(&["--ready-after", "60s"]);
+    let mut launch = launch(&bench, "--clients 1", &PASS);
+    let port = launch.wait_for_events("client_started", 1)[0]["port"].clone();
     let stranger = hold(u16::try_from(port.as_u64().unwrap()).unwrap());
     let finished = launch.finish().expect(102);
     assert_eq!(named(&finished.events(), "client_ready").len(), 0);
-    let end = finished.end();
+    let end = finished.event("run_finished");
     let named_as = format!("PID {}", std::process::id());
     assert!(
         end["message"].as_str().unwrap().contains(&named_as),
@@ -147,9 +150,9 @@ fn a_stranger_that_answers_is_never_taken_for_the_client() {
 fn whoever_holds_a_port_is_named() {
     let holder = hold(0);
     let port = holder.local_addr().unwrap().port().to_string();
-    let bench = Bench::new();
+    let bench = project();
     let finished = bench
-        .run(&["launch", "--clients", "1", "--base-port", &port])
+        .run(["launch", "--clients", "1", "--base-port", &port])
         .expect(102);
     let own = format!("PID {}", std::process::id());
     assert!(finished.stderr.contains(&own), "{}", finished.stderr);
@@ -160,7 +163,7 @@ fn whoever_holds_a_port_is_named() {
 #[ignore = "it is what the next test launches as its test command"]
 #[expect(clippy::zombie_processes, reason = "to leave it is what this is for")]
 fn leave_a_child() {
-    Command::new(binaries().join("demo-client.exe"))
+    Command::new(binaries().join("demo-client"))
         .args(["serve", "--port", "0", "--life", "85s"])
         .spawn()
         .unwrap();
@@ -176,7 +179,7 @@ fn leave_an_orphan() {
     let pid = between.id();
     // Its PID is its own for as long as somebody has a handle to it.
     drop(between);
-    let is_gone = poll(|| Process::read(pid).is_none().then_some(()));
+    let is_gone = poll(PATIENCE, || Process::read(pid).is_none().then_some(()));
     assert!(is_gone.is_some(), "{:?}", Process::read(pid));
 }
 
@@ -184,10 +187,9 @@ fn leave_an_orphan() {
 fn what_a_test_leaves_is_told_and_ended() {
     let own = std::env::current_exe().unwrap();
     for leave in ["launch::leave_a_child", "launch::leave_an_orphan"] {
-        let bench = Bench::new();
+        let bench = project();
         let test = ["--", own.to_str().unwrap(), "--ignored", "--exact", leave];
-        let finished = bench
-            .launch("--clients 1 --deny-leaks", &test)
+        let finished = launch(&bench, "--clients 1 --deny-leaks", &test)
             .finish()
             .expect(103);
         let events = finished.events();
@@ -201,14 +203,14 @@ fn what_a_test_leaves_is_told_and_ended() {
                 .contains("--life 85s")
         );
         let (guardian, clients, ports) = cast(&events);
-        let leak = crate::bench::identity(&leaks[0]["process"]["identity"]);
+        let leak = tests::identity(&leaks[0]["process"]["identity"]);
         expect_gone(&[&[guardian, leak], &clients[..]].concat(), &ports);
     }
 }
 
 #[test]
 fn a_server_whose_parent_has_left_is_its_clients() {
-    let bench = Bench::new();
+    let bench = project();
     // What starts the server leaves at once, and the client itself stays.
     let script = "@start /b \"\" \"%~1\" --stand-in-port=%2\r\n@\"%~1\"\r\n";
     std::fs::write(bench.root().join("serve.bat"), script).unwrap();
@@ -219,6 +221,6 @@ fn a_server_whose_parent_has_left_is_its_clients() {
         server.to_str().unwrap(),
     );
     std::fs::write(bench.root().join("xtask.toml"), config).unwrap();
-    let launch = bench.launch("--clients 2", &PASS);
+    let launch = launch(&bench, "--clients 2", &PASS);
     expect_over(&launch.finish().expect(0).events());
 }

@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 
 use wait_timeout::ChildExt;
 
-use crate::bench::{Bench, PATIENCE, binaries};
 use crate::stand_in::put;
+use crate::support::project;
+use tests::{Bench, PATIENCE, binaries};
 
 /// Runs the example with a test, and returns its exit code and what it has printed.
 fn iterate(bench: &Bench, test: &[&str]) -> (i32, String) {
@@ -27,7 +28,7 @@ fn iterate(bench: &Bench, test: &[&str]) -> (i32, String) {
     )
     .unwrap();
     let path = std::env::var_os("PATH").unwrap();
-    let folders = [tools, binaries()].into_iter();
+    let folders = [tools, binaries().to_owned()].into_iter();
     let folders = folders.chain(std::env::split_paths(&path));
     let said = bench.root().join("said.txt");
     let output = File::create(&said).unwrap();
@@ -55,7 +56,7 @@ fn iterate(bench: &Bench, test: &[&str]) -> (i32, String) {
 
 #[test]
 fn an_iteration_in_cmd() {
-    let bench = Bench::new();
+    let bench = project();
     let config = bench.root().join("xtask.toml");
     let demo = fs::read_to_string(&config).unwrap();
     fs::write(

@@ -12,7 +12,7 @@
 )]
 
 mod arguments;
-mod bench;
+mod support;
 
 mod cleaning;
 mod consoles;

@@ -13,8 +13,9 @@ use serde_json::Value;
 use wait_timeout::ChildExt;
 use windows_sys::Win32::System::Threading::CREATE_NEW_CONSOLE;
 
-use crate::bench::{Bench, PATIENCE, binaries, poll};
 use crate::stand_in::{StandIn, put, start, start_command};
+use crate::support::project;
+use tests::{Bench, PATIENCE, binaries, poll};
 
 /// A project, a stand-in for Python outside it, and a script that calls the tool as soon as it is there.
 struct Scene {
@@ -25,7 +26,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let bench = Bench::new();
+        let bench = project();
         let outside = tempfile::tempdir().unwrap();
         fs::write(bench.root().join("one.py"), "").unwrap();
         put(&bench.root().join("wait.exe"));
@@ -130,7 +131,7 @@ fn a_reader_of_the_callers_output_gets_all_of_it() {
     ]);
     finish(caller);
     assert!(!leftover.is_alive());
-    let has_ended = poll(|| (!reader.is_alive()).then_some(()));
+    let has_ended = poll(PATIENCE, || (!reader.is_alive()).then_some(()));
     assert!(has_ended.is_some(), "the reader does not end");
     let documents = documents(&said);
     assert_eq!(documents.len(), 2, "{documents:#?}");
@@ -155,7 +156,7 @@ fn a_reader_within_a_shell_of_its_own_gets_all_of_it() {
     scene.go(&["--python --grace 0s"]);
     finish(caller);
     assert!(!leftover.is_alive());
-    let has_ended = poll(|| (!shell.is_alive()).then_some(()));
+    let has_ended = poll(PATIENCE, || (!shell.is_alive()).then_some(()));
     assert!(has_ended.is_some(), "the shell does not end");
     let documents = documents(&said);
     assert_eq!(documents.len(), 1, "{documents:#?}");
@@ -220,7 +221,7 @@ fn a_loop_above_an_emulated_shell_is_left_alone() {
             .stderr(Stdio::null());
         let python = start_command(command, &scene.python);
         // From then on nothing tells that the one has to do with the other.
-        let is_cut = poll(|| {
+        let is_cut = poll(PATIENCE, || {
             let table = Table::read().unwrap();
             let shell = table
                 .iter()
@@ -231,7 +232,7 @@ fn a_loop_above_an_emulated_shell_is_left_alone() {
         fs::write(root.join("now"), "").unwrap();
         let said = root.join("said.json");
         assert!(
-            poll(|| said.exists().then_some(())).is_some(),
+            poll(PATIENCE, || said.exists().then_some(())).is_some(),
             "nothing is said"
         );
         let document = &documents(&said)[0];

@@ -1,7 +1,8 @@
 //! `preflight`: whether the next launch can have its ports and its programs.
 
-use crate::bench::{Bench, free_port, hold, is_wine, named};
 use crate::documents::check;
+use crate::support::{hold, is_wine, project};
+use tests::{Bench, free_port, named};
 
 /// What `preflight` says about one client at a port, which must have this exit code.
 #[track_caller]
@@ -14,7 +15,7 @@ fn preflight(bench: &Bench, code: i32, further: &[&str]) -> serde_json::Value {
 
 #[test]
 fn a_port_that_somebody_holds_is_named_with_its_holder() {
-    let bench = Bench::new();
+    let bench = project();
     let holder = hold(0);
     let port = holder.local_addr().unwrap().port().to_string();
     let refused = preflight(&bench, 102, &["--base-port", &port]);
@@ -31,10 +32,10 @@ fn a_port_that_somebody_holds_is_named_with_its_holder() {
 
 #[test]
 fn a_port_of_a_live_run_is_busy_until_that_has_ended() {
-    let (bench, elsewhere) = (Bench::new(), Bench::new());
+    let (bench, elsewhere) = (project(), project());
     let port = free_port().to_string();
     let launch = ["launch", "--ports", &port, "--detach", "--format", "json"];
-    let launched = bench.run(&launch).expect(0);
+    let launched = bench.run(launch).expect(0);
     let run = named(&launched.events(), "run_started")[0]["run"].clone();
     let run = run.as_str().unwrap();
     let holder = |document: &serde_json::Value| {
@@ -54,13 +55,13 @@ fn a_port_of_a_live_run_is_busy_until_that_has_ended() {
     } else {
         assert!(holder(&refused).contains("demo-client"), "{refused:#}");
     }
-    bench.run(&["cleanup", "--run", run]).expect(0);
+    bench.run(["cleanup", "--run", run]).expect(0);
     preflight(&bench, 0, &["--base-port", &port]);
 }
 
 #[test]
 fn a_client_that_is_not_there_is_found_out_before_the_launch() {
-    let bench = Bench::new();
+    let bench = project();
     let config = "[profile.mine]\nprogram = './missing.exe'\n";
     std::fs::write(bench.root().join("xtask.toml"), config).unwrap();
     for (profile, part) in [("mine", "missing.exe"), ("unreal", "no program")] {

@@ -5,7 +5,10 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::bench::{Bench, binaries, cast, expect_over, is_wine, named};
+use crate::support::{
+    assert_ends, cast, expect_over, is_wine, launch, launch_on_desktop, project_with_demo,
+};
+use tests::{binaries, named};
 
 /// The grace is longer than this test waits for anything.
 const FLAGS: &str = "--clients 3 --grace 10m";
@@ -31,20 +34,20 @@ fn the_end_of_the_session_ends_the_run_in_order() {
         eprintln!("{SKIPPED}");
         return;
     }
-    let bench = Bench::with_demo(&["--stop-after", "10ms"]);
-    let mut launch = bench.launch_on_desktop("in-order", FLAGS);
-    launch.wait_for("client_ready", 3);
+    let bench = project_with_demo(&["--stop-after", "10ms"]);
+    let mut launch = launch_on_desktop(&bench, "in-order", FLAGS);
+    launch.wait_for_events("client_ready", 3);
     end("in-order");
     let finished = launch.finish().expect(129);
     let events = finished.events();
     let reason = "the session ends: the user logs off, or the system shuts down";
     assert_eq!(named(&events, "terminating")[0]["reason"], reason);
-    let end = finished.end();
+    let end = finished.event("run_finished");
     assert_eq!(end["exit"]["name"], "interrupted", "{end}");
     let message = format!("the run was ended from elsewhere: {reason}");
     assert_eq!(end["message"], message.as_str());
     // Each was asked, and has ended by itself.
-    finished.expect_ends(3, "graceful", 0);
+    assert_ends(&finished, 3, "graceful", 0);
     for client in named(&events, "client_started") {
         let log = fs::read_to_string(client["log"].as_str().unwrap()).unwrap();
         assert_eq!(log.matches("Ctrl+C received").count(), 1, "{log}");
@@ -58,21 +61,21 @@ fn the_end_of_the_session_waits_for_nobody_for_long() {
         eprintln!("{SKIPPED}");
         return;
     }
-    let bench = Bench::with_demo(&["--ignore-term"]);
+    let bench = project_with_demo(&["--ignore-term"]);
     let flags = format!("{FLAGS} --detach");
-    let finished = bench.launch_on_desktop("not-for-long", &flags).finish();
+    let finished = launch_on_desktop(&bench, "not-for-long", &flags).finish();
     let events = finished.expect(0).events();
     end("not-for-long");
     expect_over(&events);
     // The guardian has done its work to the end.
-    bench.expect_no_runs();
+    bench.assert_no_runs();
 }
 
 #[test]
 fn a_guardian_whose_window_is_closed_ends_its_run() {
-    let bench = Bench::with_demo(&["--stop-after", "10ms"]);
-    let mut launch = bench.launch(FLAGS, &[]);
-    launch.wait_for("client_ready", 3);
+    let bench = project_with_demo(&["--stop-after", "10ms"]);
+    let mut launch = launch(&bench, FLAGS, &[]);
+    launch.wait_for_events("client_ready", 3);
     let (guardian, _, _) = cast(&launch.events());
     // Without `/F` it asks.
     let status = Command::new("taskkill")
@@ -85,6 +88,6 @@ fn a_guardian_whose_window_is_closed_ends_its_run() {
     let events = finished.events();
     let reason = named(&events, "terminating")[0]["reason"].clone();
     assert_eq!(reason, "the guardian was asked to end");
-    finished.expect_ends(3, "graceful", 0);
+    assert_ends(&finished, 3, "graceful", 0);
     expect_over(&events);
 }

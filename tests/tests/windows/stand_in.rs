@@ -8,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 use proc_core::identity::Identity;
 use proc_core::table::Process;
 
-use crate::bench::{binaries, living, poll};
+use crate::support::living;
+use tests::{PATIENCE, binaries, poll};
 
 /// A stand-in that runs. It is killed when it is dropped.
 pub(crate) struct StandIn {
@@ -48,7 +49,9 @@ pub(crate) fn start_command(mut command: Command, program: &Path) -> StandIn {
     let roll = tempfile::tempdir().unwrap();
     command.arg(format!("--stand-in-roll={}", roll.path().display()));
     let child = command.spawn().unwrap();
-    let is_up = poll(|| fs::read_dir(roll.path()).unwrap().next().map(|_| ()));
+    let is_up = poll(PATIENCE, || {
+        fs::read_dir(roll.path()).unwrap().next().map(|_| ())
+    });
     assert!(is_up.is_some(), "{} is not up", program.display());
     let process = Process::read(child.id()).unwrap();
     let identity = process.identity();

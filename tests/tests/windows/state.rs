@@ -5,11 +5,12 @@ use std::process::{Command, Stdio};
 
 use wait_timeout::ChildExt;
 
-use crate::bench::{Bench, PATIENCE, binaries, cast, expect_gone, named};
+use crate::support::{cast, expect_gone, launch, project};
+use tests::{PATIENCE, binaries, named};
 
 #[test]
 fn state_lies_where_it_stays_on_this_machine() {
-    let bench = Bench::new();
+    let bench = project();
     let local = tempfile::tempdir().unwrap();
     let mut child = Command::new(binaries().join("xtask.exe"))
         .arg("cleanup")
@@ -29,7 +30,7 @@ fn state_lies_where_it_stays_on_this_machine() {
 
 #[test]
 fn state_may_lie_deeper_than_a_plain_path_reaches() {
-    let bench = Bench::new();
+    let bench = project();
     let above = tempfile::tempdir().unwrap();
     let deep = above.path().join("x".repeat(120)).join("y".repeat(120));
     for _ in 0..2 {
@@ -51,21 +52,21 @@ fn state_may_lie_deeper_than_a_plain_path_reaches() {
 /// As a full disk leaves it.
 #[test]
 fn a_scope_that_has_not_noted_its_root_keeps_nobody_from_cleaning() {
-    let bench = Bench::new();
+    let bench = project();
     let other = bench.state().join("scopes/other-0123456789abcdef");
     fs::create_dir_all(&other).unwrap();
     for note in ["", "C:", "my g"] {
         fs::write(other.join("root"), note).unwrap();
-        bench.run(&["cleanup"]).expect(0);
-        bench.run(&["postflight"]).expect(0);
+        bench.run(["cleanup"]).expect(0);
+        bench.run(["postflight"]).expect(0);
     }
 }
 
 #[test]
 fn ledger_and_logs_of_a_live_run_can_be_read_and_keep_nobody_from_ending_it() {
-    let bench = Bench::new();
-    let mut launch = bench.launch("--clients 1", &[]);
-    launch.wait_for("client_ready", 1);
+    let bench = project();
+    let mut launch = launch(&bench, "--clients 1", &[]);
+    launch.wait_for_events("client_ready", 1);
     let started = named(&launch.events(), "run_started");
     let folder = started[0]["folder"].as_str().unwrap().to_owned();
     let files: Vec<_> = fs::read_dir(&folder)
@@ -85,7 +86,7 @@ fn ledger_and_logs_of_a_live_run_can_be_read_and_keep_nobody_from_ending_it() {
     let (guardian, clients, ports) = cast(&launch.events());
     launch.kill();
     expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
-    bench.run(&["preflight", "--base-port", "auto"]).expect(0);
-    bench.expect_no_runs();
+    bench.run(["preflight", "--base-port", "auto"]).expect(0);
+    bench.assert_no_runs();
     drop(readers);
 }

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use crate::bench::{Bench, cast, expect_over, kill, living, named, poll};
 use crate::documents::check;
+use crate::support::{cast, expect_over, kill, launch, living, project};
+use tests::{Bench, PATIENCE, named, poll};
 
 /// The one run that `status` shows.
 fn shown(bench: &Bench) -> Value {
@@ -17,9 +18,9 @@ fn shown(bench: &Bench) -> Value {
 
 #[test]
 fn a_run_is_shown_with_its_clients_and_what_they_use() {
-    let bench = Bench::new();
-    let mut launch = bench.launch("--clients 2", &[]);
-    let ready = launch.wait_for("client_ready", 2);
+    let bench = project();
+    let mut launch = launch(&bench, "--clients 2", &[]);
+    let ready = launch.wait_for_events("client_ready", 2);
     let events = launch.events();
     let run = shown(&bench);
     let started = &named(&events, "run_started")[0];
@@ -44,7 +45,7 @@ fn a_run_is_shown_with_its_clients_and_what_they_use() {
             .find(|event| event["client"] == client["client"]);
         assert_eq!(event.unwrap()["url"], client["url"]);
     }
-    let text = bench.run(&["status"]).expect(0).stdout;
+    let text = bench.run(["status"]).expect(0).stdout;
     assert!(text.contains(run["run"].as_str().unwrap()), "{text}");
     // To look changes nothing.
     let (guardian, clients, _) = cast(&events);
@@ -56,20 +57,22 @@ fn a_run_is_shown_with_its_clients_and_what_they_use() {
 
 #[test]
 fn a_client_that_is_gone_is_shown_as_gone() {
-    let bench = Bench::new();
-    let launched = bench.launch("--clients 2 --detach", &[]).finish().expect(0);
+    let bench = project();
+    let launched = launch(&bench, "--clients 2 --detach", &[])
+        .finish()
+        .expect(0);
     let (_, clients, _) = cast(&launched.events());
     assert_eq!(shown(&bench)["state"], "detached");
     kill(&clients[0]);
     // The guardian hears of it as soon as the system tells.
-    let is_shown = poll(|| {
+    let is_shown = poll(PATIENCE, || {
         let run = shown(&bench);
         (run["clients"][0]["alive"] == false).then_some(())
     });
     assert!(is_shown.is_some());
-    let text = bench.run(&["status"]).expect(0).stdout;
+    let text = bench.run(["status"]).expect(0).stdout;
     assert!(text.contains("detached") && text.contains("gone"), "{text}");
-    bench.run(&["postflight"]).expect(0);
+    bench.run(["postflight"]).expect(0);
     expect_over(&launched.events());
-    bench.expect_no_runs();
+    bench.assert_no_runs();
 }

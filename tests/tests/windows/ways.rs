@@ -2,13 +2,15 @@
 
 use std::process::{Command, Stdio};
 
-use crate::bench::{Bench, PASS, binaries, cast, expect_gone, expect_over, living, named};
+use crate::support::{
+    PASS, cast, expect_gone, expect_over, launch, living, project, project_with_demo,
+};
+use tests::{binaries, named};
 
 #[test]
 fn staggered_starts_lie_that_far_apart() {
-    let bench = Bench::new();
-    let finished = bench
-        .launch("--clients 3 --stagger 500ms", &PASS)
+    let bench = project();
+    let finished = launch(&bench, "--clients 3 --stagger 500ms", &PASS)
         .finish()
         .expect(0);
     let (guardian, clients, ports) = cast(&finished.events());
@@ -20,9 +22,9 @@ fn staggered_starts_lie_that_far_apart() {
 
 #[test]
 fn each_role_is_ready_before_the_next_one_starts() {
-    let bench = Bench::new();
+    let bench = project();
     let profile = |name: &str, further: &str| {
-        let program = binaries().join("demo-client.exe");
+        let program = binaries().join("demo-client");
         let program = program.to_str().unwrap();
         format!(
             "[profile.{name}]\nprogram = {program:?}\nargs = [\"serve\", \"--port\", \"{{port}}\", \"--number\", \
@@ -33,7 +35,7 @@ fn each_role_is_ready_before_the_next_one_starts() {
     let config = profile("server", ", \"--ready-after\", \"300ms\"") + &profile("player", "");
     std::fs::write(bench.root().join("xtask.toml"), config).unwrap();
     let finished = bench
-        .run(&[&["launch", "--format", "json"], &PASS[..]].concat())
+        .run([&["launch", "--format", "json"], &PASS[..]].concat())
         .expect(0);
     let events = finished.events();
     let names: Vec<&str> = events
@@ -58,32 +60,32 @@ fn each_role_is_ready_before_the_next_one_starts() {
 
 #[test]
 fn a_failed_test_can_leave_its_clients_to_be_looked_at() {
-    let bench = Bench::new();
+    let bench = project();
     let flags = "--clients 2 --keep-on-failure";
     let fail = ["--", "cmd", "/c", "exit 4"];
-    let finished = bench.launch(flags, &fail).finish().expect(4);
+    let finished = launch(&bench, flags, &fail).finish().expect(4);
     let (guardian, clients, ports) = cast(&finished.events());
     let all = [&[guardian], &clients[..]].concat();
     assert_eq!(living(&all), all);
-    bench.run(&["postflight"]).expect(0);
+    bench.run(["postflight"]).expect(0);
     expect_gone(&all, &ports);
 
-    let finished = bench.launch(flags, &PASS).finish().expect(0);
+    let finished = launch(&bench, flags, &PASS).finish().expect(0);
     expect_over(&finished.events());
 }
 
 #[test]
 fn a_run_ends_when_its_owner_ends() {
     for is_detached in [false, true] {
-        let bench = Bench::new();
+        let bench = project();
         let mut owner = Command::new(binaries().join("stand-in.exe"))
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
         let detach = if is_detached { " --detach" } else { "" };
         let flags = format!("--clients 2 --owner-pid {}{detach}", owner.id());
-        let mut launch = bench.launch(&flags, &[]);
-        launch.wait_for("client_ready", 2);
+        let mut launch = launch(&bench, &flags, &[]);
+        launch.wait_for_events("client_ready", 2);
         let (guardian, clients, ports) = cast(&launch.events());
         let all = [&[guardian], &clients[..]].concat();
         if is_detached {
@@ -109,13 +111,12 @@ fn a_client_that_is_never_ready_is_given_up_and_what_was_seen_is_said() {
         ("--ready-after", "nothing listens"),
         ("--unavailable-for", "it answers with status 503"),
     ] {
-        let bench = Bench::with_demo(&[how, "60s"]);
-        let finished = bench
-            .launch("--clients 1 --ready-timeout 10s", &PASS)
+        let bench = project_with_demo(&[how, "60s"]);
+        let finished = launch(&bench, "--clients 1 --ready-timeout 10s", &PASS)
             .finish()
             .expect(100);
         let events = finished.events();
-        let end = finished.end();
+        let end = finished.event("run_finished");
         let message = end["message"].as_str().unwrap();
         assert!(message.contains(seen), "{message}");
         // Where there is more to be read.
@@ -128,9 +129,8 @@ fn a_client_that_is_never_ready_is_given_up_and_what_was_seen_is_said() {
 
 #[test]
 fn a_test_that_is_not_there_is_a_mistake_before_anything_starts() {
-    let bench = Bench::new();
-    let finished = bench
-        .launch("--clients 1", &["--", "no-such-program"])
+    let bench = project();
+    let finished = launch(&bench, "--clients 1", &["--", "no-such-program"])
         .finish()
         .expect(106);
     assert_eq!(named(&finished.events(), "client_started").len(), 0);
@@ -138,9 +138,9 @@ fn a_test_that_is_not_there_is_a_mistake_before_anything_starts() {
 
 #[test]
 fn a_program_is_found_by_its_extensions_before_what_is_no_program() {
-    let bench = Bench::new();
+    let bench = project();
     std::fs::write(bench.root().join("tool"), "#!/bin/sh\nexit 1\n").unwrap();
     std::fs::write(bench.root().join("tool.cmd"), "@exit 7\r\n").unwrap();
-    let launch = bench.launch("--clients 1", &["--", "./tool"]);
+    let launch = launch(&bench, "--clients 1", &["--", "./tool"]);
     expect_over(&launch.finish().expect(7).events());
 }

@@ -9,11 +9,12 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::bench::{
-    Bench, Finished, PASS, Running, binaries, cast, expect_over, identity, is_wine, kill, living,
-    named, poll,
-};
 use crate::session;
+use crate::support::{
+    PASS, cast, expect_over, is_wine, kill, launch, launch_on_desktop, living, project,
+    project_with_demo,
+};
+use tests::{Bench, Finished, PATIENCE, Running, binaries, identity, named, poll};
 
 /// How many processes of a species are there at the least when it serves.
 const SPECIES: [(&str, usize); 10] = [
@@ -41,7 +42,7 @@ struct Cage {
 
 impl Cage {
     fn new((species, least): (&'static str, usize)) -> Self {
-        let bench = Bench::new();
+        let bench = project();
         let witness = bench.root().join("witness");
         fs::create_dir(&witness).unwrap();
         let program = binaries().join("zoo.exe");
@@ -79,11 +80,11 @@ impl Cage {
 
     /// A run without a test that is ready.
     fn ready(&self) -> Running {
-        self.wait_until_ready(self.bench.launch("--clients 1", &[]))
+        self.wait_until_ready(launch(&self.bench, "--clients 1", &[]))
     }
 
     fn wait_until_ready(&self, mut launch: Running) -> Running {
-        launch.wait_for("client_ready", 1);
+        launch.wait_for_events("client_ready", 1);
         let held = self.held();
         assert!(held.len() >= self.least, "{}: {held:?}", self.species);
         launch
@@ -93,7 +94,7 @@ impl Cage {
     fn expect_empty(&self, events: &[Value]) {
         assert!(self.seen() >= self.least);
         expect_over(events);
-        let is_empty = poll(|| self.held().is_empty().then_some(()));
+        let is_empty = poll(PATIENCE, || self.held().is_empty().then_some(()));
         assert!(
             is_empty.is_some(),
             "{} left {:?}",
@@ -123,7 +124,7 @@ fn each(end: impl Fn(&Cage)) {
 #[test]
 fn nothing_is_left_when_the_test_passes() {
     each(|cage| {
-        let finished = cage.bench.launch("--clients 1", &PASS).finish();
+        let finished = launch(&cage.bench, "--clients 1", &PASS).finish();
         expect_code(cage, &finished, 0);
         cage.expect_empty(&finished.events());
     });
@@ -132,10 +133,7 @@ fn nothing_is_left_when_the_test_passes() {
 #[test]
 fn nothing_is_left_when_the_test_fails() {
     each(|cage| {
-        let finished = cage
-            .bench
-            .launch("--clients 1", &["--", "cmd", "/c", "exit 3"])
-            .finish();
+        let finished = launch(&cage.bench, "--clients 1", &["--", "cmd", "/c", "exit 3"]).finish();
         expect_code(cage, &finished, 3);
         cage.expect_empty(&finished.events());
     });
@@ -179,7 +177,7 @@ fn nothing_is_left_when_guardian_and_launcher_are_killed() {
     each(|cage| {
         let mut launch = cage.ready();
         let (guardian, _, _) = cast(&launch.events());
-        launch.kill_with_guardian(&guardian);
+        launch.kill_with_guardian(guardian.pid);
         cage.expect_empty(&launch.events());
     });
 }
@@ -187,7 +185,7 @@ fn nothing_is_left_when_guardian_and_launcher_are_killed() {
 #[test]
 fn nothing_is_left_of_a_detached_run_that_is_ended() {
     each(|cage| {
-        let finished = cage.bench.launch("--clients 1 --detach", &[]).finish();
+        let finished = launch(&cage.bench, "--clients 1 --detach", &[]).finish();
         expect_code(cage, &finished, 0);
         assert!(
             cage.held().len() >= cage.least,
@@ -197,7 +195,7 @@ fn nothing_is_left_of_a_detached_run_that_is_ended() {
         );
         let events = finished.events();
         let run = named(&events, "run_started")[0]["run"].clone();
-        let ended = cage.bench.run(&["cleanup", "--run", run.as_str().unwrap()]);
+        let ended = cage.bench.run(["cleanup", "--run", run.as_str().unwrap()]);
         expect_code(cage, &ended, 0);
         cage.expect_empty(&events);
     });
@@ -211,7 +209,7 @@ fn nothing_is_left_when_the_session_ends() {
     }
     each(|cage| {
         let desktop = format!("zoo-{}", cage.species);
-        let launch = cage.bench.launch_on_desktop(&desktop, "--clients 1");
+        let launch = launch_on_desktop(&cage.bench, &desktop, "--clients 1");
         let launch = cage.wait_until_ready(launch);
         session::end(&desktop);
         let finished = launch.finish();
@@ -231,13 +229,15 @@ fn nothing_is_left_of_a_test_that_misbehaves() {
             "--witness",
             cage.witness.to_str().unwrap(),
         ];
-        let mut launch = cage.bench.launch("--clients 1", &test);
-        let started = launch.wait_for("test_started", 1);
+        let mut launch = launch(&cage.bench, "--clients 1", &test);
+        let started = launch.wait_for_events("test_started", 1);
         // What the client holds, and what the test does.
-        let is_set_up = poll(|| (cage.held().len() >= 2 * cage.least).then_some(()));
+        let is_set_up = poll(PATIENCE, || {
+            (cage.held().len() >= 2 * cage.least).then_some(())
+        });
         assert!(is_set_up.is_some(), "{:?}", cage.held());
         let (guardian, _, _) = cast(&launch.events());
-        launch.kill_with_guardian(&guardian);
+        launch.kill_with_guardian(guardian.pid);
         cage.expect_empty(&launch.events());
         let test = identity(&started[0]["identity"]);
         assert_eq!(living(&[test]), []);
@@ -246,15 +246,19 @@ fn nothing_is_left_of_a_test_that_misbehaves() {
 
 #[test]
 fn one_that_lets_nobody_look_at_it_keeps_nobody_from_being_asked() {
-    let bench = Bench::with_demo(&["--stop-after", "10ms"]);
+    let bench = project_with_demo(&["--stop-after", "10ms"]);
     let witness = bench.root().join("witness");
     fs::create_dir(&witness).unwrap();
     let zoo = binaries().join("zoo.exe");
     let [zoo, folder] = [&zoo, &witness].map(|path| path.to_str().unwrap());
-    let mut launch = bench.launch("--clients 1", &["--", zoo, "shy", "--witness", folder]);
-    let started = launch.wait_for("test_started", 1);
+    let mut launch = launch(
+        &bench,
+        "--clients 1",
+        &["--", zoo, "shy", "--witness", folder],
+    );
+    let started = launch.wait_for_events("test_started", 1);
     let is_there = || fs::read_dir(&witness).unwrap().next().map(drop);
-    assert!(poll(is_there).is_some());
+    assert!(poll(PATIENCE, is_there).is_some());
     let log = named(&launch.events(), "client_started")[0]["log"].clone();
     launch.kill();
     expect_over(&launch.events());
@@ -266,7 +270,7 @@ fn one_that_lets_nobody_look_at_it_keeps_nobody_from_being_asked() {
 #[test]
 fn nobody_can_leave_the_job() {
     let cage = Cage::new(("breaks-away", 2));
-    let finished = cage.bench.launch("--clients 1", &PASS).finish();
+    let finished = launch(&cage.bench, "--clients 1", &PASS).finish();
     expect_code(&cage, &finished, 0);
     let (_, clients, _) = cast(&finished.events());
     let names = fs::read_dir(&cage.witness).unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::{poll, wait_for};
+use crate::driver::{poll, wait_for};
 
 /// Where the cgroups of version 2 are mounted.
 pub fn mount() -> Option<PathBuf> {

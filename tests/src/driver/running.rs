@@ -2,14 +2,12 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 
-use rustix::process::Signal;
 use serde_json::Value;
 use wait_timeout::ChildExt;
 
-use super::process::{self, is_alive, is_stopped};
-use super::{PATIENCE, poll, wait_for};
+use super::{PATIENCE, is_alive, named, parse_events, poll, system, wait_for};
 
 /// What a command has come to.
 #[derive(Debug)]
@@ -22,16 +20,26 @@ pub struct Finished {
     pub stderr: String,
 }
 
-/// A command that runs.
+/// A command that runs. It is killed when it is dropped.
 #[derive(Debug)]
 pub struct Running {
     /// Its process.
     pub child: Child,
-    pub(super) stdout: PathBuf,
-    pub(super) stderr: PathBuf,
+    stdout: PathBuf,
+    stderr: PathBuf,
 }
 
 impl Running {
+    /// Starts a command that writes into these files.
+    pub(super) fn spawn(mut command: Command, stdout: PathBuf, stderr: PathBuf) -> Self {
+        let child = command.spawn().expect("the command can be started");
+        Self {
+            child,
+            stdout,
+            stderr,
+        }
+    }
+
     /// The PID.
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -49,51 +57,47 @@ impl Running {
 
     /// The events that it has printed so far.
     pub fn events(&self) -> Vec<Value> {
-        parse_lines(&self.stdout())
+        parse_events(&self.stdout())
     }
 
     /// Waits for its first event of this kind.
     #[track_caller]
     pub fn wait_for_event(&mut self, name: &str) -> Value {
-        let found = poll(PATIENCE, || {
-            let ended = self.child.try_wait().expect("a child can be waited for");
-            let event = self
-                .events()
-                .into_iter()
-                .find(|event| event["event"] == name);
-            match (event, ended) {
-                (Some(event), _) => Some(Ok(event)),
-                (None, Some(status)) => Some(Err(status)),
-                (None, None) => None,
-            }
-        });
-        match found {
-            Some(Ok(event)) => event,
-            Some(Err(status)) => panic!(
-                "ended with {status} without {name}: {}{}",
-                self.stdout(),
-                self.stderr()
-            ),
-            None => panic!("no {name}: {}{}", self.stdout(), self.stderr()),
-        }
+        self.wait_for_events(name, 1).remove(0)
     }
 
-    /// Sends it a signal, by its own PID.
-    pub fn signal(&self, signal: Signal) {
-        process::signal(self.pid(), signal);
+    /// Waits until it has printed so many events of this kind, and returns them.
+    #[track_caller]
+    pub fn wait_for_events(&mut self, name: &str, count: usize) -> Vec<Value> {
+        let found = poll(PATIENCE, || {
+            let has_ended = self.has_ended();
+            let events = named(&self.events(), name);
+            (has_ended || events.len() >= count).then_some(events)
+        });
+        found
+            .filter(|events| events.len() >= count)
+            .unwrap_or_else(|| panic!("no {name}: {}{}", self.stdout(), self.stderr()))
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        let status = self.child.try_wait().expect("a child can be waited for");
+        status.is_some()
+    }
+
+    /// Kills it, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("a child can be killed");
+        self.child.wait().expect("a child can be waited for");
     }
 
     /// Kills it together with the guardian of its run, so that neither gets to do anything about it.
     #[track_caller]
-    pub fn kill_with_guardian(mut self, guardian: u32) {
+    pub fn kill_with_guardian(&mut self, guardian: u32) {
         // A launcher that lives would do the guardian's work.
-        self.signal(Signal::STOP);
-        wait_for(PATIENCE, "the launcher to stand still", || {
-            is_stopped(self.pid())
-        });
-        process::signal(guardian, Signal::KILL);
-        self.child.kill().expect("a child can be killed");
-        self.child.wait().expect("a child can be waited for");
+        system::stand_still(self.pid());
+        system::kill(guardian);
+        self.kill();
         wait_for(PATIENCE, "the guardian to be gone", || !is_alive(guardian));
     }
 
@@ -154,7 +158,7 @@ impl Finished {
 
     /// Its standard output as JSON, one object a line.
     pub fn events(&self) -> Vec<Value> {
-        parse_lines(&self.stdout)
+        parse_events(&self.stdout)
     }
 
     /// The kinds of its events, in order.
@@ -170,9 +174,7 @@ impl Finished {
 
     /// All events of this kind.
     pub fn events_of(&self, name: &str) -> Vec<Value> {
-        let mut events = self.events();
-        events.retain(|event| event["event"] == name);
-        events
+        named(&self.events(), name)
     }
 
     /// The only event of this kind.
@@ -196,6 +198,7 @@ impl Finished {
     }
 }
 
+#[cfg(unix)]
 fn code(status: ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt;
     status
@@ -203,11 +206,7 @@ fn code(status: ExitStatus) -> i32 {
         .unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
-fn parse_lines(text: &str) -> Vec<Value> {
-    // The last line may still be being written.
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    whole
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
-        .collect()
+#[cfg(windows)]
+fn code(status: ExitStatus) -> i32 {
+    status.code().expect("on Windows every process has a code")
 }

@@ -2,20 +2,28 @@
 
 use std::fs;
 
-use serde_json::Value;
+use rustix::process::Signal;
 
-/// The PID in an identity, as events and documents have it.
-#[track_caller]
-pub fn pid_of(identity: &Value) -> u32 {
-    let pid = identity["pid"].as_u64().expect("a PID");
-    u32::try_from(pid).expect("a PID is no larger")
-}
+use crate::driver::{PATIENCE, wait_for};
 
 /// Sends a signal to a process that the test has started.
 #[track_caller]
-pub fn signal(pid: u32, signal: rustix::process::Signal) {
+pub fn signal(pid: u32, signal: Signal) {
     let process = rustix::process::Pid::from_raw(pid.cast_signed()).expect("a PID");
     rustix::process::kill_process(process, signal).expect("the process is there");
+}
+
+/// Kills a process that the test has started.
+#[track_caller]
+pub(in crate::driver) fn kill(pid: u32) {
+    signal(pid, Signal::KILL);
+}
+
+/// Stops a process that the test has started, and waits until it stands still.
+#[track_caller]
+pub(in crate::driver) fn stand_still(pid: u32) {
+    signal(pid, Signal::STOP);
+    wait_for(PATIENCE, "the process to stand still", || is_stopped(pid));
 }
 
 /// Whether a process stands still because it was stopped.

@@ -9,7 +9,8 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::{BINARIES, binaries, is_alive, poll};
+use crate::driver::programs::{BINARIES, binaries};
+use crate::driver::{is_alive, poll};
 
 /// Set in the namespace.
 const INSIDE: &str = "XTASK_TEST_NAMESPACE";

@@ -1,5 +1,6 @@
 //! A named pipe that everything inherits which a bench starts, and that shows whether any of it is left.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::poll;
+use crate::driver::poll;
 
 /// How long a bench tries to end what a failed test has left.
 const CLEANING_TIME: Duration = Duration::from_secs(5);
@@ -42,6 +43,18 @@ impl Witness {
             path: path.to_owned(),
             file: file.expect("the witness can be read"),
         }
+    }
+
+    /// A command below which everything holds it.
+    pub(crate) fn command(&self, program: &OsStr) -> Command {
+        // In the background of a script the keys of a terminal are ignored, and a shell cannot change that.
+        let mut command = Command::new("env");
+        command
+            .args(["--default-signal=INT,QUIT", "sh"])
+            .args(["-c", "exec 9>\"$0\"; exec \"$@\""])
+            .arg(&self.path)
+            .arg(program);
+        command
     }
 
     /// What is to be opened for writing by whatever is to be witnessed.

@@ -1,0 +1,5 @@
+//! What behaves the same on every system, driven through the real binaries on each.
+
+#![cfg(any(target_os = "linux", windows))]
+
+mod mistakes;
