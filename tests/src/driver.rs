@@ -12,9 +12,11 @@
 mod bench;
 mod running;
 
+mod documents;
 mod events;
 mod ports;
 mod programs;
+mod remains;
 mod wait;
 
 #[cfg(target_os = "linux")]
@@ -27,9 +29,11 @@ mod windows;
 use windows as system;
 
 pub use bench::{Bench, PASS, demo_profile};
+pub use documents::assert_documented;
 pub use events::{identity, named, parse_events, pid_of, port_of};
 pub use ports::{free_port, free_ports};
 pub use programs::{binaries, binary, workspace};
+pub use remains::{assert_ended, assert_over, cast, living};
 pub use running::{Finished, Running};
 pub use system::*;
 pub use wait::{PATIENCE, poll, wait_for};

@@ -11,9 +11,9 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tests::namespace::{alone, others};
 use tests::user::{become_ordinary, can_become_ordinary};
-use tests::{Bench, PATIENCE, Running, poll, wait_for};
+use tests::{Bench, PATIENCE, Running, assert_documented, poll, wait_for};
 
-use crate::support::{check, document};
+use crate::support::document;
 
 /// The most that it takes.
 const WITHIN: &str = "--within=25s";
@@ -198,7 +198,7 @@ fn a_user_who_is_not_root_observes_the_same() {
         launch.args(["--contain=cgroup", "--base-port=auto", "--", "true"]);
         launch.env("XTASK_STATE_DIR", folder.join("state"));
         let finished = bench.finish(launch).expect(105).event("run_finished");
-        check(&finished);
+        assert_documented(&finished);
         let unavailable = json!([{"mechanism": "cgroup", "why": why}]);
         assert_eq!(finished["unavailable"], unavailable);
     });

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 use tests::namespace::{alone, others};
-use tests::{Bench, pid_of};
+use tests::{Bench, assert_documented, pid_of};
 
-use crate::support::{check, xtask};
+use crate::support::xtask;
 
 const CONFIG: &str = "[profile.leaving]\nprogram = \"sh\"\n\
      args = [\"-c\", \"setsid nohup sleep 80 > /dev/null 2>&1 & exec demo-client serve --port {port} --life 60s\"]\n";
@@ -22,7 +22,7 @@ const LAUNCH: [&str; 7] = [
 /// Launches a run that goes on by itself, and returns its id.
 fn detached(bench: &Bench) -> String {
     let launched = bench.run([&LAUNCH[..], &["--detach"]].concat()).expect(0);
-    launched.events().iter().for_each(check);
+    launched.events().iter().for_each(assert_documented);
     // The guardian, the first process of the namespace, and two clients with a process of theirs each.
     assert_eq!(others().len(), 6, "{:?}", others());
     let run = &launched.event("run_started")["run"];

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::PathBuf;
 
-use tests::Bench;
 use tests::namespace::{alone, others};
 use tests::user::{become_ordinary, can_become_ordinary};
+use tests::{Bench, assert_documented};
 
 use crate::support::{
-    SCRIPT, assert_alive, assert_gone, check, here, outside, pretend, program, script, start, xtask,
+    SCRIPT, assert_alive, assert_gone, here, outside, pretend, program, script, start, xtask,
 };
 
 const DETACH: [&str; 4] = ["launch", "--clients=2", "--base-port=auto", "--detach"];
@@ -28,7 +28,7 @@ fn an_iteration_ends_with_nothing_left_and_a_record_of_it() {
 
         let record = PathBuf::from(ended["record"].as_str().unwrap());
         let recorded = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
-        check(&recorded);
+        assert_documented(&recorded);
         assert_eq!(ended, recorded);
         let next = xtask(&bench, 0, &["postflight"]);
         assert_ne!(next["record"], ended["record"]);

@@ -3,9 +3,9 @@
 use rustix::process::Signal;
 use serde_json::Value;
 use tests::namespace::{alone, others};
-use tests::{Bench, pid_of};
+use tests::{Bench, assert_documented, pid_of};
 
-use crate::support::{SCRIPT, assert_alive, check, kill, script, xtask};
+use crate::support::{SCRIPT, assert_alive, kill, script, xtask};
 
 /// Clients that leave processes which neither their parent's death nor their environment gives away.
 const CONFIG: &str = r#"
@@ -34,7 +34,7 @@ fn dead_run(bench: &Bench, arguments: &[&str]) -> String {
         let ready = |event: &&Value| event["event"] == "client_ready";
         launcher.events().iter().filter(ready).count() == 2
     });
-    launcher.events().iter().for_each(check);
+    launcher.events().iter().for_each(assert_documented);
     let guardian = pid_of(&started["guardian"]);
     let raw = rustix::process::Pid::from_raw(guardian.cast_signed()).unwrap();
     rustix::process::kill_process(raw, Signal::STOP).unwrap();

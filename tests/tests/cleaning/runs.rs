@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 use tests::namespace::{alone, others};
-use tests::{Bench, pid_of};
+use tests::{Bench, assert_documented, pid_of};
 
 use crate::support::{
-    CLIENT, SCRIPT, SCRIPT_PROFILE, assert_alive, check, outside, python, script, xtask,
+    CLIENT, SCRIPT, SCRIPT_PROFILE, assert_alive, outside, python, script, xtask,
 };
 
 const LAUNCH: [&str; 4] = ["launch", "--clients=2", "--base-port=auto", "--format=json"];
@@ -67,7 +67,7 @@ fn an_attached_run_that_is_ended_by_its_id_says_so() {
         let ended = xtask(&bench, 0, &["cleanup", "--run", run.as_str().unwrap()]);
         assert_eq!(ended["runs"][0]["action"], "ended");
         let finished = attached.finish().expect(143);
-        finished.events().iter().for_each(check);
+        finished.events().iter().for_each(assert_documented);
         let last = finished.events().pop().unwrap();
         assert_eq!(last["event"], "run_finished");
         assert_eq!(last["exit"]["code"], 143);
@@ -127,7 +127,7 @@ fn a_test_that_cleans_does_not_end_the_run_that_it_is_part_of() {
         // Only the last one cannot do what it was asked for.
         assert_eq!(codes, [0, 0, 0, 0, 107], "{said:#?}");
         for document in said.iter().map(|said| &said["document"]) {
-            check(document);
+            assert_documented(document);
             for kept in document["runs"].as_array().unwrap() {
                 assert_eq!(kept["action"], "kept");
             }

@@ -3,11 +3,11 @@
 
 use serde_json::{Value, json};
 use tests::namespace::{alone, others};
-use tests::{Bench, PATIENCE, pid_of, wait_for};
+use tests::{Bench, PATIENCE, assert_documented, pid_of, wait_for};
 
 use crate::support::{
-    PARENT_SCRIPT, SCRIPT, STUBBORN_SCRIPT, assert_alive, assert_gone, check, here, pretend,
-    program, report, script,
+    PARENT_SCRIPT, SCRIPT, STUBBORN_SCRIPT, assert_alive, assert_gone, here, pretend, program,
+    report, script,
 };
 
 /// Calls the tool as a person would in a session, and writes down what it says, a line each call.
@@ -101,7 +101,7 @@ fn a_session_begins_and_ends_with_a_clean_slate() {
         outputs
             .iter()
             .flat_map(|output| output.as_array().unwrap())
-            .for_each(check);
+            .for_each(assert_documented);
         let [before, clean, cleaned, preflight, launch, postflight, after] = outputs[..] else {
             unreachable!()
         };
@@ -154,7 +154,7 @@ fn a_terminal_that_counts_is_never_counted() {
         let mut command = bench.command("python3");
         command.args(["loop.py", "loop.py", "inner_monitor.py"]);
         let cleaned = bench.finish(command).expect(0).json();
-        check(&cleaned);
+        assert_documented(&cleaned);
         let spared: Vec<&str> = cleaned["processes"]
             .as_array()
             .unwrap()
@@ -183,7 +183,7 @@ fn what_reads_the_callers_output_is_left_alone() {
             ) | python3 tools/first.py 1 | cat | python3 last.py 2";
         command.args(["-c", pipeline]);
         let cleaned = bench.finish(command).expect(0).json();
-        check(&cleaned);
+        assert_documented(&cleaned);
         let reads = |process: &&Value| process["reason"] == "reads what the caller writes";
         let processes = cleaned["processes"].as_array().unwrap();
         assert_eq!(processes.iter().filter(reads).count(), 2, "{cleaned:#}");
@@ -207,7 +207,7 @@ fn what_reads_the_callers_output_from_another_session_is_left_alone() {
         let mut command = bench.command("python3");
         command.arg("loop.py");
         let cleaned = bench.finish(command).expect(0).json();
-        check(&cleaned);
+        assert_documented(&cleaned);
         assert_gone(&[("the sibling", &sibling)]);
     });
 }
@@ -241,7 +241,7 @@ fn a_debugger_of_the_loop_is_left_alone() {
         command.args(["debug.py", &caller.pid().to_string()]);
         let debugger = bench.start(command);
         let cleaned = caller.finish().expect(0).json();
-        check(&cleaned);
+        assert_documented(&cleaned);
         let spared = report(&cleaned, debugger.pid()).unwrap();
         assert_eq!(spared["decision"]["why"]["kind"], "verdict");
         assert_eq!(spared["judgement"]["reason"]["kind"], "debugger");

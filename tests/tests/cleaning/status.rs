@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 use tests::namespace::alone;
-use tests::{Bench, pid_of};
+use tests::{Bench, assert_documented, pid_of};
 
-use crate::support::{check, xtask};
+use crate::support::xtask;
 
 #[test]
 fn a_detached_run_is_shown_with_what_its_trees_use() {
@@ -26,7 +26,7 @@ fn a_detached_run_is_shown_with_what_its_trees_use() {
         let launched = bench
             .run([&launch[..], &["--format", "json"]].concat())
             .expect(0);
-        launched.events().iter().for_each(check);
+        launched.events().iter().for_each(assert_documented);
         let finished = launched.event("run_finished");
         // On a busy machine a process may get no time at all between the two looks of one measurement.
         let has_time = |client: &Value| client["usage"]["cpu_percent"].as_f64() > Some(0.0);
@@ -78,7 +78,7 @@ fn a_run_under_its_launcher_is_shown_as_attached() {
         assert_eq!(status["runs"][0]["state"], "attached");
         attached.signal(rustix::process::Signal::INT);
         let finished = attached.finish().expect(130);
-        finished.events().iter().for_each(check);
+        finished.events().iter().for_each(assert_documented);
     });
 }
 

@@ -4,12 +4,10 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Map, Value};
-use tests::schema::assert_valid;
-use tests::{Bench, Finished, PATIENCE, Running, is_alive, wait_for};
+use serde_json::Value;
+use tests::{Bench, Finished, PATIENCE, Running, assert_documented, is_alive, wait_for};
 
 /// A script that says that it is up, and ends by itself.
 pub(crate) const SCRIPT: &str = "import time\nprint('up', flush=True)\ntime.sleep(80)\n";
@@ -44,24 +42,9 @@ pub(crate) fn xtask(bench: &Bench, code: i32, arguments: &[&str]) -> Value {
 #[track_caller]
 pub(crate) fn document(finished: &Finished) -> Value {
     let document = finished.json();
-    check(&document);
+    assert_documented(&document);
     assert_eq!(document["exit"]["code"], finished.code, "{document:#}");
     document
-}
-
-/// Holds a document or an event against the schema that the tool itself prints.
-#[track_caller]
-pub(crate) fn check(document: &Value) {
-    static SCHEMAS: OnceLock<Map<String, Value>> = OnceLock::new();
-    let schemas = SCHEMAS.get_or_init(|| {
-        let printed = Bench::new().run(["schema"]).expect(0).json();
-        printed.as_object().unwrap().clone()
-    });
-    let name = document["schema"].as_str().unwrap_or_default();
-    let schema = schemas
-        .get(name)
-        .unwrap_or_else(|| panic!("nobody says what this is: {document:#}"));
-    assert_valid(schema, document);
 }
 
 /// A folder outside the project. Its name is no hidden one, because rules do not reach into such folders.

@@ -9,9 +9,9 @@ use serde_json::Value;
 use tests::cgroup::{self, Delegated};
 use tests::namespace::{alone, others};
 use tests::user::{ORDINARY, become_ordinary, can_become_ordinary};
-use tests::{Bench, PATIENCE, binary, is_alive, pid_of, skip, wait_for};
+use tests::{Bench, PATIENCE, assert_documented, binary, is_alive, pid_of, skip, wait_for};
 
-use crate::support::{check, kill, report, xtask};
+use crate::support::{kill, report, xtask};
 
 /// A client that starts a daemon, which starts a helper, and a daemon that nobody has declared; then it serves.
 const CLIENT: &str = "#!/bin/sh
@@ -117,7 +117,7 @@ fn what_is_declared_lives_on_with_what_it_has_started_and_is_no_leak() {
             let cast = cast(&bench);
             let finished = running.finish().expect(101);
             assert_only_the_declared_live(&cast);
-            finished.events().iter().for_each(check);
+            finished.events().iter().for_each(assert_documented);
             let living = finished.events_of("lives_on");
             let pids: Vec<u32> = living
                 .iter()

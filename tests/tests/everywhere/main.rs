@@ -2,4 +2,7 @@
 
 #![cfg(any(target_os = "linux", windows))]
 
+mod side_by_side;
+
+mod documents;
 mod mistakes;

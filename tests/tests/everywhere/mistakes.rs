@@ -2,11 +2,9 @@
 
 use std::env::consts::EXE_SUFFIX;
 use std::fs;
-use std::sync::OnceLock;
 
 use serde_json::{Value, json};
-use tests::schema::assert_valid;
-use tests::{Bench, PASS, demo_profile};
+use tests::{Bench, PASS, assert_documented, demo_profile};
 
 /// Launches a test that passes with these flags, and holds the error against what it must say.
 #[track_caller]
@@ -14,15 +12,6 @@ fn refuse_launch(bench: &Bench, code: i32, flags: &str, parts: &[&str]) {
     let flags = flags.split(' ').filter(|flag| !flag.is_empty());
     let launch = ["launch"].into_iter().chain(flags).chain(["--"]);
     bench.assert_refused(launch.chain(PASS.iter().copied()), code, parts);
-}
-
-/// Holds a document against the schema that the tool itself prints.
-#[track_caller]
-fn check(document: &Value) {
-    static SCHEMAS: OnceLock<Value> = OnceLock::new();
-    let schemas = SCHEMAS.get_or_init(|| Bench::new().run(["schema"]).json());
-    let name = document["schema"].as_str().unwrap_or_default();
-    assert_valid(&schemas[name], document);
 }
 
 #[test]
@@ -262,7 +251,7 @@ fn for_scripts_every_mistake_is_a_document() {
     let config = json!({"code": 106, "name": "config"});
     let refused = |arguments: &[&str], exit: &Value| {
         let document = bench.document(arguments);
-        check(&document);
+        assert_documented(&document);
         assert_eq!(&document["exit"], exit, "{arguments:?}");
         document["message"].as_str().unwrap().to_owned()
     };

@@ -19,7 +19,7 @@ mod staying;
 mod guardian;
 mod pidns;
 
-mod side_by_side;
+mod leases;
 mod sizes;
 mod streams;
 mod terminal;

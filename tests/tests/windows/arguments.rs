@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{expect_over, project};
-use tests::{Bench, binaries, named};
+use crate::support::project;
+use tests::{Bench, assert_over, binary, named};
 
 /// What is hard to quote. Rust's library, C's and `CommandLineToArgvW` read all of it alike.
 const HARD: [&str; 16] = [
@@ -29,7 +29,7 @@ const HARD: [&str; 16] = [
 /// A project whose client, and whose test, are programs that write down what they were given.
 fn bench(arguments: &[&str]) -> Bench {
     let bench = project();
-    let program = binaries().join("stand-in.exe");
+    let program = binary("stand-in");
     let mut config = format!(
         "[launch]\nprofile = \"own\"\nbase_port = \"auto\"\n[profile.own]\nprogram = {:?}\nshutdown = {{ grace = \"0s\" }}\n\
          ready = {{ path = \"/\", timeout = \"60s\" }}\nargs = [",
@@ -98,7 +98,7 @@ fn there_is_room_for_31000_characters_and_none_for_33000() {
     let finished = bench.run([&launch[..], &test].concat()).expect(0);
     assert_eq!(seen(&file)[2], long);
     assert_eq!(seen(&bench.root().join("client.json"))[2], long);
-    expect_over(&finished.events());
+    assert_over(&finished.events());
 
     // A command line for `xtask` itself cannot be that long.
     let bench = self::bench(&["{project}", &"x".repeat(33_000)]);

@@ -8,8 +8,8 @@ use std::thread;
 
 use proc_core::table::Process;
 
-use crate::support::{cast, expect_gone, launch, living, project};
-use tests::{PATIENCE, binaries, parse_events};
+use crate::support::{launch, project};
+use tests::{PATIENCE, assert_ended, binaries, binary, cast, living, parse_events};
 
 #[test]
 fn a_detached_run_goes_on_is_shown_and_is_ended() {
@@ -33,7 +33,7 @@ fn a_detached_run_goes_on_is_shown_and_is_ended() {
             other => vec![other],
         };
         bench.run(&arguments).expect(0);
-        expect_gone(&all, &ports);
+        assert_ended(&all, &ports);
     }
     bench.run(["preflight", "--check"]).expect(0);
 }
@@ -59,14 +59,14 @@ fn a_run_that_goes_on_does_not_keep_its_programs_from_being_built_anew() {
             .unwrap_err();
     }
     assert_eq!(bench.run(["postflight"]).code, 0);
-    expect_gone(&all, &ports);
+    assert_ended(&all, &ports);
 }
 
 #[test]
 fn a_run_that_goes_on_keeps_nobody_waiting_for_the_end_of_what_its_launch_has_said() {
     let bench = project();
     // As `cargo` does, this hands on its output twice: as such, and as a handle that whatever is started inherits too.
-    let mut caller = Command::new(binaries().join("cargo-stand-in.exe"))
+    let mut caller = Command::new(binary("cargo-stand-in"))
         .args(["xtask", "launch", "--base-port", "auto", "--clients", "2"])
         .args(["--format", "json", "--detach"])
         .current_dir(bench.root())
@@ -94,5 +94,5 @@ fn a_run_that_goes_on_keeps_nobody_waiting_for_the_end_of_what_its_launch_has_sa
     assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
     let said = said.expect("somebody of the run holds the output").unwrap();
     let (guardian, clients, ports) = cast(&parse_events(&said));
-    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+    assert_ended(&[&[guardian], &clients[..]].concat(), &ports);
 }

@@ -9,16 +9,16 @@ use proc_core::identity::Identity;
 use proc_core::table::{Process, Table};
 
 use crate::support::{
-    PASS, STAY, assert_ends, cast, expect_gone, expect_over, is_wine, launch, launch_in_console,
-    living, project, project_with_client, project_with_demo,
+    PASS, STAY, assert_ends, is_wine, launch, launch_in_console, project, project_with_client,
+    project_with_demo,
 };
-use tests::{PATIENCE, binaries, identity, named, poll};
+use tests::{PATIENCE, assert_ended, assert_over, binary, cast, identity, living, named, poll};
 
 const SERVE: [&str; 5] = ["serve", "--port", "{port}", "--life", "85s"];
 
 /// Does something in the console of another process.
 fn console(action: &str, pid: u32) -> Output {
-    Command::new(binaries().join("console.exe"))
+    Command::new(binary("console"))
         .args([action, &pid.to_string()])
         .stdin(Stdio::null())
         .output()
@@ -44,7 +44,7 @@ fn who_is_asked_in_its_console_ends_in_its_own_way() {
         assert_eq!(log.matches("Ctrl+C received").count(), 1, "{log}");
         assert!(!log.contains("again"), "{log}");
     }
-    expect_over(&events);
+    assert_over(&events);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn ctrl_c_ends_the_run() {
         finished.event("run_finished")["message"],
         "asked to end by Ctrl+C"
     );
-    expect_over(&events);
+    assert_over(&events);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn ctrl_c_ends_clients_that_are_still_waited_for() {
     for never in ["client_ready", "test_started"] {
         assert_eq!(named(&events, never).len(), 0, "{}", finished.stdout);
     }
-    expect_over(&events);
+    assert_over(&events);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_detached_run_goes_on_without_the_console_in_which_it_was_launched() {
     assert_eq!(status["runs"][0]["state"], "detached", "{status}");
     assert_eq!(living(&all), all);
     bench.run(["postflight"]).expect(0);
-    expect_over(&finished.events());
+    assert_over(&finished.events());
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn to_close_the_window_ends_the_run() {
     } else {
         assert_eq!(finished.code, 129, "{}{}", finished.stdout, finished.stderr);
     }
-    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+    assert_ended(&[&[guardian], &clients[..]].concat(), &ports);
     // The guardian has asked them, and waited.
     for client in started {
         let log = fs::read_to_string(client["log"].as_str().unwrap()).unwrap();
@@ -127,7 +127,7 @@ fn a_second_ctrl_c_waits_for_nobody() {
     let finished = launch.finish().expect(130);
     let events = finished.events();
     assert_ends(&finished, 2, "killed", 1);
-    expect_over(&events);
+    assert_over(&events);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_test_shares_the_console_of_its_launcher_and_nobody_else_does() {
     }
     press_ctrl_c(launch.pid());
     launch.finish().expect(130);
-    expect_gone(&[&[guardian, test], &clients[..]].concat(), &ports);
+    assert_ended(&[&[guardian, test], &clients[..]].concat(), &ports);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn a_client_can_have_a_console_of_its_own() {
     press_ctrl_c(launch.pid());
     let finished = launch.finish().expect(130);
     assert_ends(&finished, 2, "graceful", 0);
-    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+    assert_ended(&[&[guardian], &clients[..]].concat(), &ports);
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_console_stays_open_for_whom_has_come_into_it_meanwhile() {
     press_ctrl_c(launch.pid());
     launch.wait_for_events("terminating", 1);
     // Whether the client is asked before or after that, in the first half of the grace nothing is closed.
-    let mut visitor = Command::new(binaries().join("console.exe"))
+    let mut visitor = Command::new(binary("console"))
         .args(["stay", &clients[0].pid.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -225,7 +225,7 @@ fn whoever_has_a_window_is_asked_to_close_it() {
         let log = fs::read_to_string(client["log"].as_str().unwrap()).unwrap();
         assert_eq!(log, "");
     }
-    expect_over(&finished.events());
+    assert_over(&finished.events());
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn who_asks_whether_to_save_is_ended_when_the_grace_is_over() {
     let bench = project_with_client("window", &["{port}", "ask"], "log", "1s");
     let finished = launch(&bench, "--clients 2", &PASS).finish().expect(0);
     assert_ends(&finished, 2, "killed", 1);
-    expect_over(&finished.events());
+    assert_over(&finished.events());
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn a_console_that_stands_still_keeps_no_run_alive() {
     let servers = servers.into_iter().map(KillTarget);
     servers.clone().for_each(KillTarget::stop);
     launch.kill();
-    expect_over(&launch.events());
+    assert_over(&launch.events());
     bench.assert_no_runs();
     // Mostly they have ended with the rest.
     servers.for_each(KillTarget::kill);

@@ -3,8 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use crate::support::{STAY, cast, expect_gone, expect_over, kill, launch, project};
-use tests::{binaries, named};
+use crate::support::{STAY, kill, launch, project};
+use tests::{assert_ended, assert_over, binary, cast, named};
 
 #[test]
 fn the_run_ends_when_the_launcher_is_killed() {
@@ -13,7 +13,7 @@ fn the_run_ends_when_the_launcher_is_killed() {
     launch.wait_for_events("client_ready", 2);
     let (guardian, clients, ports) = cast(&launch.events());
     launch.kill();
-    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+    assert_ended(&[&[guardian], &clients[..]].concat(), &ports);
     // The guardian has done its work to the end.
     bench.assert_no_runs();
 }
@@ -32,7 +32,7 @@ fn everything_ends_with_the_guardian() {
         "{}",
         finished.stdout
     );
-    expect_gone(&clients, &ports);
+    assert_ended(&clients, &ports);
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn everything_ends_with_launcher_and_guardian_and_the_next_command_closes_the_le
     launch.wait_for_events("client_ready", 2);
     let (guardian, clients, ports) = cast(&launch.events());
     launch.kill_with_guardian(guardian.pid);
-    expect_gone(&clients, &ports);
+    assert_ended(&clients, &ports);
     bench.run(["preflight"]).expect(0);
     bench.assert_no_runs();
 }
@@ -55,7 +55,7 @@ fn the_run_ends_with_its_test_when_its_launcher_is_killed_meanwhile() {
     let (guardian, clients, ports) = cast(&launch.events());
     let test = tests::identity(&started[0]["identity"]);
     launch.kill();
-    expect_gone(&[&[guardian, test], &clients[..]].concat(), &ports);
+    assert_ended(&[&[guardian, test], &clients[..]].concat(), &ports);
 }
 
 /// Somebody who holds copies of all handles of another process. It is killed when it is dropped.
@@ -64,7 +64,7 @@ struct Thief(Child);
 impl Thief {
     /// Returns when it has the copies, and of how many handles. `None`: it may have none.
     fn of(pid: u32) -> Option<(Self, usize)> {
-        let mut child = Command::new(binaries().join("thief.exe"))
+        let mut child = Command::new(binary("thief"))
             .arg(pid.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -95,7 +95,7 @@ fn a_copy_of_the_launchers_end_of_the_link_keeps_no_run_alive() {
     let (mut thief, count) = Thief::of(launch.pid()).unwrap();
     assert!(count > 0);
     launch.kill();
-    expect_over(&launch.events());
+    assert_over(&launch.events());
     bench.assert_no_runs();
     assert!(thief.0.try_wait().unwrap().is_none());
 }
@@ -109,5 +109,5 @@ fn nobody_takes_anything_out_of_a_guardian() {
     let (guardian, _, _) = cast(&launch.events());
     assert!(Thief::of(guardian.pid).is_none());
     launch.kill_with_guardian(guardian.pid);
-    expect_over(&launch.events());
+    assert_over(&launch.events());
 }

@@ -7,17 +7,18 @@ use std::time::{Duration, Instant};
 use proc_core::escape_probes::KillTarget;
 use serde_json::json;
 
-use crate::documents::check;
 use crate::stand_in::start;
-use crate::support::{PASS, expect_gone, expect_over, launch, project};
-use tests::{PATIENCE, binaries, free_port, named, poll};
+use crate::support::{PASS, launch, project};
+use tests::{
+    PATIENCE, assert_documented, assert_ended, assert_over, binary, free_port, named, poll,
+};
 
 #[test]
 fn what_is_promised_is_observed() {
     let bench = project();
     // Far more time than it takes on a system of its own: Wine is slow, and other tests run beside.
     let document = bench.document(&["doctor", "--within", "55s", "--require", "kernel"]);
-    check(&document);
+    assert_documented(&document);
     assert_eq!(
         document["exit"],
         json!({"code": 0, "name": "ok"}),
@@ -66,7 +67,7 @@ fn a_job_is_what_the_strongest_promise_takes() {
     let events = finished.events();
     let run = &named(&events, "run_started")[0];
     assert_eq!([&run["level"], &run["mechanism"]], ["kernel", "job"]);
-    expect_over(&events);
+    assert_over(&events);
 }
 
 /// Whether somebody answers a request in this time.
@@ -82,7 +83,7 @@ fn a_guardian_that_is_stopped_before_its_death_does_nothing_more() {
     // One that answers shows what it does; any process is stopped in the same way.
     let bench = project();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
-    let program = binaries().join("stand-in.exe");
+    let program = binary("stand-in");
     let port = format!("--stand-in-port={}", address.port());
     let stand_in = start(&program, &bench.root(), [port], &[]);
     let begun = Instant::now();
@@ -95,5 +96,5 @@ fn a_guardian_that_is_stopped_before_its_death_does_nothing_more() {
     assert!(is_silent.is_some());
     assert!(stand_in.is_alive());
     target.kill();
-    expect_gone(&[stand_in.identity], &[address.port()]);
+    assert_ended(&[stand_in.identity], &[address.port()]);
 }

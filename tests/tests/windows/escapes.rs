@@ -8,17 +8,17 @@ use std::process::{Child, Command};
 use proc_core::identity::Identity;
 
 use crate::stand_in::{StandIn, assert_alive, assert_gone, start};
-use crate::support::{
-    cast, expect_gone, expect_over, kill, launch, living, project, project_with_demo, start_naming,
+use crate::support::{kill, launch, project, project_with_demo, start_naming};
+use tests::{
+    Bench, PATIENCE, assert_ended, assert_over, binary, cast, free_port, living, named, poll,
 };
-use tests::{Bench, PATIENCE, binaries, free_port, named, poll};
 
 /// Two stand-ins, and what they are.
 type Pair = [(&'static str, StandIn); 2];
 
 /// What somebody starts outside of the run's job, after it began: of the run, and of another one.
 fn outside(run: &str, folder: &Path) -> (Pair, Pair) {
-    let program = binaries().join("stand-in.exe");
+    let program = binary("stand-in");
     let child = format!("--stand-in-child={}", program.display());
     let with = |value: &str, arguments: &[&str]| {
         start(&program, folder, arguments, &[("XTASK_RUN_ID", value)])
@@ -60,7 +60,7 @@ fn the_end_of_a_run_reaches_what_names_it() {
     let (guardian, clients, ports) = cast(&launch.events());
     launch.kill();
     let all = [&[guardian], &clients[..], &child, &identities(&escaped)].concat();
-    expect_gone(&all, &ports);
+    assert_ended(&all, &ports);
     assert_gone(&escaped);
     assert_alive(&innocent);
 }
@@ -75,7 +75,7 @@ fn the_next_command_reaches_what_names_a_run_whose_guardian_was_killed() {
     let (guardian, clients, ports) = cast(&launch.events());
     launch.kill_with_guardian(guardian.pid);
     bench.run(["preflight", "--base-port", "auto"]).expect(0);
-    expect_gone(
+    assert_ended(
         &[&[guardian], &clients[..], &identities(&escaped)].concat(),
         &ports,
     );
@@ -105,7 +105,7 @@ fn who_asks_for_the_end_of_a_run_that_its_environment_names_is_left_alone() {
     assert!(asked.stderr.contains(&said), "{}", asked.stderr);
     assert_eq!(living(&all), all);
     bench.run(["cleanup", "--run", &run]).expect(0);
-    expect_gone(&all, &ports);
+    assert_ended(&all, &ports);
 }
 
 #[test]
@@ -129,11 +129,11 @@ fn a_run_goes_on_that_was_launched_where_the_environment_names_another() {
         if !kills_guardian {
             bench.run(["cleanup", "--run", &run]).expect(0);
         }
-        expect_gone(&first, &ports);
+        assert_ended(&first, &ports);
         assert_eq!(living(&others), others, "{kills_guardian}");
         assert!(!other.has_ended());
         other.kill();
-        expect_over(&other.events());
+        assert_over(&other.events());
     }
 }
 
@@ -145,7 +145,7 @@ impl Escaped {
     /// Returns when it serves, and with that has its window.
     fn of(run: &str) -> Self {
         let port = free_port();
-        let child = Command::new(binaries().join("window.exe"))
+        let child = Command::new(binary("window"))
             .arg(port.to_string())
             .env("XTASK_RUN_ID", run)
             .spawn()
@@ -177,7 +177,7 @@ fn a_run_is_over_as_soon_as_what_has_got_out_has_ended() {
     let mut escaped = Escaped::of(run.as_str().unwrap());
     let (guardian, clients, ports) = cast(&launch.events());
     launch.kill();
-    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+    assert_ended(&[&[guardian], &clients[..]].concat(), &ports);
     // It has done so in its own way.
     let status = escaped.0.try_wait().unwrap();
     assert!(status.is_some_and(|status| status.success()), "{status:?}");

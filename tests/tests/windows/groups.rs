@@ -9,10 +9,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::documents::check;
 use crate::stand_in::{StandIn, assert_alive, assert_gone, put, start};
-use crate::support::{cast, expect_gone, living, project};
-use tests::{Bench, binaries};
+use crate::support::project;
+use tests::{Bench, assert_documented, assert_ended, binary, cast, living};
 
 /// The programs that stand in for interpreters and engines, which lie outside the project, and the project.
 struct World {
@@ -46,7 +45,7 @@ impl World {
     #[track_caller]
     fn say(&self, code: i32, arguments: &[&str]) -> Value {
         let document = self.bench.document(arguments);
-        check(&document);
+        assert_documented(&document);
         assert_eq!(document["exit"]["code"], code, "{document:#}");
         document
     }
@@ -326,7 +325,7 @@ fn lock_files_stay_while_a_run_of_another_project_has_this_one_open() {
     assert_eq!(removed_in(&ended, &["Intermediate"]), [""; 0], "{ended:#}");
 
     world.say(0, &[&["postflight"], &other[..]].concat());
-    expect_gone(&clients, &ports);
+    assert_ended(&clients, &ports);
     world.say(0, &["postflight"]);
     let folder = fs::read_dir(folder).unwrap();
     assert_eq!(folder.count(), 0);
@@ -361,7 +360,7 @@ fn the_tree_of_a_target_goes_with_it() {
     let program = put(&world.outside.path().join("engine/python.exe"));
     let script = world.bench.root().join("one.py");
     // It waits for what it has started.
-    let below = binaries().join("stand-in.exe");
+    let below = binary("stand-in");
     let command = format!("--stand-in-child={}", text(&below));
     let parent = start(
         &program,

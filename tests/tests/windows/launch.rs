@@ -5,10 +5,8 @@ use std::process::Command;
 use proc_core::table::Process;
 use serde_json::json;
 
-use crate::support::{
-    PASS, cast, expect_gone, expect_over, hold, launch, project, project_with_demo,
-};
-use tests::{PATIENCE, binaries, named, poll};
+use crate::support::{PASS, hold, launch, project, project_with_demo};
+use tests::{PATIENCE, assert_ended, assert_over, binary, cast, named, poll};
 
 #[test]
 fn three_clients_are_ready_tested_and_ended() {
@@ -42,7 +40,7 @@ fn three_clients_are_ready_tested_and_ended() {
         "{}",
         finished.stderr
     );
-    expect_over(&events);
+    assert_over(&events);
 }
 
 #[test]
@@ -54,7 +52,7 @@ fn the_code_of_the_test_is_passed_on() {
         let finished = launch(&bench, "--clients 1", &test).finish().expect(code);
         let status = &named(&finished.events(), "test_exited")[0]["status"];
         assert_eq!(status["code"], own);
-        expect_over(&finished.events());
+        assert_over(&finished.events());
     }
 }
 
@@ -83,7 +81,7 @@ fn a_client_that_dies_ends_the_run() {
         .map(|event| event["status"]["code"].clone())
         .collect();
     assert!(codes.contains(&9.into()), "{codes:?}");
-    expect_over(&events);
+    assert_over(&events);
 }
 
 #[test]
@@ -114,7 +112,7 @@ fn a_client_that_ends_before_it_is_ready_is_told_with_the_end_of_its_log() {
         "{message}"
     );
     assert_eq!(named(&events, "test_started").len(), 0);
-    expect_over(&events);
+    assert_over(&events);
 
     let launch = ["launch", "--clients", "1", "--base-port", "auto"];
     let told = bench.run([&launch[..], &PASS].concat()).expect(101).stderr;
@@ -143,7 +141,7 @@ fn a_stranger_that_answers_is_never_taken_for_the_client() {
     let asked = stranger.accept().unwrap_err();
     assert_eq!(asked.kind(), std::io::ErrorKind::WouldBlock);
     drop(stranger);
-    expect_over(&finished.events());
+    assert_over(&finished.events());
 }
 
 #[test]
@@ -163,7 +161,7 @@ fn whoever_holds_a_port_is_named() {
 #[ignore = "it is what the next test launches as its test command"]
 #[expect(clippy::zombie_processes, reason = "to leave it is what this is for")]
 fn leave_a_child() {
-    Command::new(binaries().join("demo-client"))
+    Command::new(binary("demo-client"))
         .args(["serve", "--port", "0", "--life", "85s"])
         .spawn()
         .unwrap();
@@ -204,7 +202,7 @@ fn what_a_test_leaves_is_told_and_ended() {
         );
         let (guardian, clients, ports) = cast(&events);
         let leak = tests::identity(&leaks[0]["process"]["identity"]);
-        expect_gone(&[&[guardian, leak], &clients[..]].concat(), &ports);
+        assert_ended(&[&[guardian, leak], &clients[..]].concat(), &ports);
     }
 }
 
@@ -214,7 +212,7 @@ fn a_server_whose_parent_has_left_is_its_clients() {
     // What starts the server leaves at once, and the client itself stays.
     let script = "@start /b \"\" \"%~1\" --stand-in-port=%2\r\n@\"%~1\"\r\n";
     std::fs::write(bench.root().join("serve.bat"), script).unwrap();
-    let server = binaries().join("stand-in.exe");
+    let server = binary("stand-in");
     let config = format!(
         "[launch]\nprofile = \"own\"\n[profile.own]\nprogram = \"./serve.bat\"\nargs = [{:?}, \"{{port}}\"]\nready = \
          {{ path = \"/\", timeout = \"60s\" }}\nshutdown = {{ grace = \"0s\" }}\n",
@@ -222,5 +220,5 @@ fn a_server_whose_parent_has_left_is_its_clients() {
     );
     std::fs::write(bench.root().join("xtask.toml"), config).unwrap();
     let launch = launch(&bench, "--clients 2", &PASS);
-    expect_over(&launch.finish().expect(0).events());
+    assert_over(&launch.finish().expect(0).events());
 }

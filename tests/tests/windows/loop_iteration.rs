@@ -9,7 +9,7 @@ use wait_timeout::ChildExt;
 
 use crate::stand_in::put;
 use crate::support::project;
-use tests::{Bench, PATIENCE, binaries};
+use tests::{Bench, PATIENCE, binaries, binary};
 
 /// Runs the example with a test, and returns its exit code and what it has printed.
 fn iterate(bench: &Bench, test: &[&str]) -> (i32, String) {
@@ -22,11 +22,7 @@ fn iterate(bench: &Bench, test: &[&str]) -> (i32, String) {
     assert!(example.is_file(), "{}", example.display());
     let tools = bench.root().join("tools");
     fs::create_dir_all(&tools).unwrap();
-    fs::copy(
-        binaries().join("cargo-stand-in.exe"),
-        tools.join("cargo.exe"),
-    )
-    .unwrap();
+    fs::copy(binary("cargo-stand-in"), tools.join("cargo.exe")).unwrap();
     let path = std::env::var_os("PATH").unwrap();
     let folders = [tools, binaries().to_owned()].into_iter();
     let folders = folders.chain(std::env::split_paths(&path));

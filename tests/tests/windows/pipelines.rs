@@ -15,7 +15,7 @@ use windows_sys::Win32::System::Threading::CREATE_NEW_CONSOLE;
 
 use crate::stand_in::{StandIn, put, start, start_command};
 use crate::support::project;
-use tests::{Bench, PATIENCE, binaries, poll};
+use tests::{Bench, PATIENCE, binary, poll};
 
 /// A project, a stand-in for Python outside it, and a script that calls the tool as soon as it is there.
 struct Scene {
@@ -44,7 +44,7 @@ impl Scene {
             .arg("/c")
             .arg("wait.exe --stand-in-until=go.bat & call go.bat")
             .current_dir(self.bench.root())
-            .env("TOOL", binaries().join("xtask.exe"))
+            .env("TOOL", binary("xtask"))
             .env("XTASK_STATE_DIR", self.bench.state())
             .stdin(input)
             .stdout(output)
@@ -212,7 +212,7 @@ fn a_loop_above_an_emulated_shell_is_left_alone() {
         command
             .current_dir(&root)
             .creation_flags(CREATE_NEW_CONSOLE);
-        command.env("TOOL", binaries().join("xtask.exe"));
+        command.env("TOOL", binary("xtask"));
         command.env("SHELL", &program).env("CALL", call);
         command.env("XTASK_STATE_DIR", scene.bench.state());
         command

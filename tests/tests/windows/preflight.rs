@@ -1,14 +1,13 @@
 //! `preflight`: whether the next launch can have its ports and its programs.
 
-use crate::documents::check;
 use crate::support::{hold, is_wine, project};
-use tests::{Bench, free_port, named};
+use tests::{Bench, assert_documented, free_port, named};
 
 /// What `preflight` says about one client at a port, which must have this exit code.
 #[track_caller]
 fn preflight(bench: &Bench, code: i32, further: &[&str]) -> serde_json::Value {
     let document = bench.document(&[&["preflight", "--clients", "1"], further].concat());
-    check(&document);
+    assert_documented(&document);
     assert_eq!(document["exit"]["code"], code, "{document:#}");
     document
 }

@@ -5,10 +5,8 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::support::{
-    assert_ends, cast, expect_over, is_wine, launch, launch_on_desktop, project_with_demo,
-};
-use tests::{binaries, named};
+use crate::support::{assert_ends, is_wine, launch, launch_on_desktop, project_with_demo};
+use tests::{assert_over, binary, cast, named};
 
 /// The grace is longer than this test waits for anything.
 const FLAGS: &str = "--clients 3 --grace 10m";
@@ -20,7 +18,7 @@ pub(crate) const SKIPPED: &str =
 /// Ends the session on a desktop as the system does, and waits until it has: asks each process that has windows there,
 /// tells it when it has agreed, and ends it when it has taken notice.
 pub(crate) fn end(desktop: &str) {
-    let status = Command::new(binaries().join("desktop.exe"))
+    let status = Command::new(binary("desktop"))
         .args([desktop, "wineboot", "--end-session", "--shutdown"])
         .stdin(Stdio::null())
         .status()
@@ -52,7 +50,7 @@ fn the_end_of_the_session_ends_the_run_in_order() {
         let log = fs::read_to_string(client["log"].as_str().unwrap()).unwrap();
         assert_eq!(log.matches("Ctrl+C received").count(), 1, "{log}");
     }
-    expect_over(&events);
+    assert_over(&events);
 }
 
 #[test]
@@ -66,7 +64,7 @@ fn the_end_of_the_session_waits_for_nobody_for_long() {
     let finished = launch_on_desktop(&bench, "not-for-long", &flags).finish();
     let events = finished.expect(0).events();
     end("not-for-long");
-    expect_over(&events);
+    assert_over(&events);
     // The guardian has done its work to the end.
     bench.assert_no_runs();
 }
@@ -89,5 +87,5 @@ fn a_guardian_whose_window_is_closed_ends_its_run() {
     let reason = named(&events, "terminating")[0]["reason"].clone();
     assert_eq!(reason, "the guardian was asked to end");
     assert_ends(&finished, 3, "graceful", 0);
-    expect_over(&events);
+    assert_over(&events);
 }

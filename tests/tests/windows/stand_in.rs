@@ -8,8 +8,7 @@ use std::process::{Child, Command, Stdio};
 use proc_core::identity::Identity;
 use proc_core::table::Process;
 
-use crate::support::living;
-use tests::{PATIENCE, binaries, poll};
+use tests::{PATIENCE, binary, living, poll};
 
 /// A stand-in that runs. It is killed when it is dropped.
 pub(crate) struct StandIn {
@@ -21,7 +20,7 @@ pub(crate) struct StandIn {
 pub(crate) fn put(path: &Path) -> PathBuf {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     if !path.exists() {
-        fs::copy(binaries().join("stand-in.exe"), path).unwrap();
+        fs::copy(binary("stand-in"), path).unwrap();
     }
     path.to_owned()
 }

@@ -5,14 +5,14 @@ use std::process::{Command, Stdio};
 
 use wait_timeout::ChildExt;
 
-use crate::support::{cast, expect_gone, launch, project};
-use tests::{PATIENCE, binaries, named};
+use crate::support::{launch, project};
+use tests::{PATIENCE, assert_ended, binary, cast, named};
 
 #[test]
 fn state_lies_where_it_stays_on_this_machine() {
     let bench = project();
     let local = tempfile::tempdir().unwrap();
-    let mut child = Command::new(binaries().join("xtask.exe"))
+    let mut child = Command::new(binary("xtask"))
         .arg("cleanup")
         .current_dir(bench.root())
         .env_remove("XTASK_STATE_DIR")
@@ -34,7 +34,7 @@ fn state_may_lie_deeper_than_a_plain_path_reaches() {
     let above = tempfile::tempdir().unwrap();
     let deep = above.path().join("x".repeat(120)).join("y".repeat(120));
     for _ in 0..2 {
-        let mut child = Command::new(binaries().join("xtask.exe"))
+        let mut child = Command::new(binary("xtask"))
             .arg("cleanup")
             .current_dir(bench.root())
             .env("XTASK_STATE_DIR", &deep)
@@ -85,7 +85,7 @@ fn ledger_and_logs_of_a_live_run_can_be_read_and_keep_nobody_from_ending_it() {
     assert_eq!(status["runs"].as_array().unwrap().len(), 1, "{status}");
     let (guardian, clients, ports) = cast(&launch.events());
     launch.kill();
-    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+    assert_ended(&[&[guardian], &clients[..]].concat(), &ports);
     bench.run(["preflight", "--base-port", "auto"]).expect(0);
     bench.assert_no_runs();
     drop(readers);

@@ -2,14 +2,13 @@
 
 use serde_json::Value;
 
-use crate::documents::check;
-use crate::support::{cast, expect_over, kill, launch, living, project};
-use tests::{Bench, PATIENCE, named, poll};
+use crate::support::{kill, launch, project};
+use tests::{Bench, PATIENCE, assert_documented, assert_over, cast, living, named, poll};
 
 /// The one run that `status` shows.
 fn shown(bench: &Bench) -> Value {
     let document = bench.document(&["status"]);
-    check(&document);
+    assert_documented(&document);
     let [run] = &document["runs"].as_array().unwrap()[..] else {
         panic!("there is one run: {document:#}");
     };
@@ -52,7 +51,7 @@ fn a_run_is_shown_with_its_clients_and_what_they_use() {
     let all = [&[guardian], &clients[..]].concat();
     assert_eq!(living(&all), all);
     launch.kill();
-    expect_over(&events);
+    assert_over(&events);
 }
 
 #[test]
@@ -73,6 +72,6 @@ fn a_client_that_is_gone_is_shown_as_gone() {
     let text = bench.run(["status"]).expect(0).stdout;
     assert!(text.contains("detached") && text.contains("gone"), "{text}");
     bench.run(["postflight"]).expect(0);
-    expect_over(&launched.events());
+    assert_over(&launched.events());
     bench.assert_no_runs();
 }

@@ -1,18 +1,14 @@
-//! Clients and launches as the tests for Windows need them, and the count of what they leave.
-//!
-//! What is left is counted by two things that no process can change: the identities that the programs have told of, and
-//! the ports on which a living client listens.
+//! Projects and launches as the tests for Windows need them.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::windows::process::CommandExt;
 use std::path::Path;
-use std::time::Duration;
 
 use proc_core::escape_probes::KillTarget;
 use proc_core::identity::Identity;
-use proc_core::table::{COOKIE, Table};
+use proc_core::table::COOKIE;
 use serde_json::Value;
-use tests::{Bench, Finished, PATIENCE, Running, binary, identity, named, poll, port_of};
+use tests::{Bench, Finished, PATIENCE, Running, binary, living, poll};
 use windows_sys::Win32::System::Threading::CREATE_NEW_CONSOLE;
 
 /// How long a client lives at the most, whatever becomes of the test.
@@ -92,14 +88,6 @@ pub(crate) fn start_naming(bench: &Bench, run: &str, arguments: &[&str]) -> Runn
     bench.start(command)
 }
 
-/// The events of another launch, which was the test of this one.
-pub(crate) fn inner_events(finished: &Finished) -> Vec<Value> {
-    let lines = finished.stderr.lines();
-    lines
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect()
-}
-
 /// Fails unless so many clients have ended, each in this way and with this code.
 #[track_caller]
 pub(crate) fn assert_ends(finished: &Finished, count: usize, way: &str, code: i32) {
@@ -126,58 +114,4 @@ pub(crate) fn kill(identity: &Identity) {
     KillTarget(*identity).kill();
     let is_gone = poll(PATIENCE, || living(&[*identity]).is_empty().then_some(()));
     assert!(is_gone.is_some(), "cannot kill {identity}");
-}
-
-/// Those of these processes that live.
-pub(crate) fn living(identities: &[Identity]) -> Vec<Identity> {
-    let table = Table::read().unwrap();
-    let lives = |identity: &&Identity| {
-        table
-            .find(identity)
-            .is_some_and(|process| !process.is_zombie())
-    };
-    identities.iter().filter(lives).copied().collect()
-}
-
-/// Whether a process listens on a port. To bind it would not tell: what is left of closed connections may be in the way.
-fn is_served(port: u16) -> bool {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_ok()
-}
-
-/// Waits until none of these processes lives and no process listens on these ports.
-pub(crate) fn expect_gone(identities: &[Identity], ports: &[u16]) {
-    assert!(!identities.is_empty() && !ports.is_empty());
-    let held = || {
-        let ports = ports.iter().copied();
-        ports.filter(|port| is_served(*port)).collect::<Vec<_>>()
-    };
-    let is_gone = poll(PATIENCE, || {
-        (living(identities).is_empty() && held().is_empty()).then_some(())
-    });
-    assert!(
-        is_gone.is_some(),
-        "left: {:?}, held: {:?}",
-        living(identities),
-        held()
-    );
-}
-
-/// Guardian and clients of a run, and the ports of the clients, by its events.
-pub(crate) fn cast(events: &[Value]) -> (Identity, Vec<Identity>, Vec<u16>) {
-    let run = &named(events, "run_started")[0];
-    let clients = named(events, "client_started");
-    let ports = clients.iter().map(port_of);
-    let identities = clients.iter().map(|client| identity(&client["identity"]));
-    (
-        identity(&run["guardian"]),
-        identities.collect(),
-        ports.collect(),
-    )
-}
-
-/// Waits until nothing of a run is left, by its events.
-pub(crate) fn expect_over(events: &[Value]) {
-    let (guardian, clients, ports) = cast(events);
-    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
 }

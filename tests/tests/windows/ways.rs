@@ -2,10 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use crate::support::{
-    PASS, cast, expect_gone, expect_over, launch, living, project, project_with_demo,
-};
-use tests::{binaries, named};
+use crate::support::{PASS, launch, project, project_with_demo};
+use tests::{assert_ended, assert_over, binary, cast, living, named};
 
 #[test]
 fn staggered_starts_lie_that_far_apart() {
@@ -17,14 +15,14 @@ fn staggered_starts_lie_that_far_apart() {
     // Units of 100 ns, and the clock of processes may tick in steps of 16 ms.
     let apart = |pair: &[proc_core::identity::Identity]| pair[1].start - pair[0].start >= 4_840_000;
     assert!(clients.windows(2).all(apart), "{clients:?}");
-    expect_gone(&[&[guardian], &clients[..]].concat(), &ports);
+    assert_ended(&[&[guardian], &clients[..]].concat(), &ports);
 }
 
 #[test]
 fn each_role_is_ready_before_the_next_one_starts() {
     let bench = project();
     let profile = |name: &str, further: &str| {
-        let program = binaries().join("demo-client");
+        let program = binary("demo-client");
         let program = program.to_str().unwrap();
         format!(
             "[profile.{name}]\nprogram = {program:?}\nargs = [\"serve\", \"--port\", \"{{port}}\", \"--number\", \
@@ -55,7 +53,7 @@ fn each_role_is_ready_before_the_next_one_starts() {
         [&events[1]["role"], &events[3]["role"]],
         ["server", "player"]
     );
-    expect_over(&events);
+    assert_over(&events);
 }
 
 #[test]
@@ -68,17 +66,17 @@ fn a_failed_test_can_leave_its_clients_to_be_looked_at() {
     let all = [&[guardian], &clients[..]].concat();
     assert_eq!(living(&all), all);
     bench.run(["postflight"]).expect(0);
-    expect_gone(&all, &ports);
+    assert_ended(&all, &ports);
 
     let finished = launch(&bench, flags, &PASS).finish().expect(0);
-    expect_over(&finished.events());
+    assert_over(&finished.events());
 }
 
 #[test]
 fn a_run_ends_when_its_owner_ends() {
     for is_detached in [false, true] {
         let bench = project();
-        let mut owner = Command::new(binaries().join("stand-in.exe"))
+        let mut owner = Command::new(binary("stand-in"))
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
@@ -101,7 +99,7 @@ fn a_run_ends_when_its_owner_ends() {
             );
         }
         owner.wait().unwrap();
-        expect_gone(&all, &ports);
+        assert_ended(&all, &ports);
     }
 }
 
@@ -123,7 +121,7 @@ fn a_client_that_is_never_ready_is_given_up_and_what_was_seen_is_said() {
         let log = named(&events, "client_started")[0]["log"].clone();
         assert!(message.ends_with(log.as_str().unwrap()), "{message}");
         assert_eq!(named(&events, "test_started").len(), 0);
-        expect_over(&events);
+        assert_over(&events);
     }
 }
 
@@ -142,5 +140,5 @@ fn a_program_is_found_by_its_extensions_before_what_is_no_program() {
     std::fs::write(bench.root().join("tool"), "#!/bin/sh\nexit 1\n").unwrap();
     std::fs::write(bench.root().join("tool.cmd"), "@exit 7\r\n").unwrap();
     let launch = launch(&bench, "--clients 1", &["--", "./tool"]);
-    expect_over(&launch.finish().expect(7).events());
+    assert_over(&launch.finish().expect(7).events());
 }

@@ -10,11 +10,10 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::session;
-use crate::support::{
-    PASS, cast, expect_over, is_wine, kill, launch, launch_on_desktop, living, project,
-    project_with_demo,
+use crate::support::{PASS, is_wine, kill, launch, launch_on_desktop, project, project_with_demo};
+use tests::{
+    Bench, Finished, PATIENCE, Running, assert_over, binary, cast, identity, living, named, poll,
 };
-use tests::{Bench, Finished, PATIENCE, Running, binaries, identity, named, poll};
 
 /// How many processes of a species are there at the least when it serves.
 const SPECIES: [(&str, usize); 10] = [
@@ -45,7 +44,7 @@ impl Cage {
         let bench = project();
         let witness = bench.root().join("witness");
         fs::create_dir(&witness).unwrap();
-        let program = binaries().join("zoo.exe");
+        let program = binary("zoo");
         let (program, folder) = (program.to_str().unwrap(), witness.to_str().unwrap());
         let config = format!(
             "[launch]\nprofile = \"zoo\"\n[profile.zoo]\nprogram = {program:?}\nargs = [{species:?}, \"--port\", \"{{port}}\", \
@@ -93,7 +92,7 @@ impl Cage {
     /// Waits until nothing of the run is left, and looks that there was something.
     fn expect_empty(&self, events: &[Value]) {
         assert!(self.seen() >= self.least);
-        expect_over(events);
+        assert_over(events);
         let is_empty = poll(PATIENCE, || self.held().is_empty().then_some(()));
         assert!(
             is_empty.is_some(),
@@ -220,7 +219,7 @@ fn nothing_is_left_when_the_session_ends() {
 
 #[test]
 fn nothing_is_left_of_a_test_that_misbehaves() {
-    let zoo = binaries().join("zoo.exe");
+    let zoo = binary("zoo");
     each(|cage| {
         let test = [
             "--",
@@ -249,7 +248,7 @@ fn one_that_lets_nobody_look_at_it_keeps_nobody_from_being_asked() {
     let bench = project_with_demo(&["--stop-after", "10ms"]);
     let witness = bench.root().join("witness");
     fs::create_dir(&witness).unwrap();
-    let zoo = binaries().join("zoo.exe");
+    let zoo = binary("zoo");
     let [zoo, folder] = [&zoo, &witness].map(|path| path.to_str().unwrap());
     let mut launch = launch(
         &bench,
@@ -261,7 +260,7 @@ fn one_that_lets_nobody_look_at_it_keeps_nobody_from_being_asked() {
     assert!(poll(PATIENCE, is_there).is_some());
     let log = named(&launch.events(), "client_started")[0]["log"].clone();
     launch.kill();
-    expect_over(&launch.events());
+    assert_over(&launch.events());
     assert_eq!(living(&[identity(&started[0]["identity"])]), []);
     let log = fs::read_to_string(log.as_str().unwrap()).unwrap();
     assert!(log.contains("stopped"), "{log}");
