@@ -52,9 +52,12 @@ fn a_port_of_a_live_run_is_busy_in_its_project_and_unavailable_in_others() {
 
     let second = other.finish(other.launch_on_default_ports(&launch));
     let end = second.expect(102).event("run_finished");
-    let message = end["message"].as_str().unwrap();
-    let holder = format!("PID {}", clients[0].pid);
-    assert!(message.contains(&holder), "{end}");
+    // Wine tells the owner of a socket only where that has set an option of it.
+    if cfg!(target_os = "linux") {
+        let message = end["message"].as_str().unwrap();
+        let holder = format!("PID {}", clients[0].pid);
+        assert!(message.contains(&holder), "{end}");
+    }
     other.assert_nothing_started();
 
     let all = [guardian, clients[0]];
