@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "nothing is to be contained: it stands for whoever calls the tool"
+    reason = "nothing is to be contained: it stands for what calls the tool"
 )]
 fn main() -> io::Result<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);

@@ -1,15 +1,15 @@
-//! Looks at the console of another process, or presses a key in it: `console (press | close | list | title | stay) PID`.
+//! Reads the console of another process, or presses a key in it: `console (press | close | list | title | stay) PID`.
 //!
-//! `press` is Ctrl+C, for everybody in that console; `close` is the button of its window. `stay` says that it is there, and
-//! stays until it gets a line; then it fails if the console was closed. It is a program of its own because whoever enters another's console
-//! has to leave its own. Only Windows has consoles; elsewhere it says so.
+//! `press` is Ctrl+C, for every process in that console; `close` is the button of its window. `stay` says that it is
+//! there, and stays until it gets a line; then it fails if the console was closed. It is a program of its own because a
+//! process that enters another's console has to leave its own. Only Windows has consoles; elsewhere it says so.
 
 #[cfg(windows)]
 #[expect(
     unsafe_code,
     reason = "consoles are reached through functions that are unsafe to call"
 )]
-fn look(action: &str, pid: u32) -> std::io::Result<()> {
+fn act(action: &str, pid: u32) -> std::io::Result<()> {
     use std::io::{Error, Write};
 
     use windows_sys::Win32::System::Console::{
@@ -78,14 +78,14 @@ fn look(action: &str, pid: u32) -> std::io::Result<()> {
 }
 
 #[cfg(not(windows))]
-fn look(_action: &str, _pid: u32) -> std::io::Result<()> {
+fn act(_action: &str, _pid: u32) -> std::io::Result<()> {
     Err(std::io::ErrorKind::Unsupported.into())
 }
 
 fn main() -> std::io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.as_slice() {
-        [action, pid] => look(action, pid.parse().map_err(std::io::Error::other)?),
+        [action, pid] => act(action, pid.parse().map_err(std::io::Error::other)?),
         _ => Err(std::io::ErrorKind::InvalidInput.into()),
     }
 }

@@ -10,7 +10,7 @@
 )]
 #[expect(
     clippy::disallowed_methods,
-    reason = "whoever calls it has a deadline, and ends what it starts"
+    reason = "the test that calls it has a deadline, and ends what it starts"
 )]
 fn run(name: &str, program: &str, arguments: &[String]) -> std::io::Result<i32> {
     use std::io::Error;

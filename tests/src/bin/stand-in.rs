@@ -51,7 +51,7 @@ fn main() -> io::Result<()> {
             _ => return Err(io::Error::other(format!("what is {key}?"))),
         }
     }
-    // Last: who finds the file may rely on the rest.
+    // Last: a process that finds the file may rely on the rest.
     if let Some(roll) = roll {
         enter(Path::new(&roll))?;
     }
@@ -82,7 +82,7 @@ fn serve(port: u16) -> io::Result<()> {
     listener.set_ttl(64)?;
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            // Whoever has left already needs no answer.
+            // A client that has left already needs no answer.
             let _ = stream.and_then(|mut stream| {
                 let _request = stream.read(&mut [0; 4096])?;
                 stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")

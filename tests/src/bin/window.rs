@@ -1,7 +1,7 @@
 //! A client with a window and no console: `window PORT [ask]`. Asked to close, it ends; or it asks whether to save, as an
 //! editor does, and waits for an answer.
 //!
-//! It has another window besides, such as a terminal gives to its consoles. Nobody is to close that: it fails then.
+//! It has another window besides, such as a terminal gives to its consoles. That is not to be closed: it fails then.
 //!
 //! It answers every request on its port, so that it counts as ready. Only Windows has such windows; elsewhere it says so.
 
@@ -73,7 +73,7 @@ fn show(port: u16, asks: bool) -> std::io::Result<()> {
         return Err(Error::last_os_error());
     }
     let pseudo_console = open(class.lpszClassName, WS_POPUP)?;
-    // Only from here on: who is ready has its window.
+    // Only from here on: a client that is ready has its window.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {

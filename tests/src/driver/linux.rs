@@ -4,8 +4,8 @@
 //! a named pipe. As long as one process holds it, the pipe has no end of file. A process can change its name, its
 //! session and its environment, and still holds it.
 //!
-//! A test that fails leaves nothing either: a bench ends what holds its witness when it is dropped. Who holds it is found
-//! in `/proc` and ended through a pidfd.
+//! A test that fails leaves nothing either: a bench ends what holds its witness when it is dropped. Such a process is
+//! found in `/proc` and ended through a pidfd.
 
 pub mod cgroup;
 pub mod namespace;
@@ -49,7 +49,7 @@ impl Bench {
         }
     }
 
-    /// A program of this workspace in the project's root, where every user can reach it who is let in.
+    /// A program of this workspace in the project's root, where every user can reach it that is let in.
     pub fn program(&self, name: &str) -> PathBuf {
         let (program, link) = (binary(name), self.root().join(name));
         if !link.exists() {
@@ -108,12 +108,12 @@ impl Bench {
         self.witness.path()
     }
 
-    /// Who is left of what was started below a command of this bench, for people.
+    /// What is left of what was started below a command of this bench, for people.
     pub fn describe_survivors(&self) -> String {
         format!("{:?}", self.witness.holders())
     }
 
-    /// The PIDs of those who are left, as far as this user may see.
+    /// The PIDs of the processes that are left, as far as this user may see.
     pub fn survivors(&self) -> Vec<u32> {
         let holders = self.witness.holders().into_iter();
         holders.map(|holder| holder.pid.cast_unsigned()).collect()
@@ -156,7 +156,7 @@ impl Drop for Bench {
         for run in self.runs() {
             let is_over = History::read(&run).is_ok_and(|run| run.is_some_and(|run| run.closed));
             for folder in cgroup::left_of(std::slice::from_ref(&run), &place) {
-                // Of a run that nobody was to finish it goes with the test.
+                // Of a run that no command was to finish it goes with the test.
                 let removed = fs::remove_dir(&folder);
                 assert!(
                     !is_over || std::thread::panicking(),

@@ -62,7 +62,7 @@ impl Actor {
         (!signals.is_empty()).then(|| format!("it was sent signal {}", signals.join(", ")))
     }
 
-    /// Who it is, for people.
+    /// What it is, for people.
     pub(crate) fn describe(&self) -> String {
         let command = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
         let command = String::from_utf8_lossy(&command).replace('\0', " ");

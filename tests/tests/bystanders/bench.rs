@@ -1,4 +1,4 @@
-//! The bench itself: the whole crowd stands, a command cleans, and everybody is looked at; then the next command.
+//! The bench itself: the whole crowd stands, a command cleans, and every process is checked; then the next command.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -20,10 +20,10 @@ use crate::tally::Tally;
 /// The PID that the next process is to get can be chosen here.
 const NEXT_PID: &str = "/proc/sys/kernel/ns_last_pid";
 
-/// How long everybody lives at least.
+/// How long every process lives at least.
 const LIFE: Duration = Duration::from_secs(84);
 
-/// Everybody.
+/// Every process of the bench.
 struct Crowd {
     stage: Stage,
     caller: Caller,
@@ -53,10 +53,10 @@ pub(crate) fn run() -> Tally {
     let took = begin.elapsed();
     assert!(
         took < LIFE,
-        "nothing can be said: this took {took:?}, and everybody ends by itself after {LIFE:?}"
+        "nothing can be said: this took {took:?}, and every process ends by itself after {LIFE:?}"
     );
     tally.seconds = took.as_secs();
-    end_everybody();
+    end_all_others();
     tally
 }
 
@@ -92,7 +92,7 @@ impl Crowd {
         crowd
     }
 
-    /// Starts whoever of the guilty is not there.
+    /// Starts those of the guilty that are not there.
     fn complete(&mut self, has_grace: bool) {
         if !has_grace {
             self.end_the_deaf();
@@ -126,7 +126,7 @@ impl Crowd {
         }
     }
 
-    /// Whoever has to be killed would keep a command waiting that has no option for the grace.
+    /// A process that has to be killed would keep a command waiting that has no option for the grace.
     fn end_the_deaf(&self) {
         let all = self.guilty.iter().map(|(_, actor)| actor);
         let deaf: Vec<&Actor> = all
@@ -198,7 +198,7 @@ impl Crowd {
         self.guilty.retain(|(_, actor)| actor.is_there());
     }
 
-    /// Holds those whom a document names against those whom it should name.
+    /// Compares the processes that a document names with those that it should name.
     fn compare(&self, call: &str, named: &BTreeSet<u32>, due: &BTreeSet<u32>, tally: &mut Tally) {
         let guilty = self.guilty.iter().map(|(_, actor)| actor);
         let all: Vec<&Actor> = guilty.chain(&self.innocents).collect();
@@ -214,7 +214,7 @@ impl Crowd {
         }
     }
 
-    /// `--machine` widens by name, and still names nobody who is protected, nor whom no rule matches.
+    /// `--machine` widens by name, and still names no process that is protected, or that no rule matches.
     fn look_at_the_machine(&mut self, tally: &mut Tally) {
         self.complete(true);
         let arguments = ["cleanup", "--all", "--machine", "--dry-run"];
@@ -271,7 +271,7 @@ fn can_be_another_user() -> bool {
 }
 
 /// Ends everything that is left in the namespace.
-pub(crate) fn end_everybody() {
+pub(crate) fn end_all_others() {
     poll(Duration::from_secs(10), || {
         let all = others();
         for stranger in &all {

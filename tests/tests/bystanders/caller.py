@@ -1,6 +1,6 @@
 """A loop script of the project that calls the tool, as the end of a line of scripts of the project.
 
-The leader of the session is no ancestor of it: whoever was between them has left. Everybody writes down who it is.
+The leader of the session is no ancestor of it: what was between them has left. Each process writes down its PID.
 """
 
 import json
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-# See stager.py: whatever is sent to somebody here stays pending, and shows.
+# See stager.py: whatever is sent to a process here stays pending, and shows.
 BLOCKED = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}
 
 

@@ -11,7 +11,7 @@ use tests::{PATIENCE, Running, poll, wait_for};
 use crate::actor::Actor;
 use crate::stage::{Stage, enrolled};
 
-/// The loop script, and everybody who holds it.
+/// The loop script, and the processes above it.
 #[derive(Debug)]
 pub(crate) struct Caller {
     told: ChildStdin,
@@ -29,7 +29,7 @@ pub(crate) struct Answer {
 }
 
 impl Caller {
-    /// Starts the line, and says who is in it.
+    /// Starts the line, and returns the processes in it.
     pub(crate) fn start(stage: &Stage) -> (Self, Vec<Actor>) {
         let script = stage.scope().join("loop_iteration.py");
         fs::write(&script, include_str!("caller.py")).unwrap();

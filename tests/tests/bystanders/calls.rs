@@ -75,7 +75,7 @@ pub(crate) const CALLS: [Call; 9] = [
         &["cleanup", "--all", "--dry-run"],
         ALL,
     ),
-    // When nobody is left.
+    // When nothing is left.
     call(
         &["cleanup", "--all", "--grace", "1s"],
         &["cleanup", "--all", "--dry-run"],
@@ -106,7 +106,7 @@ impl Call {
     }
 }
 
-/// The PIDs of those whom a document names as dealt with in one of these ways.
+/// The PIDs of the processes that a document names as dealt with in one of these ways.
 pub(crate) fn pids(document: &Value, actions: &[&str]) -> BTreeSet<u32> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let of_runs = list(&document["runs"])

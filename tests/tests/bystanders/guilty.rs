@@ -27,7 +27,7 @@ const DEAF: &str = "import os, signal, time\n\
 pub(crate) const DEAF_SCRIPT: &str = "script that takes no notice of SIGTERM";
 pub(crate) const STOPPED: &str = "script that was stopped";
 
-/// Everybody who is found by a rule, with the group whose rule that is.
+/// Every process that is found by a rule, with the group whose rule that is.
 pub(crate) fn crowd(stage: &Stage) -> Vec<(Group, Part)> {
     let kinds = [
         (2, Group::Python, scripts(stage)),

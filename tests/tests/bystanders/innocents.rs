@@ -28,7 +28,7 @@ const DEBUGGER: &str = "import ctypes, os, time\n\
     ctypes.CDLL(None).ptrace(seize, child, None, None)\n\
     time.sleep(85)\n";
 
-/// Everybody who can be started at any time, by nobody in particular.
+/// Every process that can be started at any time, and by any other.
 pub(crate) fn crowd(stage: &Stage) -> Vec<Part> {
     let kinds = [
         (3, tools(stage)),
@@ -391,7 +391,7 @@ fn runners_elsewhere(stage: &Stage) -> Vec<Part> {
     ]
 }
 
-/// Whether somebody is meant who asks for the whole machine, where a rule matches them by name.
+/// Whether a command for the whole machine means this one too, where a rule matches it by name.
 pub(crate) fn is_of_the_machine(actor: &Actor) -> bool {
     const MEANT: [&str; 9] = [
         "test runner at work in another project",

@@ -2,7 +2,7 @@
 //! command that cleans. No innocent may be ended, stopped, or sent any signal; all of the guilty have to go.
 //!
 //! Innocents block all signals from their first instruction on: whatever is sent to them stays pending, and the kernel
-//! shows it. Before each command whoever of the guilty has been ended is started anew, so that each command meets the
+//! shows it. Before each command those of the guilty that have ended are started anew, so that each command meets the
 //! whole crowd. Each first says what it would do, which has to be exactly what it then does.
 //!
 //! What it prints stands in `docs/precision.md`:

@@ -106,7 +106,7 @@ impl Part {
         self.with("pid", json!(pid))
     }
 
-    /// Keeps every signal that it is sent, for everybody to see.
+    /// Keeps every signal that it is sent, for others to see.
     pub(crate) fn watched(mut self) -> Self {
         self.children = self.children.into_iter().map(Self::watched).collect();
         self.with("watched", json!(true))

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use tests::namespace::alone;
 use tests::{Bench, PATIENCE, skip, wait_for};
 
-use crate::bench::{can_choose_pids, end_everybody};
+use crate::bench::{can_choose_pids, end_all_others};
 use crate::calls::pids;
 use crate::guilty;
 use crate::part::Part;
@@ -20,7 +20,7 @@ const CROWD: usize = 20;
 const PIDFD_OPEN: u32 = 434;
 const PIDFD_SEND_SIGNAL: u32 = 424;
 
-/// A target ends when it is asked to, and somebody else has its PID before the cleaning is over.
+/// A target ends when it is asked to, and another process has its PID before the cleaning is over.
 #[test]
 fn a_newcomer_takes_the_place_of_a_target() {
     alone(|| {
@@ -59,11 +59,11 @@ fn a_newcomer_takes_the_place_of_a_target() {
             "{document:#}"
         );
         assert_eq!(newcomer.harm(), None);
-        end_everybody();
+        end_all_others();
     });
 }
 
-/// Targets end, and strangers take their PIDs, between the look and the moment at which a process is pinned.
+/// Targets end, and strangers take their PIDs, between the snapshot and the moment at which a process is pinned.
 #[test]
 fn newcomers_take_the_places_of_targets_before_they_are_pinned() {
     alone(|| swap_at(PIDFD_OPEN));
@@ -110,7 +110,7 @@ const LATE_PARENT: &str = "import os, signal, subprocess, sys, time\n\
     print('up', flush=True)\n\
     time.sleep(85)\n";
 
-/// A target starts something when it is asked to end, and is gone itself when the next look would find its lineage.
+/// A target starts something when it is asked to end, and is gone itself when the next snapshot would find its lineage.
 #[test]
 fn what_a_target_starts_while_it_is_ending_goes_too() {
     alone(|| {

@@ -180,7 +180,7 @@ fn write(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
 }
 
-/// Everybody who has left a file `NAME.PID` in a folder, by name.
+/// The processes that have left a file `NAME.PID` in a folder, by name.
 pub(crate) fn enrolled(folder: &Path) -> Vec<(String, u32)> {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut all: Vec<(String, u32)> = entries

@@ -11,7 +11,7 @@ import resource
 import signal
 import sys
 
-# Whoever is watched blocks all of these from its first instruction on. Whatever is sent to it stays pending, and shows.
+# A watched process blocks all of these from its first instruction on. Whatever is sent to it stays pending, and shows.
 SYNCHRONOUS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
 BLOCKED = signal.valid_signals() - SYNCHRONOUS - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}
 
@@ -30,7 +30,7 @@ def fork_as(wanted):
         if pid == 0:
             os._exit(0)
         os.waitpid(pid, 0)
-    raise RuntimeError(f"PID {wanted} is not to be had")
+    raise RuntimeError(f"PID {wanted} is not available")
 
 
 def start(part):

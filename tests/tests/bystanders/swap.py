@@ -42,7 +42,7 @@ def start(program, wanted=None):
         if not wanted or pid == wanted:
             return pid
         os.waitpid(pid, 0)
-    raise RuntimeError(f"PID {wanted} is not to be had")
+    raise RuntimeError(f"PID {wanted} is not available")
 
 
 def end(pids):

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::actor::Actor;
 
-/// What has become of everybody so far.
+/// What has become of every process so far.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     innocents: Vec<&'static str>,
@@ -27,7 +27,7 @@ impl Tally {
         }
     }
 
-    /// Notes who of the innocents has been harmed by a call.
+    /// Notes which of the innocents have been harmed by a call.
     pub(crate) fn look_at(&mut self, call: &str, innocents: &[Actor]) {
         for actor in innocents {
             if let Some(harm) = actor.harm()
@@ -38,7 +38,7 @@ impl Tally {
         }
     }
 
-    /// Notes whether one of the guilty has ended whom a call was to end.
+    /// Notes whether one of the guilty has ended that a call was to end.
     pub(crate) fn was_to_end(&mut self, call: &str, actor: &Actor) {
         *self.to_end.entry(actor.disguise).or_default() += 1;
         if actor.is_there() {

@@ -235,7 +235,7 @@ time.sleep(80)
 "#;
 
 #[test]
-fn a_file_system_that_nobody_serves_keeps_nobody_waiting() {
+fn a_file_system_that_is_not_served_keeps_no_command_waiting() {
     alone(|| {
         if let Err(error) = std::fs::File::open("/dev/fuse") {
             eprintln!("skipped: there is no file system that a program could serve: {error}");
@@ -250,11 +250,11 @@ fn a_file_system_that_nobody_serves_keeps_nobody_waiting() {
         for command in [&["status"][..], &["cleanup"], &["cleanup", "--python"]] {
             bench.run(command).expect(0);
         }
-        assert_alive(&[("who serves nothing", &server)]);
+        assert_alive(&[("a server that answers nothing", &server)]);
     });
 }
 
-/// What is called by such a path is one thing to the process and another to whoever looks at it.
+/// What is called by such a path is one thing to the process and another to the command that reads it.
 #[test]
 fn a_path_that_leads_each_process_somewhere_else_says_nothing() {
     alone(|| {
@@ -330,7 +330,7 @@ fn a_root_that_holds_everything_is_refused() {
         command.current_dir(&inside).env("HOME", home.path());
         bench.finish(command).expect(106);
         assert_alive(&[("a server of another project", &server)]);
-        // Whoever means it says so.
+        // A user who means it says so.
         std::fs::write(home.path().join("xtask.toml"), "").unwrap();
         let mut command = bench.xtask(["cleanup", "--all"]);
         command.current_dir(&inside).env("HOME", home.path());

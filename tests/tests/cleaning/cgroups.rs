@@ -1,4 +1,4 @@
-//! Runs in a cgroup of their own: who is in it, and what is found in it after guardian and launcher were both killed.
+//! Runs in a cgroup of their own: what is in it, and what is found in it after guardian and launcher were both killed.
 
 mod obtaining;
 
@@ -14,7 +14,7 @@ use tests::{Bench, PATIENCE, binary, pid_of, skip, wait_for};
 
 use crate::support::xtask;
 
-/// Waits in its cgroup until somebody makes the file `go`.
+/// Waits in its cgroup until the file `go` is made.
 const HOLD: [&str; 3] = ["sh", "-c", "until [ -e go ]; do sleep 0.02; done"];
 
 /// Where cgroups are made. `None`, said with its reason: this user makes none.
@@ -235,7 +235,7 @@ fn a_run_in_a_run_ends_with_it() {
     });
 }
 
-/// Whoever cleans up is never a target, wherever somebody has put it.
+/// A command that cleans up is never a target, whatever cgroup it is in.
 #[test]
 fn a_command_in_the_cgroup_of_a_dead_run_spares_itself_and_its_shell() {
     alone(|| {
@@ -264,7 +264,7 @@ fn a_command_in_the_cgroup_of_a_dead_run_spares_itself_and_its_shell() {
         assert_eq!(report["survivors"], 0, "{report:#}");
         assert_eq!(report["ended"], 1, "{report:#}");
         assert_eq!(others(), []);
-        // The shell was still in it. Now nobody is.
+        // The shell was still in it. Now no process is.
         assert_eq!(cgroups(&root, &run).len(), 1);
         xtask(&bench, 0, &["preflight", "--base-port=auto"]);
         assert_eq!(cgroups(&root, &run), [] as [PathBuf; 0]);
@@ -313,7 +313,7 @@ fn wait_for_trick(cgroup: &Path) {
 /// Each is played to a run that its test ends, or a signal where the test stands still too; and to one whose launcher and
 /// guardian are killed.
 #[test]
-fn what_members_do_to_their_cgroup_keeps_nobody_in_it() {
+fn what_members_do_to_their_cgroup_keeps_no_process_in_it() {
     alone(|| {
         let Some(root) = root() else { return };
         for ((what, trick), is_killed) in TRICKS
@@ -344,7 +344,7 @@ fn what_members_do_to_their_cgroup_keeps_nobody_in_it() {
     });
 }
 
-/// Whoever starts a process waits until it runs, and in a frozen cgroup it does not.
+/// A process that starts another waits until that runs, and in a frozen cgroup it does not.
 #[test]
 fn a_client_that_freezes_the_run_keeps_the_guardian_from_nothing() {
     alone(|| {
@@ -379,7 +379,7 @@ fn a_client_that_freezes_the_run_keeps_the_guardian_from_nothing() {
 
 /// Nothing of a run is older than its guardian.
 #[test]
-fn whoever_is_moved_into_the_cgroup_of_a_run_is_spared() {
+fn a_process_that_is_moved_into_the_cgroup_of_a_run_is_spared() {
     alone(|| {
         let Some(root) = root() else { return };
         for is_killed in [false, true] {
@@ -387,7 +387,7 @@ fn whoever_is_moved_into_the_cgroup_of_a_run_is_spared() {
             let mut command = bench.command("sleep");
             command.arg("80");
             let bystander = bench.start(command);
-            // Whoever is started in the same hundredth of a second is not older.
+            // A process that is started in the same hundredth of a second is not older.
             let start = Process::read(bystander.pid()).unwrap().identity().start;
             wait_for(PATIENCE, "a later start", || {
                 let uptime = fs::read_to_string("/proc/uptime").unwrap();
@@ -409,7 +409,7 @@ fn whoever_is_moved_into_the_cgroup_of_a_run_is_spared() {
                 xtask(&bench, 0, &["cleanup", "--all", "--grace=300ms"]);
             } else {
                 bench.go();
-                // Its cgroup cannot be removed with somebody in it.
+                // Its cgroup cannot be removed with a process in it.
                 running.finish().expect(104);
             }
             let left: Vec<u32> = others().iter().map(|other| other.pid).collect();

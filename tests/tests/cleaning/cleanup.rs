@@ -1,4 +1,4 @@
-//! `cleanup`: who is ended, who is not, and how wrong calls are refused.
+//! `cleanup`: what is ended, what is not, and how wrong calls are refused.
 
 use std::collections::BTreeSet;
 
@@ -154,7 +154,7 @@ fn another_users_process_is_never_touched() {
 }
 
 #[test]
-fn who_cannot_be_ended_is_named() {
+fn a_process_that_cannot_be_ended_is_named() {
     alone(|| {
         if !can_become_ordinary() {
             tests::skip("only root can give a process of a run to another user");
@@ -229,7 +229,7 @@ fn a_stopped_script_is_asked_too() {
 }
 
 #[test]
-fn force_asks_nobody_and_kills_the_whole_tree() {
+fn force_kills_the_whole_tree_immediately() {
     alone(|| {
         let bench = Bench::new();
         let parent = script(&bench, "parent.py", PARENT_SCRIPT);

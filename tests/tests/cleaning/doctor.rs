@@ -110,7 +110,7 @@ fn cases(mechanism: &Value) -> &[Value] {
     mechanism["cases"].as_array().unwrap()
 }
 
-/// Fails unless everything that was promised was observed, wherever a way of containment is to be had.
+/// Fails unless everything that was promised was observed, wherever a way of containment is available.
 #[track_caller]
 fn assert_promises_kept(document: &Value) {
     for mechanism in document["mechanisms"].as_array().unwrap() {
@@ -146,7 +146,7 @@ fn what_is_promised_is_observed() {
         }
         let subreaper = mechanism(&document, "subreaper");
         assert_eq!(subreaper["available"], true);
-        // What is not promised is observed as well: nobody finds such a process when its guardian is gone.
+        // What is not promised is observed as well: no command finds such a process when its guardian is gone.
         let unpromised: Vec<&Value> = cases(subreaper)
             .iter()
             .filter(|case| case["promised"] == false)
@@ -182,7 +182,7 @@ fn a_user_who_is_not_root_observes_the_same() {
         let document = observe(&bench, 0, doctor(&[]));
         assert_promises_kept(&document);
         assert_eq!(mechanism(&document, "subreaper")["available"], true);
-        // Nobody has given this user a part of the tree of cgroups.
+        // This user was not given a part of the tree of cgroups.
         assert_eq!(mechanism(&document, "cgroup")["available"], false);
         let why = mechanism(&document, "cgroup")["why_not"].as_str().unwrap();
         let refused = observe(&bench, 105, doctor(&["--contain", "cgroup"]));

@@ -206,7 +206,7 @@ fn a_run_of_another_namespace_is_kept_and_said_so() {
             );
             assert_alive(&[("a process of this namespace", &innocent.running)]);
         }
-        // Who names it is told that it cannot be done from here.
+        // A command that names it says that it cannot be done from here.
         xtask(&bench, 107, &["cleanup", "--run", RUN]);
         assert_alive(&[("a process of this namespace", &innocent.running)]);
         assert!(folder.exists());
@@ -321,7 +321,7 @@ fn a_ledger_that_cannot_be_written_keeps_nothing_else_from_being_ended() {
             let second = innocent(&bench);
             let [starting, started_first] = started(&first.identity);
             let folder = put(&bench, lines(&[opened(&bench), starting, started_first]));
-            // Its lock cannot be opened for writing, by whomever.
+            // Its lock cannot be opened for writing by any user.
             symlink("/proc/sys/kernel/ostype", folder.join("lock")).unwrap();
             let later = folder.with_file_name("20260102-000000-0badcafe");
             fs::create_dir(&later).unwrap();
@@ -389,9 +389,9 @@ fn a_file_among_the_runs_is_set_aside() {
     });
 }
 
-/// Whoever opens a named pipe waits for its other end, for which there is nobody here.
+/// A process that opens a named pipe waits for its other end, which no process opens here.
 #[test]
-fn a_named_pipe_in_the_place_of_a_file_keeps_nobody_waiting() {
+fn a_named_pipe_in_the_place_of_a_file_keeps_no_command_waiting() {
     alone(|| {
         let bench = Bench::new();
         let folder = put(&bench, "");

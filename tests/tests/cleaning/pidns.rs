@@ -1,4 +1,4 @@
-//! Runs in a PID namespace of their own, and the commands that look at them and end them from outside.
+//! Runs in a PID namespace of their own, and the commands that report on them and end them from outside.
 
 use serde_json::Value;
 use tests::namespace::{alone, others};

@@ -54,7 +54,7 @@ fn a_run_that_goes_on_under_its_launcher_is_left_and_named() {
 }
 
 #[test]
-fn lock_files_go_when_nobody_is_left_who_could_hold_them() {
+fn lock_files_go_when_no_process_is_left_that_could_hold_them() {
     alone(|| {
         let bench = Bench::new();
         let project = bench.write("Game.uproject", "{}");

@@ -66,7 +66,7 @@ fn a_warning_says_what_is_too_many() {
 }
 
 #[test]
-fn a_port_that_someone_holds_is_named_with_its_holder() {
+fn a_port_that_is_held_is_named_with_its_holder() {
     alone(|| {
         let bench = Bench::new();
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -159,7 +159,7 @@ limit = 1
         assert_eq!(here(&cleaned, "python"), 2);
         assert_gone(&[("a stray script", &stray)]);
         assert!(clients.iter().all(|pid| tests::is_alive(*pid)));
-        // Who names the group means the clients too, and the run knows that it has lost them.
+        // A command that names the group means the clients too, and the run knows that it has lost them.
         let cleaned = xtask(&bench, 0, &["cleanup", "--python"]);
         assert_eq!(here(&cleaned, "python"), 0);
         assert!(clients.iter().all(|pid| !tests::is_alive(*pid)));

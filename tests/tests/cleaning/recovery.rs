@@ -130,7 +130,7 @@ fn a_detached_run_whose_guardian_was_killed_is_finished_too() {
 
 /// A shell may have taken over what a test is told.
 #[test]
-fn who_reads_what_the_command_says_is_left_alone_though_its_environment_names_the_run() {
+fn a_reader_of_what_the_command_says_is_left_alone_though_its_environment_names_the_run() {
     alone(|| {
         let bench = Bench::new();
         let launch = ["launch", "--clients=1", "--base-port=auto", "--detach"];
@@ -183,12 +183,12 @@ fn looking_says_what_would_be_finished_and_leaves_it() {
     });
 }
 
-/// What of a run could read what its launcher says is no reader whom anybody would miss.
+/// What of a run could read what its launcher says is not spared as a reader of it.
 #[test]
-fn who_of_a_run_reads_what_its_launcher_says_ends_with_it() {
+fn a_process_of_a_run_that_could_read_what_its_launcher_says_ends_with_it() {
     alone(|| {
         let bench = Bench::new();
-        // The launcher is in a session of its own, and nobody in there reads what it says.
+        // The launcher is in a session of its own, and no process in there reads what it says.
         let test = "(setsid sh -c 'echo > up; exec sleep 60' 3<>/dev/stdout &); exec sleep 60";
         let mut command = bench.command("sh");
         command.args(["-c", "setsid --wait xtask \"$@\" 2>&1 | cat > said", "sh"]);

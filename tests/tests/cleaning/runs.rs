@@ -138,7 +138,7 @@ fn a_test_that_cleans_does_not_end_the_run_that_it_is_part_of() {
 }
 
 #[test]
-fn a_run_that_somebody_else_holds_is_not_said_to_be_over() {
+fn a_run_that_another_process_holds_is_not_said_to_be_over() {
     alone(|| {
         let bench = Bench::new();
         let launched = bench.run([&LAUNCH[..], &["--detach"]].concat()).expect(0);
@@ -168,7 +168,7 @@ fn a_run_that_somebody_else_holds_is_not_said_to_be_over() {
     });
 }
 
-/// Whoever of a run takes its lock when the guardian is gone keeps nobody from ending the run.
+/// A process of a run that takes its lock when the guardian is gone keeps no command from ending the run.
 #[test]
 fn a_run_that_holds_its_own_lock_is_ended() {
     alone(|| {
@@ -257,7 +257,7 @@ fn a_process_in_the_place_of_the_guardian_is_neither_believed_nor_waited_for() {
 }
 
 #[test]
-fn who_holds_a_live_run_is_not_cleaned_away_by_preflight() {
+fn a_script_that_holds_a_live_run_is_not_cleaned_away_by_preflight() {
     alone(|| {
         let bench = Bench::new();
         let launching = "import subprocess, sys\n\

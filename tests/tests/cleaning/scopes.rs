@@ -60,7 +60,7 @@ fn neither_touches(other: &Path, bench: &Bench) {
         assert_eq!(live(other), 2, "after {arguments:?}");
     }
     assert_eq!(live(&bench.root()), 0);
-    // Not even who asks for the whole machine gets another project's run.
+    // Not even a command for the whole machine gets another project's run.
     xtask(bench, 0, &["cleanup", "--all", "--machine"]);
     assert_eq!(live(other), 2);
     at(bench, other, &["postflight"]).expect(0);
@@ -150,7 +150,7 @@ fn a_script_of_this_project_that_holds_another_projects_run_is_left_alone() {
 }
 
 #[test]
-fn a_worktree_in_which_nobody_has_called_the_tool_is_never_touched() {
+fn a_worktree_in_which_the_tool_was_never_called_is_not_touched() {
     alone(|| {
         for (root, marks) in [("xtask.toml", "xtask.toml"), (".git/HEAD", ".git")] {
             let bench = Bench::new();

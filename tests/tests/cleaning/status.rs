@@ -28,7 +28,7 @@ fn a_detached_run_is_shown_with_what_its_trees_use() {
             .expect(0);
         launched.events().iter().for_each(assert_documented);
         let finished = launched.event("run_finished");
-        // On a busy machine a process may get no time at all between the two looks of one measurement.
+        // On a busy machine a process may get no time at all between the two snapshots of one measurement.
         let has_time = |client: &Value| client["usage"]["cpu_percent"].as_f64() > Some(0.0);
         let measured = tests::poll(tests::PATIENCE, || {
             let status = xtask(&bench, 0, &["status"]);

@@ -13,7 +13,7 @@ use tests::{Bench, PATIENCE, assert_documented, binary, is_alive, pid_of, skip, 
 
 use crate::support::{kill, report, xtask};
 
-/// A client that starts a daemon, which starts a helper, and a daemon that nobody has declared; then it serves.
+/// A client that starts a daemon, which starts a helper, and a daemon that is not declared; then it serves.
 const CLIENT: &str = "#!/bin/sh
 daemon() { setsid \"$@\" </dev/null >/dev/null 2>&1 & }
 daemon ./zenserver
@@ -27,7 +27,7 @@ const DAEMON: &str = "#!/bin/sh\n./helper --stand-in-roll=. &\nwait\n";
 
 const PROFILE: &str = "[profile.demo]\nprogram = './client'\nargs = ['{port}']\n";
 
-/// Everything that is started in such a bench: who is to live on, and who is not.
+/// Everything that is started in such a bench: what is to live on, and what is not.
 struct Cast {
     daemon: u32,
     helper: u32,
@@ -65,7 +65,7 @@ fn launch<'a>(contain: &'a str, further: &[&'a str]) -> Vec<&'a str> {
     [&launch[..], further].concat()
 }
 
-/// Who was started, by the notes that they have left.
+/// What was started, by the notes that it has left.
 fn cast(bench: &Bench) -> Cast {
     let pid = |name: &str| {
         let entries = fs::read_dir(bench.root()).unwrap().flatten();
@@ -83,7 +83,7 @@ fn cast(bench: &Bench) -> Cast {
 }
 
 fn assert_only_the_declared_live(cast: &Cast) {
-    assert!(!is_alive(cast.other), "what nobody has declared");
+    assert!(!is_alive(cast.other), "what was not declared");
     // A guardian says that it is done before it leaves.
     wait_for(PATIENCE, "only what was declared to be left", || {
         let left: BTreeSet<u32> = others().iter().map(|other| other.pid).collect();
@@ -193,7 +193,7 @@ fn from_a_pid_namespace_nothing_lives_on_and_the_launch_says_so() {
         let bench = bench("['zenserver']");
         let finished = bench.run(launch("pidns", &["--", "true"]));
         if finished.code == 105 {
-            return skip("no PID namespace is to be had here");
+            return skip("no PID namespace is available here");
         }
         let finished = finished.expect(0);
         bench.assert_nothing_left();

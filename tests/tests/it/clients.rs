@@ -1,4 +1,4 @@
-//! Programs that nobody here wrote as clients, and a stand-in for the heavy one that it is all about.
+//! Programs from elsewhere as clients, and a stand-in for the heavy one that it is all about.
 
 use std::path::Path;
 

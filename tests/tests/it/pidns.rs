@@ -21,7 +21,7 @@ enum User {
 }
 
 impl User {
-    /// Those for whom this host has PID namespaces; the others are named.
+    /// The users for which this host has PID namespaces; the others are named.
     fn able() -> Vec<Self> {
         let mut users = vec![Self::Own];
         if can_become_ordinary() {
@@ -30,7 +30,7 @@ impl User {
         users.retain(|user| {
             let is_able = user.is_able();
             if !is_able {
-                tests::skip(&format!("no PID namespace is to be had here for {user:?}"));
+                tests::skip(&format!("no PID namespace is available here for {user:?}"));
             }
             is_able
         });
@@ -64,7 +64,7 @@ impl User {
     }
 }
 
-/// A project that every user can use, with programs that everybody can run and with clients of this species of the zoo.
+/// A project that every user can use, with programs that every user can run and clients of this species of the zoo.
 fn bench(species: &str) -> Bench {
     let bench = Bench::new();
     bench.open_to_everybody();
@@ -168,7 +168,7 @@ fn clients_and_test_are_alone_in_a_namespace() {
 }
 
 #[test]
-fn a_leak_is_named_with_who_has_started_it() {
+fn a_leak_is_named_with_what_has_started_it() {
     for user in User::able() {
         let bench = bench("tame");
         let script = "setsid sleep 60.25 < /dev/null > /dev/null 2>&1 & \

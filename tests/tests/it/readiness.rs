@@ -178,9 +178,9 @@ fn a_client_that_ends_fails_the_launch_at_once_with_the_end_of_its_log() {
     assert!(finished.stderr.contains(&said), "{}", finished.stderr);
 }
 
-/// What is no plain file has no last lines, and nobody waits for whoever may write into it.
+/// What is no plain file has no last lines, and the launcher does not wait for what may write into it.
 #[test]
-fn a_log_that_its_client_has_replaced_keeps_nobody_waiting() {
+fn a_log_that_its_client_has_replaced_does_not_keep_the_launcher_waiting() {
     for replacement in ["mkfifo", "ln -s /dev/zero", "mkdir"] {
         let script = format!("log=$(readlink /proc/$$/fd/1); rm $log; {replacement} $log; exit 3");
         let bench = Bench::with_config(&format!(

@@ -222,7 +222,7 @@ fn a_second_interruption_skips_the_grace() {
 }
 
 #[test]
-fn without_a_grace_nobody_is_asked() {
+fn without_a_grace_no_process_is_asked() {
     let bench = Bench::with_demo(&[]);
     let launch = ["--clients", "2", "--grace", "0s", "--", "true"];
     let finished = bench.start(bench.launch(launch)).finish().expect(0);

@@ -48,7 +48,7 @@ fn the_guardian_of_a_detached_run_leaves_when_everything_has_ended() {
     bench.assert_nothing_left_within(PATIENCE);
 }
 
-/// Whoever reads the output of a launch to its end must not wait for the run that goes on.
+/// A process that reads the output of a launch to its end must not wait for the run that goes on.
 #[test]
 fn a_run_that_goes_on_holds_none_of_its_launchers_streams() {
     let bench = Bench::with_demo(&[]);

@@ -1,4 +1,4 @@
-//! Where things are printed, and what happens when nobody reads them.
+//! Where things are printed, and what happens when they are not read.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -58,7 +58,7 @@ fn clients_write_to_their_logs_and_have_no_input() {
                           exec demo-client serve --port {port} --life 60s']\n";
     let bench = Bench::with_config(config);
     let mut command = bench.launch(["--clients", "1", "--", "true"]);
-    command.stdin(File::open(bench.write("input", "for nobody\n")).unwrap());
+    command.stdin(File::open(bench.write("input", "not for a client\n")).unwrap());
     let finished = bench.finish(command).expect(0);
     bench.assert_nothing_left();
     let log = finished.event("client_started")["log"].clone();

@@ -63,7 +63,7 @@ fn a_run_that_goes_on_does_not_keep_its_programs_from_being_built_anew() {
 }
 
 #[test]
-fn a_run_that_goes_on_keeps_nobody_waiting_for_the_end_of_what_its_launch_has_said() {
+fn a_run_that_goes_on_keeps_no_reader_waiting_for_the_end_of_what_its_launch_has_said() {
     let bench = project();
     // As `cargo` does, this hands on its output twice: as such, and as a handle that whatever is started inherits too.
     let mut caller = Command::new(binary("cargo-stand-in"))
@@ -81,7 +81,7 @@ fn a_run_that_goes_on_keeps_nobody_waiting_for_the_end_of_what_its_launch_has_sa
     thread::spawn(move || {
         let mut text = String::new();
         let result = output.read_to_string(&mut text).map(|_| text);
-        // Nobody hears it when the test has given up.
+        // It goes unread when the test has given up.
         let _ = sender.send(result);
     });
     let status = caller.wait().unwrap();
@@ -92,7 +92,9 @@ fn a_run_that_goes_on_keeps_nobody_waiting_for_the_end_of_what_its_launch_has_sa
     assert_eq!(status["runs"].as_array().unwrap().len(), 1, "{status}");
     let finished = bench.run(["postflight"]);
     assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
-    let said = said.expect("somebody of the run holds the output").unwrap();
+    let said = said
+        .expect("a process of the run holds the output")
+        .unwrap();
     let (guardian, clients, ports) = cast(&parse_events(&said));
     assert_ended(&[&[guardian], &clients[..]].concat(), &ports);
 }

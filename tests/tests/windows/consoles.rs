@@ -31,7 +31,7 @@ fn press_ctrl_c(pid: u32) {
 }
 
 #[test]
-fn who_is_asked_in_its_console_ends_in_its_own_way() {
+fn a_client_that_is_asked_in_its_console_ends_in_its_own_way() {
     let bench = project_with_demo(&["--stop-after", "10ms"]);
     let finished = launch(&bench, "--clients 2 --grace 30s", &PASS)
         .finish()
@@ -80,7 +80,7 @@ fn ctrl_c_ends_clients_that_are_still_waited_for() {
 fn a_detached_run_goes_on_without_the_console_in_which_it_was_launched() {
     let bench = project();
     let launch = launch_in_console(&bench, "--clients 2 --detach", &[]);
-    // Nobody is left in the console, so it is closed.
+    // No process is left in the console, so it is closed.
     let finished = launch.finish().expect(0);
     let (guardian, clients, _) = cast(&finished.events());
     let all = [&[guardian], &clients[..]].concat();
@@ -102,7 +102,7 @@ fn to_close_the_window_ends_the_run() {
     assert!(closed.status.success(), "{closed:?}");
     let finished = launch.finish();
     if is_wine() {
-        eprintln!("not looked at: the exit code; Wine tells nobody that its console is closed");
+        eprintln!("not looked at: the exit code; Wine tells no process that its console is closed");
     } else {
         assert_eq!(finished.code, 129, "{}{}", finished.stdout, finished.stderr);
     }
@@ -115,7 +115,7 @@ fn to_close_the_window_ends_the_run() {
 }
 
 #[test]
-fn a_second_ctrl_c_waits_for_nobody() {
+fn a_second_ctrl_c_waits_for_no_process() {
     let bench = project_with_demo(&["--ignore-term"]);
     // Longer than this test waits for anything.
     let mut launch = launch_in_console(&bench, "--clients 2 --grace 10m", &[]);
@@ -131,7 +131,7 @@ fn a_second_ctrl_c_waits_for_nobody() {
 }
 
 #[test]
-fn a_test_shares_the_console_of_its_launcher_and_nobody_else_does() {
+fn a_test_shares_the_console_of_its_launcher_and_no_other_process_does() {
     let bench = project();
     let mut launch = launch_in_console(&bench, "--clients 2", &STAY);
     let started = launch.wait_for_events("test_started", 1);
@@ -181,7 +181,7 @@ fn a_client_can_have_a_console_of_its_own() {
 }
 
 #[test]
-fn a_console_stays_open_for_whom_has_come_into_it_meanwhile() {
+fn a_console_stays_open_for_a_process_that_has_come_into_it_meanwhile() {
     if is_wine() {
         eprintln!("skipped: no console is closed under Wine");
         return;
@@ -216,7 +216,7 @@ fn a_console_stays_open_for_whom_has_come_into_it_meanwhile() {
 }
 
 #[test]
-fn whoever_has_a_window_is_asked_to_close_it() {
+fn a_client_with_a_window_is_asked_to_close_it() {
     let bench = project_with_client("window", &["{port}"], "new", "30s");
     let finished = launch(&bench, "--clients 2", &PASS).finish().expect(0);
     assert_ends(&finished, 2, "graceful", 0);
@@ -229,7 +229,7 @@ fn whoever_has_a_window_is_asked_to_close_it() {
 }
 
 #[test]
-fn who_asks_whether_to_save_is_ended_when_the_grace_is_over() {
+fn a_client_that_asks_whether_to_save_is_ended_when_the_grace_is_over() {
     let bench = project_with_client("window", &["{port}", "ask"], "log", "1s");
     let finished = launch(&bench, "--clients 2", &PASS).finish().expect(0);
     assert_ends(&finished, 2, "killed", 1);
@@ -242,7 +242,7 @@ fn a_console_that_stands_still_keeps_no_run_alive() {
     let mut launch = launch(&bench, "--clients 2", &[]);
     launch.wait_for_events("client_ready", 2);
     let (_, clients, _) = cast(&launch.events());
-    // What serves a console is a child of whoever it was made for.
+    // What serves a console is a child of the process that it was made for.
     let servers: Vec<Identity> = Table::read()
         .unwrap()
         .iter()

@@ -1,4 +1,4 @@
-//! Whoever is killed, nothing is left.
+//! Whatever is killed, nothing is left.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -58,7 +58,7 @@ fn the_run_ends_with_its_test_when_its_launcher_is_killed_meanwhile() {
     assert_ended(&[&[guardian, test], &clients[..]].concat(), &ports);
 }
 
-/// Somebody who holds copies of all handles of another process. It is killed when it is dropped.
+/// A process that holds copies of all handles of another. It is killed when it is dropped.
 struct Thief(Child);
 
 impl Thief {
@@ -102,7 +102,7 @@ fn a_copy_of_the_launchers_end_of_the_link_keeps_no_run_alive() {
 
 /// With a copy of its job's handle nothing would end when the guardian is killed.
 #[test]
-fn nobody_takes_anything_out_of_a_guardian() {
+fn no_process_takes_anything_out_of_a_guardian() {
     let bench = project();
     let mut launch = launch(&bench, "--clients 2", &[]);
     launch.wait_for_events("client_ready", 2);

@@ -70,7 +70,7 @@ fn a_job_is_what_the_strongest_promise_takes() {
     assert_over(&events);
 }
 
-/// Whether somebody answers a request in this time.
+/// Whether a request is answered in this time.
 fn answers(address: SocketAddr, patience: Duration) -> bool {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(patience)).unwrap();

@@ -1,4 +1,4 @@
-//! What is of a run and not in its job, because somebody else has started it for the run.
+//! What is of a run and not in its job, because a process outside of the job has started it for the run.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpStream};
@@ -16,7 +16,7 @@ use tests::{
 /// Two stand-ins, and what they are.
 type Pair = [(&'static str, StandIn); 2];
 
-/// What somebody starts outside of the run's job, after it began: of the run, and of another one.
+/// What is started outside of the run's job, after it began: of the run, and of another one.
 fn outside(run: &str, folder: &Path) -> (Pair, Pair) {
     let program = binary("stand-in");
     let child = format!("--stand-in-child={}", program.display());
@@ -96,7 +96,7 @@ fn detached(bench: &Bench) -> (String, Vec<Identity>, Vec<u16>) {
 }
 
 #[test]
-fn who_asks_for_the_end_of_a_run_that_its_environment_names_is_left_alone() {
+fn a_command_that_ends_a_run_that_its_environment_names_is_left_alone() {
     let bench = project();
     let (run, all, ports) = detached(&bench);
     let asked = start_naming(&bench, &run, &["cleanup", "--run", &run]);
@@ -137,8 +137,8 @@ fn a_run_goes_on_that_was_launched_where_the_environment_names_another() {
     }
 }
 
-/// A program with a window that somebody has started outside of the run's job. It ends when it is asked to, and is killed
-/// when it is dropped.
+/// A program with a window that was started outside of the run's job. It ends when it is asked to, and is killed when
+/// it is dropped.
 struct Escaped(Child);
 
 impl Escaped {

@@ -1,4 +1,4 @@
-//! Groups: who is counted and ended, and who only looks like it.
+//! Groups: what is counted and ended, and what only looks like it.
 //!
 //! Nothing here reaches beyond the project of its test, but for what is only said and not done.
 
@@ -164,7 +164,7 @@ fn innocents(world: &World) -> [(&'static str, StandIn); 7] {
 }
 
 #[test]
-fn each_group_is_counted_and_cleaned_and_nobody_else_is() {
+fn each_group_is_counted_and_cleaned_and_nothing_else_is() {
     let world = World::new();
     let innocents = innocents(&world);
     let python = guilty_of_python(&world);
@@ -252,7 +252,7 @@ fn what_is_over_its_limit_is_cleaned_before_a_launch() {
 }
 
 #[test]
-fn lock_files_go_when_nobody_holds_them() {
+fn lock_files_go_when_no_process_holds_them() {
     let world = World::new();
     let root = world.bench.root();
     let folder = root.join("Intermediate");
@@ -274,7 +274,7 @@ fn lock_files_go_when_nobody_holds_them() {
     assert!(editor.is_alive());
     drop(editor);
 
-    // Somebody of whom nobody knows has one open, and lets nobody else have it.
+    // A process that no rule matches has one open, and lets no other open it.
     let held = File::options().read(true).share_mode(0).open(&stale[0]);
     let ended = world.say(0, &["postflight"]);
     assert_eq!(removed(&ended), [false, true], "{ended:#}");

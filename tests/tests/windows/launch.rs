@@ -145,7 +145,7 @@ fn a_stranger_that_answers_is_never_taken_for_the_client() {
 }
 
 #[test]
-fn whoever_holds_a_port_is_named() {
+fn the_holder_of_a_port_is_named() {
     let holder = hold(0);
     let port = holder.local_addr().unwrap().port().to_string();
     let bench = project();
@@ -175,7 +175,7 @@ fn leave_an_orphan() {
     let mut between = Command::new(own).args(child).spawn().unwrap();
     assert!(between.wait().unwrap().success());
     let pid = between.id();
-    // Its PID is its own for as long as somebody has a handle to it.
+    // Its PID is its own for as long as a process has a handle to it.
     drop(between);
     let is_gone = poll(PATIENCE, || Process::read(pid).is_none().then_some(()));
     assert!(is_gone.is_some(), "{:?}", Process::read(pid));

@@ -1,4 +1,4 @@
-//! The real programs on Windows: launch, ready, test, end; and whoever is killed, nothing is left.
+//! The real programs on Windows: launch, ready, test, end; and whatever is killed, nothing is left.
 //!
 //! These are programs for Windows. `.ci/windows` builds them on Linux and runs them under Wine; on Windows itself
 //! `cargo build --workspace --bins` and `cargo test --package tests --test windows` do. Elsewhere there is nothing in here

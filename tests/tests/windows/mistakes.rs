@@ -10,7 +10,7 @@ fn refuse_profile(line: &str, parts: &[&str]) {
     bench.assert_refused(["launch"].iter().chain(&PASS), 106, parts);
 }
 
-/// What everybody writes once who copies a path of Windows.
+/// As it is written by a user who has copied a path of Windows.
 #[test]
 fn a_path_with_backslashes_in_double_quotes() {
     refuse_profile(

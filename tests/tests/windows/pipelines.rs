@@ -1,4 +1,4 @@
-//! Who is at the other end of the caller's pipes lives on, and who is above it where nobody tells.
+//! What is at the other end of the caller's pipes lives on, and so does the loop above it where no parent's PID tells.
 //!
 //! The test is the shell: it makes the pipes, and starts the programs at their ends. That of Wine 8 makes none, but
 //! writes into files what one program says to the next.

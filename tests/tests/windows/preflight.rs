@@ -13,7 +13,7 @@ fn preflight(bench: &Bench, code: i32, further: &[&str]) -> serde_json::Value {
 }
 
 #[test]
-fn a_port_that_somebody_holds_is_named_with_its_holder() {
+fn a_port_that_is_held_is_named_with_its_holder() {
     let bench = project();
     let holder = hold(0);
     let port = holder.local_addr().unwrap().port().to_string();

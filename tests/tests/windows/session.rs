@@ -1,6 +1,7 @@
-//! The end of the session: somebody logs off, or the system shuts down.
+//! The end of the session: a user logs off, or the system shuts down.
 //!
-//! Wine ends that of one desktop at a time, so each run is on a desktop of its own. Windows ends that of whoever tests, too.
+//! Wine ends that of one desktop at a time, so each run is on a desktop of its own. Windows would end that of the
+//! user who runs the test.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -13,7 +14,7 @@ const FLAGS: &str = "--clients 3 --grace 10m";
 
 /// Why nothing of this is run elsewhere than under Wine.
 pub(crate) const SKIPPED: &str =
-    "skipped: on Windows it would be the session of whoever runs this test";
+    "skipped: on Windows it would be the session of the user who runs this test";
 
 /// Ends the session on a desktop as the system does, and waits until it has: asks each process that has windows there,
 /// tells it when it has agreed, and ends it when it has taken notice.
@@ -54,7 +55,7 @@ fn the_end_of_the_session_ends_the_run_in_order() {
 }
 
 #[test]
-fn the_end_of_the_session_waits_for_nobody_for_long() {
+fn the_end_of_the_session_waits_for_no_process_for_long() {
     if !is_wine() {
         eprintln!("{SKIPPED}");
         return;

@@ -1,4 +1,4 @@
-//! State: where it lies, and that it can be looked at while it is written.
+//! State: where it lies, and that it can be read while it is written.
 
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
@@ -51,7 +51,7 @@ fn state_may_lie_deeper_than_a_plain_path_reaches() {
 
 /// As a full disk leaves it.
 #[test]
-fn a_scope_that_has_not_noted_its_root_keeps_nobody_from_cleaning() {
+fn a_scope_that_has_not_noted_its_root_keeps_no_other_from_cleaning() {
     let bench = project();
     let other = bench.state().join("scopes/other-0123456789abcdef");
     fs::create_dir_all(&other).unwrap();
@@ -63,7 +63,7 @@ fn a_scope_that_has_not_noted_its_root_keeps_nobody_from_cleaning() {
 }
 
 #[test]
-fn ledger_and_logs_of_a_live_run_can_be_read_and_keep_nobody_from_ending_it() {
+fn ledger_and_logs_of_a_live_run_can_be_read_and_a_reader_does_not_keep_it_from_ending() {
     let bench = project();
     let mut launch = launch(&bench, "--clients 1", &[]);
     launch.wait_for_events("client_ready", 1);

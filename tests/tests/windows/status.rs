@@ -46,7 +46,7 @@ fn a_run_is_shown_with_its_clients_and_what_they_use() {
     }
     let text = bench.run(["status"]).expect(0).stdout;
     assert!(text.contains(run["run"].as_str().unwrap()), "{text}");
-    // To look changes nothing.
+    // A snapshot changes nothing.
     let (guardian, clients, _) = cast(&events);
     let all = [&[guardian], &clients[..]].concat();
     assert_eq!(living(&all), all);

@@ -1,7 +1,7 @@
-//! The zoo against every ending: whatever a client or a test does, and whoever is killed, nothing is left.
+//! The zoo against every ending: whatever a client or a test does, and whatever is killed, nothing is left.
 //!
-//! Each process of the zoo holds a file open that nobody else can open meanwhile (see `zoo/src/windows/witness.rs`).
-//! So who is left is known to the system, whatever the process does to its name, its environment and its parents.
+//! Each process of the zoo holds a file open that no other can open meanwhile (see `zoo/src/windows/witness.rs`). So
+//! what is left is known to the system, whatever the process does to its name, its environment and its parents.
 
 use std::fs::{self, File};
 use std::os::windows::fs::OpenOptionsExt;
@@ -60,7 +60,7 @@ impl Cage {
         }
     }
 
-    /// The files that somebody holds.
+    /// The files that a process holds.
     fn held(&self) -> Vec<PathBuf> {
         let files = fs::read_dir(&self.witness).unwrap();
         let paths = files.map(|file| file.unwrap().path());
@@ -89,7 +89,7 @@ impl Cage {
         launch
     }
 
-    /// Waits until nothing of the run is left, and looks that there was something.
+    /// Waits until nothing of the run is left, and fails unless there was something.
     fn expect_empty(&self, events: &[Value]) {
         assert!(self.seen() >= self.least);
         assert_over(events);
@@ -244,7 +244,7 @@ fn nothing_is_left_of_a_test_that_misbehaves() {
 }
 
 #[test]
-fn one_that_lets_nobody_look_at_it_keeps_nobody_from_being_asked() {
+fn a_test_that_cannot_be_opened_keeps_no_client_from_being_asked() {
     let bench = project_with_demo(&["--stop-after", "10ms"]);
     let witness = bench.root().join("witness");
     fs::create_dir(&witness).unwrap();
@@ -267,7 +267,7 @@ fn one_that_lets_nobody_look_at_it_keeps_nobody_from_being_asked() {
 }
 
 #[test]
-fn nobody_can_leave_the_job() {
+fn no_process_can_leave_the_job() {
     let cage = Cage::new(("breaks-away", 2));
     let finished = launch(&cage.bench, "--clients 1", &PASS).finish();
     expect_code(&cage, &finished, 0);

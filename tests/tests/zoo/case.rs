@@ -15,7 +15,7 @@ use crate::ending::Ending;
 use crate::stage::{self, Stage};
 
 /// How long to look for survivors: longer than anything takes, shorter than any species lives.
-pub(crate) const LOOK: Duration = Duration::from_secs(20);
+pub(crate) const SEARCH_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// After how many cases to say how many there were.
 const PROGRESS: usize = 250;
@@ -61,7 +61,7 @@ pub(crate) struct Outcome {
     pub(crate) case: Case,
     /// From the ending until nothing was left. `None`: something was.
     pub(crate) took: Option<Duration>,
-    /// Who was left, or what else went wrong.
+    /// What was left, or what else went wrong.
     pub(crate) problem: Option<String>,
 }
 
@@ -87,8 +87,8 @@ impl Case {
     }
 
     pub(crate) fn makes_sense(&self) -> bool {
-        // A species that ends by itself is ended by nobody, and there is no test then, which one that is the test does
-        // not pass.
+        // A species that ends by itself is not ended by the run, and there is no test then, which one that is the test
+        // does not pass.
         let needs_test = self.ending == Ending::StopLauncher || self.disk != Disk::Roomy;
         // How long a ledger is to be is found out by a run before, after which this one has filled the disk.
         if self.species == "flooder" && self.disk == Disk::FilledLedger {
@@ -111,7 +111,7 @@ impl Case {
     }
 
     /// Whether everything is to be gone before any later command.
-    fn needs_nobody(&self) -> bool {
+    fn needs_no_command(&self) -> bool {
         self.contain == Contain::Pidns && self.ending.kills_both()
     }
 }
@@ -202,7 +202,9 @@ fn attempt(case: &Case) -> (Option<Duration>, Option<String>) {
     let moment = Instant::now();
     case.ending.act(&mut stage, &bench);
     let code = stage.running.finish().code;
-    if case.needs_nobody() && poll(LOOK, || (!bench.has_survivors()).then_some(())).is_none() {
+    if case.needs_no_command()
+        && poll(SEARCH_TIMEOUT, || (!bench.has_survivors()).then_some(())).is_none()
+    {
         let left = bench.describe_survivors();
         return (None, Some(format!("left without any command: {left}")));
     }
@@ -210,7 +212,7 @@ fn attempt(case: &Case) -> (Option<Duration>, Option<String>) {
     if case.disk == Disk::FilledLedger {
         disk::assert_ledger_is_full(&bench);
     }
-    let gone = poll(LOOK, || {
+    let gone = poll(SEARCH_TIMEOUT, || {
         let ports = [port, port_of_test];
         let is_over = !bench.has_survivors()
             && ports.into_iter().all(is_free)

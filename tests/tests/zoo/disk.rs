@@ -84,7 +84,7 @@ impl SmallDisk {
         self.folder.join("junk")
     }
 
-    /// Waits until somebody else has taken all room.
+    /// Waits until another process has taken all room.
     pub(crate) fn wait_until_full(&self) {
         let is_full = || rustix::fs::statvfs(&self.folder).unwrap().f_bavail == 0;
         wait_for(PATIENCE, "a full disk", is_full);
@@ -223,7 +223,7 @@ pub(crate) fn refuse_to_contain() {
     }
 }
 
-/// A project of the bench with the same configuration, whose path is so long.
+/// A project of the bench with the same configuration, whose path has this length.
 fn make_deep_root(bench: &Bench, length: usize) -> PathBuf {
     let config = bench.root().join("xtask.toml");
     let mut root = bench.root();
@@ -248,7 +248,7 @@ fn has_folder(root: &Path, name: &str) -> bool {
     folders.any(|folder| folder.file_name() == name || has_folder(&folder.path(), name))
 }
 
-/// Lets a client fill the disk before the test is started, which then is not: nobody could write down that it was.
+/// Lets a client fill the disk before the test is started, which then is not: the ledger has no room to record it.
 pub(crate) fn refuse_to_test() {
     let bench = Bench::new();
     let _disk = SmallDisk::below(&bench).unwrap();
@@ -265,7 +265,7 @@ pub(crate) fn refuse_to_test() {
 }
 
 /// Whether this user can have a small disk. It says so where not.
-pub(crate) fn can_be_had() -> bool {
+pub(crate) fn is_available() -> bool {
     let can = SmallDisk::below(&Bench::new()).is_some();
     if !can {
         tests::skip("this user cannot mount a tmpfs, so no disk is ever full");

@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tests::terminal::CONTROL_C;
 use tests::{Bench, PATIENCE, Running, is_stopped, poll, wait_for};
 
-use crate::case::LOOK;
+use crate::case::SEARCH_TIMEOUT;
 use crate::stage::Stage;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +43,7 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
-    /// Endings in which somebody can still do something.
+    /// Endings in which launcher or guardian can still do something.
     pub(crate) const SOFT: [Self; 11] = [
         Self::Normal,
         Self::Fails,
@@ -129,7 +129,7 @@ impl Ending {
             Self::Normal | Self::StopLauncher => Some(0),
             Self::Fails => Some(1),
             Self::Interrupt | Self::InterruptTwice | Self::InterruptForeground => Some(130),
-            // Others than the launcher who end the run do so by asking it to end.
+            // However the run is ended from outside the launcher, the launcher ends as after SIGTERM.
             Self::Terminate | Self::TerminateGuardian | Self::OwnerDies => Some(143),
             Self::HangUp | Self::TerminalClosed => Some(129),
             Self::KillGuardian => Some(110),
@@ -187,7 +187,9 @@ fn stop_during_the_end(launcher: u32, bench: &Bench) {
         is_stopped(launcher)
     });
     bench.go();
-    let is_alone = poll(LOOK, || (bench.survivors() == [launcher]).then_some(()));
+    let is_alone = poll(SEARCH_TIMEOUT, || {
+        (bench.survivors() == [launcher]).then_some(())
+    });
     let left = bench.describe_survivors();
     send(launcher, Signal::CONT);
     assert!(

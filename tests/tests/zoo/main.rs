@@ -1,9 +1,9 @@
-//! The zoo against every ending: whatever a client or a test does, and whoever is killed, nothing is left.
+//! The zoo against every ending: whatever a client or a test does, and whatever is killed, nothing is left.
 //!
 //! A case is a species (see the crate `zoo`), an ending, a way of containing the run, a place (client or test command), a
-//! user, and a disk that has room or is full. It counts who holds the witness afterwards, which each process of the zoo
-//! opens itself, and binds the ports again. What is counted is only whether everything goes; how long it took is printed
-//! beside it and is no verdict.
+//! user, and a disk that has room or is full. It counts what holds the witness afterwards, which each process of the
+//! zoo opens itself, and binds the ports again. What is counted is only whether everything goes; how long it took is
+//! printed beside it and is no verdict.
 //!
 //! By default a fixed sample runs: each species in each way of containing it, with endings in turn, so that each ending
 //! meets several species. With `XTASK_SOAK=N`, N thousand cases are drawn by chance from all that there are (all species,
@@ -70,12 +70,12 @@ fn a_guardian_withstands_connections_that_do_not_stop_talking() {
 }
 
 #[test]
-fn a_guardian_takes_no_orders_from_those_whom_it_guards() {
+fn a_guardian_takes_no_orders_from_what_it_guards() {
     alone_within(LIFE, || siege::withstand("lingerer"));
 }
 
 #[test]
-fn who_copies_what_guardian_and_launcher_have_open_keeps_neither_alive() {
+fn a_process_that_copies_what_guardian_and_launcher_have_open_keeps_neither_alive() {
     alone_within(LIFE, || {
         siege::be_robbed();
     });
@@ -84,7 +84,7 @@ fn who_copies_what_guardian_and_launcher_have_open_keeps_neither_alive() {
 #[test]
 fn nothing_is_started_where_the_disk_is_full() {
     alone_within(LIFE, || {
-        if disk::can_be_had() {
+        if disk::is_available() {
             disk::refuse_to_launch();
             disk::refuse_to_contain();
             disk::refuse_to_test();

@@ -19,7 +19,7 @@ const LIMIT: u32 = 128 << 20;
 /// As much as a hog takes at the most.
 const MEAL: u32 = 512 << 20;
 
-/// Who is killed for want of memory.
+/// What is killed for want of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Victim {
     /// A client, because it takes all of it.
@@ -88,7 +88,7 @@ fn run_out_for(victim: Victim, cgroup: &Cgroup) {
     bench.assert_nothing_left_within(PATIENCE);
     assert!(
         cgroup.kills() > 0,
-        "{victim:?} ended, and nobody was killed"
+        "{victim:?} ended, and the kernel has killed nothing"
     );
 }
 

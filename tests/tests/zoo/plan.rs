@@ -80,7 +80,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// The ways of containing a run that are to be had here, and by whom.
+/// The ways of containing a run that are available here, and to which user.
 pub(crate) fn available() -> Vec<(Contain, User)> {
     let users = [User::Own, User::Ordinary];
     let all = Contain::ALL.map(|contain| users.map(|user| (contain, user)));
@@ -94,7 +94,7 @@ fn every() -> Vec<Case> {
     let mut cases = Vec::new();
     for species in species() {
         for place in [Place::Client, Place::Test] {
-            for (user, contain, ending) in everybody() {
+            for (user, contain, ending) in combinations() {
                 cases.push(Case {
                     place,
                     user,
@@ -112,7 +112,7 @@ fn every() -> Vec<Case> {
     cases
 }
 
-fn everybody() -> Vec<(User, Contain, Ending)> {
+fn combinations() -> Vec<(User, Contain, Ending)> {
     let mut all = Vec::new();
     for user in [User::Own, User::Ordinary] {
         for contain in Contain::ALL {
@@ -180,7 +180,7 @@ fn sample() -> Vec<Case> {
 /// These species with these endings on disks that are full.
 fn on_a_full_disk(species: &[String], endings: &[Ending]) -> Vec<Case> {
     let mut cases = Vec::new();
-    if !disk::can_be_had() {
+    if !disk::is_available() {
         return cases;
     }
     for species in species {

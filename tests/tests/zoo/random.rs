@@ -24,7 +24,7 @@ const LEFT_OUT: [&str; 5] = [
     "clears-everything",
 ];
 
-/// Who is killed, or what else befalls the launch.
+/// What is killed, or what else befalls the launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Victim {
     Launcher,
@@ -36,7 +36,7 @@ enum Victim {
     GuardianOfStopped,
     /// The owner of the run.
     Owner,
-    /// Nobody: the launcher gets SIGHUP, and does what it does about it so far.
+    /// Nothing is killed: the launcher gets SIGHUP, and does what it does about it so far.
     HangUp,
 }
 

@@ -1,4 +1,4 @@
-//! A guardian and a launcher that are kept busy, or robbed, by those whom they guard.
+//! A guardian and a launcher that are kept busy, or robbed, by what they guard.
 
 use std::fs;
 use std::time::Duration;
@@ -48,7 +48,7 @@ impl Siege {
         assert!(gone.is_some(), "left: {}", self.bench.describe_survivors());
     }
 
-    /// Whether a thief has taken anything. Some systems let nobody take what is another's.
+    /// Whether a thief has taken anything. Some systems let no process take what is another's.
     fn is_robbed(&self) -> bool {
         let said = self.running.stderr();
         let mut lines = said.lines();

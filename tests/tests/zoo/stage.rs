@@ -1,4 +1,4 @@
-//! A run that a case is about: its project, its launcher, and whoever can end it.
+//! A run that a case is about: its project, its launcher, and what can end it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ const GRACE: &str = "500ms";
 
 const SHELL: &str = "/bin/sh";
 
-/// The exit code of a launch whose containment is not to be had.
+/// The exit code of a launch whose containment is not available.
 const GUARANTEE: i32 = 105;
 
 /// A run that has begun.
@@ -75,7 +75,7 @@ pub(crate) fn start_owner(bench: &Bench) -> Running {
     bench.start(command)
 }
 
-/// A place for the cgroup of a user who has none otherwise.
+/// A place for the cgroup of a user that has none otherwise.
 pub(crate) fn delegated(case: &Case) -> Option<Delegated> {
     let is_needed = case.contain == Contain::Cgroup && case.user == User::Ordinary;
     is_needed.then(|| Delegated::to(ORDINARY).unwrap())

@@ -58,11 +58,11 @@ fn table<K>(
         .collect();
     let mut text = format!("| {title} |");
     for (contain, user) in &columns {
-        let who = match user {
+        let suffix = match user {
             User::Own => "",
             User::Ordinary => ", ordinary user",
         };
-        let _ = write!(text, " {}{who} |", contain.word());
+        let _ = write!(text, " {}{suffix} |", contain.word());
     }
     text.push_str(" at the most |\n| --- |");
     text.push_str(&" ---: |".repeat(columns.len() + 1));

@@ -96,7 +96,7 @@ impl Delegated {
         folders.filter(|path| path.is_dir()).collect()
     }
 
-    /// Fails unless nobody is in it, and no cgroup was left in it.
+    /// Fails unless no process is in it, and no cgroup was left in it.
     #[track_caller]
     pub fn assert_empty(&self) {
         wait_for(Duration::from_secs(2), "an empty cgroup", || {

@@ -1,7 +1,7 @@
 //! Running a test in a PID namespace of its own, where it sees and reaches nothing that it did not start.
 //!
 //! The test program starts itself again below `unshare`, for the one test. The namespace is a witness too: whatever a
-//! test has started is in it, whoever its parent is by now and whatever it did to its descriptors. A test fails that
+//! test has started is in it, whatever its parent is by now and whatever it did to its descriptors. A test fails that
 //! leaves anything in it, and when the test is over, the kernel ends the whole of it.
 
 use std::any::type_name;
@@ -49,7 +49,7 @@ pub fn alone_within<F: FnOnce()>(life: Duration, body: F) {
 pub fn others() -> Vec<Stranger> {
     assert!(
         std::env::var_os(INSIDE).is_some(),
-        "only a namespace of one's own has nobody else in it"
+        "only a namespace of one's own has no other process in it"
     );
     let own = std::process::id();
     let entries = fs::read_dir("/proc").expect("the namespace has a /proc of its own");

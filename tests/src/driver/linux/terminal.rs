@@ -1,7 +1,7 @@
 //! A terminal of a test's own: what a person types at, and closes.
 //!
 //! The test has the master side, a command below it has the other. A thread reads what is printed there, because
-//! whoever writes to a terminal that nobody reads is kept waiting.
+//! a process that writes to a terminal that is not read is kept waiting.
 
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Write};
@@ -71,7 +71,7 @@ impl Terminal {
 
     /// Types something.
     pub fn press(&self, keys: &[u8]) {
-        rustix::io::write(&self.master, keys).expect("somebody is at the terminal");
+        rustix::io::write(&self.master, keys).expect("a process has the terminal open");
     }
 }
 
@@ -85,7 +85,7 @@ impl Drop for Terminal {
     }
 }
 
-/// Keeps what is printed, until the terminal is to be closed or nobody is left who could print.
+/// Keeps what is printed, until the terminal is to be closed or no process is left that could print.
 fn keep_reading(master: &OwnedFd, ended: &PipeReader, mut file: File) {
     let mut bytes = [0; 4096];
     loop {

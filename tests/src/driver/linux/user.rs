@@ -1,8 +1,9 @@
-//! A user that is not root, whom root may become.
+//! A user that is not root, and that root may become.
 
 use std::fs;
 
-/// A user, and a group, of which nobody has heard. Not nobody's, which all others seem to be in a user namespace.
+/// The ID of a user and a group that are not defined on any system. Not that of `nobody`, which all others seem to be
+/// in a user namespace.
 pub const ORDINARY: u32 = 54_321;
 
 /// Whether this user can become that one: it is root, and the user is there, which it is not in every user namespace.

@@ -73,7 +73,7 @@ impl Witness {
         }
     }
 
-    /// Those who hold it, as far as this user may see.
+    /// The processes that hold it, as far as this user may see.
     pub(crate) fn holders(&self) -> Vec<Holder> {
         let own = self.file.metadata().expect("an open file has metadata");
         let id = (own.dev(), own.ino());
@@ -88,7 +88,7 @@ impl Witness {
             .collect()
     }
 
-    /// Kills everybody who holds it. Only for what a test that has failed has left.
+    /// Kills every process that holds it. Only for what a test that has failed has left.
     fn end_holders(&self) {
         let own = self.file.metadata().expect("an open file has metadata");
         let id = (own.dev(), own.ino());
@@ -97,7 +97,7 @@ impl Witness {
                 let Some(pid) = Pid::from_raw(holder.pid) else {
                     continue;
                 };
-                // Pinned first and looked at again, so that nobody else is hit who has the PID by now.
+                // Pinned first and checked again, so that no other process is hit that has the PID by now.
                 if let Ok(pinned) = pidfd_open(pid, PidfdFlags::empty())
                     && holds(holder.pid, id)
                 {

@@ -1,4 +1,4 @@
-//! Innocents that would be guilty but for whose they are, or that stand in the place of one who was.
+//! Innocents that would be guilty if they were of this user or scope, or that have the PID of a process that was.
 
 use super::{python, tool};
 use crate::part::Part;

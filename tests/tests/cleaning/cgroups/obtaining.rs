@@ -1,4 +1,4 @@
-//! Who gets a cgroup, and what is said to whoever gets none.
+//! Which launch gets a cgroup, and what one that gets none says.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use tests::{Bench, Finished, PATIENCE, binary, pid_of, skip, wait_for};
 
 use super::{launch, mount, root};
 
-/// `xtask` as a user that is not root, who finds all programs in the bench.
+/// `xtask` as a user that is not root, and that finds all programs in the bench.
 fn as_ordinary_user(bench: &Bench, arguments: &[String], place: Option<&Delegated>) -> Command {
     bench.open_to_everybody();
     let mut command = bench.command("env");
@@ -178,7 +178,7 @@ fn a_level_that_is_not_to_be_had_is_no_launch() {
     });
 }
 
-/// As in a container whose cgroup file system is there to look at only.
+/// As in a container whose cgroup file system can only be read.
 #[test]
 fn a_file_system_that_cannot_be_written_is_named() {
     alone(|| {

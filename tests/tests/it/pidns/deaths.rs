@@ -1,4 +1,4 @@
-//! Whoever is killed: launcher, guardian, both, the namespace, somebody in it.
+//! What is killed: launcher, guardian, both, the namespace, a process in it.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ fn hold(bench: &Bench, user: User, flags: &[&str]) -> Running {
     bench.start(launch(bench, user, &arguments))
 }
 
-/// What nobody can find any more who looks for it: no tree, no session, no environment, no descriptor, no mark.
+/// Nothing is left by which a command could find these processes: no tree, no session, no environment, no descriptor,
+/// no mark.
 #[test]
 fn everything_goes_with_launcher_and_guardian_and_without_any_command() {
     for user in User::able() {
@@ -32,7 +33,7 @@ fn everything_goes_with_launcher_and_guardian_and_without_any_command() {
             running.kill_with_guardian(guardian);
             bench.assert_nothing_left_within(PATIENCE);
             wait_for(PATIENCE, "the first process to be gone", || !is_alive(init));
-            // The ledger knows nothing of it, until a command looks.
+            // The ledger knows nothing of it, until a command reads the process table.
             wait_for(PATIENCE, "the run to be dead", || {
                 state_of_the_run(&bench) == RunState::Dead
             });
@@ -72,7 +73,7 @@ fn a_killed_launcher_ends_the_run() {
 }
 
 #[test]
-fn whoever_dies_in_there_is_told_by_its_pid_outside() {
+fn a_client_that_dies_in_there_is_told_by_its_pid_outside() {
     for user in User::able() {
         let bench = bench("ready-then-crash");
         let finished = hold(&bench, user, &["--clients=1"]).finish().expect(101);
@@ -85,9 +86,9 @@ fn whoever_dies_in_there_is_told_by_its_pid_outside() {
     }
 }
 
-/// The first process of the namespace takes no signal from whoever is in there.
+/// The first process of the namespace takes no signal from a process in there.
 #[test]
-fn nobody_inside_can_end_the_namespace() {
+fn no_process_inside_can_end_the_namespace() {
     for user in User::able() {
         let bench = bench("tame");
         let script = "kill -TERM 1; kill -KILL 1; kill -STOP 1; setsid sleep 60 > /dev/null 2>&1 & \
@@ -99,15 +100,15 @@ fn nobody_inside_can_end_the_namespace() {
 }
 
 #[test]
-fn whoever_ends_the_namespace_from_outside_ends_the_clients() {
+fn ending_the_namespace_from_outside_ends_the_clients() {
     for user in User::able() {
         let bench = bench("daemon-ignores-term");
         let mut running = hold(&bench, user, &["--clients=2"]);
         let guardian = pid_of(&running.wait_for_event("run_started")["guardian"]);
         running.wait_for_event("test_started");
         tests::signal(init_of(guardian), Signal::KILL);
-        // The kernel kills clients and test at the same moment. Whoever of them is collected first is what the run came to:
-        // a client that has died, or a test that SIGKILL has ended.
+        // The kernel kills clients and test at the same moment. The one that is collected first is what the run
+        // came to: a client that has died, or a test that SIGKILL has ended.
         let code = running.finish().code;
         assert!([101, 128 + 9].contains(&code), "{code}");
         bench.assert_nothing_left();

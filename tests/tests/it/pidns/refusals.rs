@@ -1,11 +1,11 @@
-//! Hosts on which no PID namespace is to be had.
+//! Hosts on which no PID namespace is available.
 
 use proc_core::ledger::RunState;
 use serde_json::json;
 
 use super::{User, bench, launch_by, state_of_the_run};
 
-/// Launches by a way on which no namespace is to be had, and returns the reason that is given.
+/// Launches in a way in which no namespace is available, and returns the reason that is given.
 fn refusal(user: User, way: &[&str]) -> String {
     let bench = bench("tame");
     let finished = bench.finish(launch_by(
@@ -68,11 +68,11 @@ fn without_room_for_a_pid_namespace_a_launch_is_refused() {
     );
 }
 
-/// As in many containers: the kernel lets nobody see behind what is mounted over parts of `/proc`.
+/// As in many containers: the kernel lets no process see behind what is mounted over parts of `/proc`.
 #[test]
 fn where_parts_of_proc_are_hidden_a_launch_is_refused() {
     if !User::able().contains(&User::Ordinary) {
-        return tests::skip("only root can hide parts of /proc from somebody");
+        return tests::skip("only root can hide parts of /proc from another user");
     }
     let script = "mount --bind /dev/null /proc/version && exec \"$@\"";
     let way = ["unshare", "--mount", "sh", "-c", script, "sh"];
