@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use tests::{PATIENCE, poll, wait_for};
 
+use crate::case_run::{self, CaseRun};
 use crate::disk::{self, Disk, SmallDisk};
 use crate::ending::Ending;
-use crate::stage::{self, Stage};
 
 /// How long to look for survivors: longer than anything takes, shorter than any species lives.
 pub(crate) const SEARCH_TIMEOUT: Duration = Duration::from_secs(20);
@@ -183,15 +183,15 @@ fn run(case: &Case) -> Outcome {
 }
 
 fn attempt(case: &Case) -> (Option<Duration>, Option<String>) {
-    let bench = stage::prepare(case);
+    let bench = case_run::prepare(case);
     let disk = (case.disk != Disk::Roomy).then(|| SmallDisk::below(&bench).unwrap());
     let port_of_test = tests::free_ports(1)[0];
-    let place = stage::delegated(case);
-    let mut stage = Stage::start(case, &bench, place.as_ref(), port_of_test);
-    let client = stage.running.wait_for_event("client_started");
+    let place = case_run::delegated(case);
+    let mut run = CaseRun::start(case, &bench, place.as_ref(), port_of_test);
+    let client = run.launcher.wait_for_event("client_started");
     let port = u16::try_from(client["port"].as_u64().unwrap()).unwrap();
     if case.stays() && !case.ending.is_by_test() {
-        stage.running.wait_for_event("test_started");
+        run.launcher.wait_for_event("test_started");
     }
     if case.place == Place::Test {
         wait_for(PATIENCE, "the test to be set up", || answers(port_of_test));
@@ -200,15 +200,15 @@ fn attempt(case: &Case) -> (Option<Duration>, Option<String>) {
         disk.wait_until_full();
     }
     let moment = Instant::now();
-    case.ending.act(&mut stage, &bench);
-    let code = stage.running.finish().code;
+    case.ending.act(&mut run, &bench);
+    let code = run.launcher.finish().code;
     if case.needs_no_command()
         && poll(SEARCH_TIMEOUT, || (!bench.has_survivors()).then_some(())).is_none()
     {
         let left = bench.describe_survivors();
         return (None, Some(format!("left without any command: {left}")));
     }
-    let complaint = stage::follow_up(case, &bench);
+    let complaint = case_run::follow_up(case, &bench);
     if case.disk == Disk::FilledLedger {
         disk::assert_ledger_is_full(&bench);
     }
@@ -216,7 +216,7 @@ fn attempt(case: &Case) -> (Option<Duration>, Option<String>) {
         let ports = [port, port_of_test];
         let is_over = !bench.has_survivors()
             && ports.into_iter().all(is_free)
-            && stage::cgroups(&bench, place.as_ref()).is_empty();
+            && case_run::cgroups(&bench, place.as_ref()).is_empty();
         is_over.then(|| moment.elapsed())
     });
     // A later command must succeed, and says what it did where something is left all the same.
@@ -230,7 +230,7 @@ fn attempt(case: &Case) -> (Option<Duration>, Option<String>) {
         Some(format!(
             "left: {} {:?}; exit code {code}; {}",
             bench.describe_survivors(),
-            stage::cgroups(&bench, place.as_ref()),
+            case_run::cgroups(&bench, place.as_ref()),
             complaint.unwrap_or_default()
         ))
     } else if failed {

@@ -7,7 +7,7 @@ use tests::terminal::CONTROL_C;
 use tests::{Bench, PATIENCE, Running, is_stopped, poll, wait_for};
 
 use crate::case::SEARCH_TIMEOUT;
-use crate::stage::Stage;
+use crate::case_run::CaseRun;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Ending {
@@ -138,22 +138,22 @@ impl Ending {
     }
 
     /// Brings it about.
-    pub(crate) fn act(self, stage: &mut Stage, bench: &Bench) {
-        let (launcher, guardian) = (stage.running.pid(), stage.guardian);
+    pub(crate) fn act(self, run: &mut CaseRun, bench: &Bench) {
+        let (launcher, guardian) = (run.launcher.pid(), run.guardian);
         match self {
             Self::Normal | Self::Fails => {}
             Self::Interrupt => send(launcher, Signal::INT),
-            Self::InterruptTwice => interrupt_twice(&mut stage.running),
+            Self::InterruptTwice => interrupt_twice(&mut run.launcher),
             Self::InterruptForeground => {
-                let terminal = stage.terminal.as_ref();
+                let terminal = run.terminal.as_ref();
                 terminal.unwrap().press(CONTROL_C);
             }
             Self::Terminate => send(launcher, Signal::TERM),
             Self::HangUp => send(launcher, Signal::HUP),
-            Self::TerminalClosed => drop(stage.terminal.take()),
+            Self::TerminalClosed => drop(run.terminal.take()),
             Self::TerminateGuardian => send(guardian, Signal::TERM),
             // Dropping it kills it.
-            Self::OwnerDies => drop(stage.owner.take()),
+            Self::OwnerDies => drop(run.owner.take()),
             Self::StopLauncher => stop_during_the_end(launcher, bench),
             Self::KillLauncher => send(launcher, Signal::KILL),
             Self::KillGroup => {

@@ -26,13 +26,13 @@
 )]
 
 mod case;
+mod case_run;
 mod disk;
 mod ending;
 mod memory;
 mod plan;
 mod random;
 mod siege;
-mod stage;
 mod table;
 
 use std::time::Duration;

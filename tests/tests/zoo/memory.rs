@@ -19,9 +19,9 @@ const LIMIT: u32 = 128 << 20;
 /// As much as a hog takes at the most.
 const MEAL: u32 = 512 << 20;
 
-/// What is killed for want of memory.
+/// What the kernel is to kill for want of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Victim {
+enum OomTarget {
     /// A client, because it takes all of it.
     Client,
     /// The test, for the same reason.
@@ -40,22 +40,22 @@ struct Cgroup {
     events: &'static str,
 }
 
-/// Lets the kernel kill each victim once.
+/// Lets the kernel kill each target once.
 pub(crate) fn run_out() {
-    for victim in [
-        Victim::Client,
-        Victim::Test,
-        Victim::Guardian,
-        Victim::Launcher,
+    for target in [
+        OomTarget::Client,
+        OomTarget::Test,
+        OomTarget::Guardian,
+        OomTarget::Launcher,
     ] {
         match Cgroup::new() {
-            Ok(cgroup) => run_out_for(victim, &cgroup),
+            Ok(cgroup) => run_out_for(target, &cgroup),
             Err(why) => return tests::skip(&format!("no memory cgroup can be made: {why}")),
         }
     }
 }
 
-fn run_out_for(victim: Victim, cgroup: &Cgroup) {
+fn run_out_for(target: OomTarget, cgroup: &Cgroup) {
     let bench = Bench::new();
     let witness = format!("--witness={}", bench.witness().display());
     bench.write("xtask.toml", &bench.zoo_profile("zoo", "hog"));
@@ -73,33 +73,33 @@ fn run_out_for(victim: Victim, cgroup: &Cgroup) {
     let ports = clients.map(|client| u16::try_from(client["port"].as_u64().unwrap()).unwrap());
     let ports: Vec<u16> = ports.collect();
     starve(
-        victim,
+        target,
         &mut running,
         port_of_test,
         ports.try_into().unwrap(),
     );
-    let code = match victim {
-        Victim::Client => 101,
-        Victim::Guardian => 110,
+    let code = match target {
+        OomTarget::Client => 101,
+        OomTarget::Guardian => 110,
         // By SIGKILL.
-        Victim::Test | Victim::Launcher => 128 + 9,
+        OomTarget::Test | OomTarget::Launcher => 128 + 9,
     };
     running.finish().expect(code);
     bench.assert_nothing_left_within(PATIENCE);
     assert!(
         cgroup.kills() > 0,
-        "{victim:?} ended, and the kernel has killed nothing"
+        "{target:?} ended, and the kernel has killed nothing"
     );
 }
 
-/// Lets hogs take all memory that there is, so that this victim is killed.
-fn starve(victim: Victim, running: &mut Running, port_of_test: u16, ports_of_clients: [u16; 2]) {
-    let pid = match victim {
+/// Lets hogs take all memory that there is, so that the kernel kills this target.
+fn starve(target: OomTarget, running: &mut Running, port_of_test: u16, ports_of_clients: [u16; 2]) {
+    let pid = match target {
         // Of all processes it is the largest.
-        Victim::Client => return grow(ports_of_clients[0], MEAL),
-        Victim::Test => return grow(port_of_test, MEAL),
-        Victim::Guardian => running.wait_for_event("run_started")["guardian"]["pid"].to_string(),
-        Victim::Launcher => running.pid().to_string(),
+        OomTarget::Client => return grow(ports_of_clients[0], MEAL),
+        OomTarget::Test => return grow(port_of_test, MEAL),
+        OomTarget::Guardian => running.wait_for_event("run_started")["guardian"]["pid"].to_string(),
+        OomTarget::Launcher => running.pid().to_string(),
     };
     // That counts for as much as nearly all memory, so no hog may have that much.
     fs::write(format!("/proc/{pid}/oom_score_adj"), "1000").unwrap();

@@ -5,9 +5,9 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::case::{Case, Contain, Place, User};
+use crate::case_run::is_available;
 use crate::disk::{self, Disk};
 use crate::ending::Ending;
-use crate::stage::is_available;
 
 /// All species, as the zoo itself names them.
 pub(crate) fn species() -> Vec<String> {

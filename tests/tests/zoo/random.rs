@@ -8,8 +8,8 @@ use tests::cgroup::left_of;
 use tests::{Bench, Running, poll};
 
 use crate::case::{Contain, User};
+use crate::case_run::start_owner;
 use crate::plan::{available, soak, species};
-use crate::stage::start_owner;
 
 /// How long a launch takes until its test runs, with a margin.
 const LONGEST: Duration = Duration::from_millis(600);
@@ -24,9 +24,9 @@ const LEFT_OUT: [&str; 5] = [
     "clears-everything",
 ];
 
-/// What is killed, or what else befalls the launch.
+/// What happens to a launch at a random moment: which of its processes are killed, or what else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Victim {
+enum InjectedFault {
     Launcher,
     Guardian,
     Both,
@@ -40,7 +40,7 @@ enum Victim {
     HangUp,
 }
 
-impl Victim {
+impl InjectedFault {
     const ALL: [Self; 7] = [
         Self::Launcher,
         Self::Guardian,
@@ -79,8 +79,8 @@ pub(crate) fn run() {
         .collect();
     let mut slowest = Duration::ZERO;
     for number in 0..count {
-        let victim = Victim::ALL[number as usize % Victim::ALL.len()];
-        let contain = ways[number as usize / Victim::ALL.len() % ways.len()];
+        let fault = InjectedFault::ALL[number as usize % InjectedFault::ALL.len()];
+        let contain = ways[number as usize / InjectedFault::ALL.len() % ways.len()];
         let species = &species[number as usize % species.len()];
         let owner = start_owner(&bench);
         let mut command = bench.launch(["--clients=2", "--grace=200ms", "--profile", species]);
@@ -91,17 +91,17 @@ pub(crate) fn run() {
         let part = (f64::from(number) * 0.618_033_988_75).fract();
         let start = Instant::now();
         poll(LONGEST.mul_f64(part), || None::<()>);
-        let owner = kill(victim, &running, owner);
+        let owner = inject(fault, &running, owner);
         let moment = Instant::now();
         let code = running.finish().code;
         drop(owner);
         assert!(
-            victim.codes().is_none_or(|codes| codes.contains(&code)),
-            "{victim:?} ({species}, {contain:?}) after {:?}: exit code {code}",
+            fault.codes().is_none_or(|codes| codes.contains(&code)),
+            "{fault:?} ({species}, {contain:?}) after {:?}: exit code {code}",
             moment - start
         );
         // In a PID namespace nothing needs to be looked for.
-        if victim == Victim::Both && contain != Contain::Pidns {
+        if fault == InjectedFault::Both && contain != Contain::Pidns {
             bench.run(["cleanup", "--all", "--grace=200ms"]).expect(0);
         }
         let gone = poll(Duration::from_secs(15), || {
@@ -109,7 +109,7 @@ pub(crate) fn run() {
         });
         assert!(
             gone.is_some(),
-            "{victim:?} ({species}, {contain:?}) killed after {:?}: {}",
+            "{fault:?} ({species}, {contain:?}) killed after {:?}: {}",
             moment - start,
             bench.describe_survivors()
         );
@@ -127,30 +127,33 @@ pub(crate) fn run() {
 
 /// A guardian that is not known yet has started nothing yet; the launcher is killed instead. Returns the owner, if it
 /// lives.
-fn kill(victim: Victim, running: &Running, owner: Running) -> Option<Running> {
-    match victim {
+fn inject(fault: InjectedFault, running: &Running, owner: Running) -> Option<Running> {
+    match fault {
         // Dropping it kills it.
-        Victim::Owner => return None,
-        Victim::HangUp => running.signal(Signal::HUP),
-        _ => kill_members(victim, running),
+        InjectedFault::Owner => return None,
+        InjectedFault::HangUp => running.signal(Signal::HUP),
+        _ => kill_members(fault, running),
     }
     Some(owner)
 }
 
-fn kill_members(victim: Victim, running: &Running) {
+fn kill_members(fault: InjectedFault, running: &Running) {
     let events = running.events();
     let started = events.iter().find(|event| event["event"] == "run_started");
     let guardian = started.and_then(|event| event["guardian"]["pid"].as_i64());
     let guardian = guardian.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-    if !matches!(victim, Victim::Launcher | Victim::Guardian) {
+    if !matches!(fault, InjectedFault::Launcher | InjectedFault::Guardian) {
         // A launcher that lives would do the work of a guardian that is killed.
         running.signal(Signal::STOP);
     }
-    let kills_guardian = !matches!(victim, Victim::Launcher | Victim::Stopped);
+    let kills_guardian = !matches!(fault, InjectedFault::Launcher | InjectedFault::Stopped);
     if let (true, Some(guardian)) = (kills_guardian, guardian) {
         let _ = kill_process(guardian, Signal::KILL);
     }
-    let spares_launcher = matches!(victim, Victim::Guardian | Victim::GuardianOfStopped);
+    let spares_launcher = matches!(
+        fault,
+        InjectedFault::Guardian | InjectedFault::GuardianOfStopped
+    );
     running.signal(if spares_launcher && guardian.is_some() {
         Signal::CONT
     } else {

@@ -1,4 +1,4 @@
-//! A run that a case is about: its project, its launcher, and what can end it.
+//! The run of a case: its project, its launcher, and what can end it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -21,11 +21,11 @@ const SHELL: &str = "/bin/sh";
 /// The exit code of a launch whose containment is not available.
 const GUARANTEE: i32 = 105;
 
-/// A run that has begun.
+/// The run of a case, which has begun.
 #[derive(Debug)]
-pub(crate) struct Stage {
+pub(crate) struct CaseRun {
     /// The launcher.
-    pub(crate) running: Running,
+    pub(crate) launcher: Running,
     /// The guardian's PID.
     pub(crate) guardian: u32,
     /// Where the launcher's session is, if it has a terminal.
@@ -34,7 +34,7 @@ pub(crate) struct Stage {
     pub(crate) owner: Option<Running>,
 }
 
-impl Stage {
+impl CaseRun {
     /// Starts the launcher, and waits until there is a guardian.
     pub(crate) fn start(
         case: &Case,
@@ -54,13 +54,13 @@ impl Stage {
         let test = test_command(case, bench, port_of_test, owner.as_ref());
         let mut command = launch(case, bench, &session, owner.as_ref());
         command.args(test);
-        let mut running = match &terminal {
+        let mut launcher = match &terminal {
             Some(terminal) => bench.start_at(terminal, command),
             None => bench.start(command),
         };
-        let guardian = pid_of(&running.wait_for_event("run_started")["guardian"]);
+        let guardian = pid_of(&launcher.wait_for_event("run_started")["guardian"]);
         Self {
-            running,
+            launcher,
             guardian,
             terminal,
             owner,
