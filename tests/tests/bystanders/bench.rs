@@ -1,4 +1,4 @@
-//! The bench itself: the whole crowd stands, a command cleans, and every process is checked; then the next command.
+//! The bench itself: the whole crowd runs, a command cleans, and every process is checked; then the next command.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -10,11 +10,11 @@ use tests::{PATIENCE, poll, skip, wait_for};
 use crate::actor::Actor;
 use crate::caller::Caller;
 use crate::calls::{CALLS, Call, pids};
+use crate::fixture::Fixture;
 use crate::guilty::{self, Group};
 use crate::innocents;
 use crate::part::Part;
 use crate::runs::{self, CONFIG, OtherRuns, OwnRun};
-use crate::stage::Stage;
 use crate::tally::Tally;
 
 /// The PID that the next process is to get can be chosen here.
@@ -25,7 +25,7 @@ const LIFE: Duration = Duration::from_secs(84);
 
 /// Every process of the bench.
 struct Crowd {
-    stage: Stage,
+    fixture: Fixture,
     caller: Caller,
     innocents: Vec<Actor>,
     /// Keeps the launcher of one of them.
@@ -62,24 +62,24 @@ pub(crate) fn run() -> Tally {
 
 impl Crowd {
     fn gather() -> Self {
-        let stage = Stage::new(CONFIG);
-        let (caller, mut innocents) = Caller::start(&stage);
-        let other = runs::of_another_scope(&stage);
+        let fixture = Fixture::new(CONFIG);
+        let (caller, mut innocents) = Caller::start(&fixture);
+        let other = runs::of_another_scope(&fixture);
         innocents.extend(other.actors.iter().cloned());
-        let mut parts = innocents::crowd(&stage);
-        parts.extend(innocents::with_signs(&stage, &other.id, other.mark));
+        let mut parts = innocents::crowd(&fixture);
+        parts.extend(innocents::with_signs(&fixture, &other.id, other.mark));
         if can_be_another_user() {
-            parts.extend(innocents::of_another_user(&stage));
+            parts.extend(innocents::of_another_user(&fixture));
         }
         let watched: Vec<Part> = parts.into_iter().map(Part::watched).collect();
-        innocents.extend(stage.start(&watched));
-        let gone = runs::dead(&stage, 3);
+        innocents.extend(fixture.start(&watched));
+        let gone = runs::dead(&fixture, 3);
         let mut guilty = gone.actors.clone();
-        innocents.extend(recycle(&stage, &gone));
-        let mut plan = guilty::crowd(&stage);
-        plan.push(guilty::deaf(&stage));
+        innocents.extend(recycle(&fixture, &gone));
+        let mut plan = guilty::crowd(&fixture);
+        plan.push(guilty::deaf(&fixture));
         let mut crowd = Self {
-            stage,
+            fixture,
             caller,
             innocents,
             _other: other,
@@ -99,10 +99,10 @@ impl Crowd {
         }
         self.guilty.retain(|(_, actor)| actor.is_there());
         if self.count(Group::Left) == 0 {
-            self.guilty.extend(runs::dead(&self.stage, 3).actors);
+            self.guilty.extend(runs::dead(&self.fixture, 3).actors);
         }
         if self.count(Group::Detached) == 0 {
-            let run = runs::detached(&self.stage);
+            let run = runs::detached(&self.fixture);
             self.run = run.id;
             self.guilty.extend(run.actors);
         }
@@ -116,7 +116,7 @@ impl Crowd {
                 .iter()
                 .filter(|(of, part)| *of == group && is_meant(part));
             let parts: Vec<Part> = parts.map(|(_, part)| part.clone()).collect();
-            let started = self.stage.start(&parts).into_iter();
+            let started = self.fixture.start(&parts).into_iter();
             self.guilty.extend(started.map(|actor| (group, actor)));
         }
         for (_, actor) in &self.guilty {
@@ -243,13 +243,13 @@ impl Crowd {
 }
 
 /// Newcomers in the places of a dead run's own processes.
-fn recycle(stage: &Stage, run: &OwnRun) -> Vec<Actor> {
+fn recycle(fixture: &Fixture, run: &OwnRun) -> Vec<Actor> {
     if !can_choose_pids() {
         return Vec::new();
     }
-    let parts = innocents::recycled(stage, &run.gone);
+    let parts = innocents::recycled(fixture, &run.gone);
     let parts: Vec<Part> = parts.into_iter().map(Part::watched).collect();
-    stage.start(&parts)
+    fixture.start(&parts)
 }
 
 /// Whether a process can be given the PID of one that is gone.

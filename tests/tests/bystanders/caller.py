@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-# See stager.py: whatever is sent to a process here stays pending, and shows.
+# See starter.py: whatever is sent to a process here stays pending, and shows.
 BLOCKED = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}
 
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tests::{PATIENCE, Running, poll, wait_for};
 
 use crate::actor::Actor;
-use crate::stage::{Stage, enrolled};
+use crate::fixture::{Fixture, enrolled};
 
 /// The loop script, and the processes above it.
 #[derive(Debug)]
@@ -30,15 +30,15 @@ pub(crate) struct Answer {
 
 impl Caller {
     /// Starts the line, and returns the processes in it.
-    pub(crate) fn start(stage: &Stage) -> (Self, Vec<Actor>) {
-        let script = stage.scope().join("loop_iteration.py");
+    pub(crate) fn start(fixture: &Fixture) -> (Self, Vec<Actor>) {
+        let script = fixture.scope().join("loop_iteration.py");
         fs::write(&script, include_str!("caller.py")).unwrap();
-        let folder = stage.out("calls");
+        let folder = fixture.out("calls");
         fs::create_dir(&folder).unwrap();
-        let mut command = stage.bench.command("setsid");
-        command.arg(&stage.python).arg("loop_iteration.py");
+        let mut command = fixture.bench.command("setsid");
+        command.arg(&fixture.python).arg("loop_iteration.py");
         command.env("ROLL", &folder).stdin(Stdio::piped());
-        let mut leader = stage.bench.start(command);
+        let mut leader = fixture.bench.start(command);
         let mut line = Vec::new();
         wait_for(PATIENCE, "the callers", || {
             line = enrolled(&folder);

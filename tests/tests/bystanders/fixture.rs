@@ -1,4 +1,5 @@
-//! The place where the crowd stands: the scope, a folder outside, programs to stand in for others, and the stager.
+//! What the processes of the bench need: the scope, a folder outside, programs to stand in for others, and
+//! `starter.py`, which starts them.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -26,15 +27,15 @@ const SCRIPTS: [&str; 7] = [
     "test_consensus.py",
 ];
 
-/// Where the crowd stands.
+/// The folders and programs of the processes of the bench.
 #[derive(Debug)]
-pub(crate) struct Stage {
+pub(crate) struct Fixture {
     pub(crate) bench: Bench,
     outside: tempfile::TempDir,
     pub(crate) python: PathBuf,
 }
 
-impl Stage {
+impl Fixture {
     /// A scope with scripts and an Unreal project, and another project that looks the same.
     pub(crate) fn new(config: &str) -> Self {
         let bench = Bench::with_config(config);
@@ -45,19 +46,19 @@ impl Stage {
             .permissions(std::fs::Permissions::from_mode(0o755))
             .tempdir()
             .unwrap();
-        let stage = Self {
+        let fixture = Self {
             bench,
             outside,
             python: python(),
         };
-        for folder in [stage.scope(), stage.other(), stage.worktree()] {
+        for folder in [fixture.scope(), fixture.other(), fixture.worktree()] {
             for script in SCRIPTS {
                 write(&folder.join(script), SCRIPT);
             }
         }
-        write(&stage.scope().join("Game.uproject"), "{}");
-        write(&stage.other().join("Other.uproject"), "{}");
-        stage
+        write(&fixture.scope().join("Game.uproject"), "{}");
+        write(&fixture.other().join("Other.uproject"), "{}");
+        fixture
     }
 
     /// The root of the scope.
@@ -121,7 +122,7 @@ impl Stage {
             .iter()
             .map(|part| part.describe(&mut next, outside, &environment))
             .collect();
-        let pids = self.stage(&json!(described));
+        let pids = self.run_starter(&json!(described));
         let parts = parts.iter().flat_map(Part::all).enumerate();
         parts
             .map(|(number, part)| {
@@ -137,10 +138,10 @@ impl Stage {
             .collect()
     }
 
-    fn stage(&self, described: &Value) -> BTreeMap<usize, u32> {
+    fn run_starter(&self, described: &Value) -> BTreeMap<usize, u32> {
         let mut command = self.bench.command(&self.python);
         command
-            .args(["-c", include_str!("stager.py")])
+            .args(["-c", include_str!("starter.py")])
             .current_dir(self.outside.path())
             .stdin(Stdio::piped());
         let mut running = self.bench.start(command);
@@ -149,7 +150,7 @@ impl Stage {
         drop(input);
         let finished = running.finish().expect(0);
         let mut lines: Vec<&str> = finished.stdout.lines().collect();
-        assert_eq!(lines.pop(), Some("staged"), "{}", finished.stderr);
+        assert_eq!(lines.pop(), Some("started"), "{}", finished.stderr);
         let pairs = lines.iter().map(|line| line.split_once(' ').unwrap());
         pairs
             .map(|(number, pid)| (number.parse().unwrap(), pid.parse().unwrap()))

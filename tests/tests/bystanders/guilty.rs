@@ -3,8 +3,8 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
+use crate::fixture::{Fixture, SCRIPT, file};
 use crate::part::Part;
-use crate::stage::{SCRIPT, Stage, file};
 
 /// By what the guilty are found, and so by which command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,51 +28,51 @@ pub(crate) const DEAF_SCRIPT: &str = "script that takes no notice of SIGTERM";
 pub(crate) const STOPPED: &str = "script that was stopped";
 
 /// Every process that is found by a rule, with the group whose rule that is.
-pub(crate) fn crowd(stage: &Stage) -> Vec<(Group, Part)> {
+pub(crate) fn crowd(fixture: &Fixture) -> Vec<(Group, Part)> {
     let kinds = [
-        (2, Group::Python, scripts(stage)),
-        (2, Group::Python, modules(stage)),
-        (2, Group::Python, runners(stage)),
-        (2, Group::Python, by_lineage(stage)),
-        (2, Group::Monitor, monitors(stage)),
-        (2, Group::Unreal, engines(stage)),
-        (2, Group::Unreal, helpers(stage)),
+        (2, Group::Python, scripts(fixture)),
+        (2, Group::Python, modules(fixture)),
+        (2, Group::Python, runners(fixture)),
+        (2, Group::Python, by_lineage(fixture)),
+        (2, Group::Monitor, monitors(fixture)),
+        (2, Group::Unreal, engines(fixture)),
+        (2, Group::Unreal, helpers(fixture)),
     ];
     let mut all = Vec::new();
     for (times, group, parts) in kinds {
-        let repeated = stage.repeat(times, &parts).into_iter();
+        let repeated = fixture.repeat(times, &parts).into_iter();
         all.extend(repeated.map(|part| (group, part)));
     }
     all
 }
 
 /// One that has to be killed, where a command lets its grace be set.
-pub(crate) fn deaf(stage: &Stage) -> (Group, Part) {
-    let script = file(&stage.scope().join("deaf.py"), DEAF);
-    let part = python(stage, DEAF_SCRIPT, &[&script]).with_sign(&stage.out("deaf"));
+pub(crate) fn deaf(fixture: &Fixture) -> (Group, Part) {
+    let script = file(&fixture.scope().join("deaf.py"), DEAF);
+    let part = python(fixture, DEAF_SCRIPT, &[&script]).with_sign(&fixture.out("deaf"));
     (Group::Python, part)
 }
 
 /// A script that ends when it is asked to.
-pub(crate) fn script(stage: &Stage) -> Part {
-    python(stage, "python3 with a relative path", &["client.py"])
+pub(crate) fn script(fixture: &Fixture) -> Part {
+    python(fixture, "python3 with a relative path", &["client.py"])
 }
 
-fn python(stage: &Stage, disguise: &'static str, arguments: &[&str]) -> Part {
+fn python(fixture: &Fixture, disguise: &'static str, arguments: &[&str]) -> Part {
     let argv: Vec<&str> = [&["python3"], arguments].concat();
-    Part::new(disguise, &stage.python, &argv).at(&stage.scope())
+    Part::new(disguise, &fixture.python, &argv).at(&fixture.scope())
 }
 
-fn tool(stage: &Stage, disguise: &'static str, argv: &[&str]) -> Part {
-    Part::new(disguise, &stage.tool(argv[0]), argv)
+fn tool(fixture: &Fixture, disguise: &'static str, argv: &[&str]) -> Part {
+    Part::new(disguise, &fixture.tool(argv[0]), argv)
 }
 
-fn scripts(stage: &Stage) -> Vec<Part> {
-    let scope = stage.scope();
+fn scripts(fixture: &Fixture) -> Vec<Part> {
+    let scope = fixture.scope();
     let path = format!("{}/client.py", scope.display());
     let venv = scope.join(".venv/bin/python");
-    link(&stage.python, &venv);
-    let into = stage.out("into");
+    link(&fixture.python, &venv);
+    let into = fixture.out("into");
     link(&scope, &into);
     let through_link = format!("{}/client.py", into.display());
     let shebang = file(
@@ -81,23 +81,24 @@ fn scripts(stage: &Stage) -> Vec<Part> {
     );
     let executable = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(&shebang, executable).unwrap();
-    let versioned = stage.python.file_name().unwrap().to_string_lossy();
+    let versioned = fixture.python.file_name().unwrap().to_string_lossy();
     vec![
-        python(stage, "python3 with an absolute path", &[&path]).at(Path::new("/")),
-        python(stage, "python3 with a relative path", &["client.py"]),
-        python(stage, "python3 with a path through ..", &["../client.py"]).at(&scope.join("tools")),
+        python(fixture, "python3 with an absolute path", &[&path]).at(Path::new("/")),
+        python(fixture, "python3 with a relative path", &["client.py"]),
+        python(fixture, "python3 with a path through ..", &["../client.py"])
+            .at(&scope.join("tools")),
         python(
-            stage,
+            fixture,
             "python3 with options first",
             &["-u", "-X", "dev", "-W", "ignore", "client.py"],
         ),
         python(
-            stage,
+            fixture,
             "script with spaces in its path",
             &["a folder/a script.py"],
         ),
-        python(stage, "script reached through a link", &[&through_link]).at(Path::new("/")),
-        Part::new("python3.N", &stage.python, &[&versioned, "client.py"]).at(&scope),
+        python(fixture, "script reached through a link", &[&through_link]).at(Path::new("/")),
+        Part::new("python3.N", &fixture.python, &[&versioned, "client.py"]).at(&scope),
         Part::new(
             "a virtual environment's python",
             &venv,
@@ -118,89 +119,89 @@ fn scripts(stage: &Stage) -> Vec<Part> {
         .at(&scope),
         Part::new(
             "python3 called otherwise",
-            &stage.python,
+            &fixture.python,
             &["clients", "client.py"],
         )
         .at(&scope),
-        tool(stage, "py and pythonw", &["py", "-3", "client.py"]).at(&scope),
-        tool(stage, "py and pythonw", &["pythonw", &path]),
+        tool(fixture, "py and pythonw", &["py", "-3", "client.py"]).at(&scope),
+        tool(fixture, "py and pythonw", &["pythonw", &path]),
         python(
-            stage,
+            fixture,
             "script in another session, at a terminal",
             &["client.py"],
         )
         .at_terminal(),
         python(
-            stage,
+            fixture,
             "script with an ordinary limit for real-time tasks",
             &["client.py"],
         )
         .limit(200_000),
-        python(stage, "script with an empty environment", &["client.py"]).bare(),
-        python(stage, STOPPED, &["client.py"]),
+        python(fixture, "script with an empty environment", &["client.py"]).bare(),
+        python(fixture, STOPPED, &["client.py"]),
     ]
 }
 
-fn modules(stage: &Stage) -> Vec<Part> {
+fn modules(fixture: &Fixture) -> Vec<Part> {
     vec![
         python(
-            stage,
+            fixture,
             "python3 -m with a package or a module",
             &["-m", "pkg"],
         ),
         python(
-            stage,
+            fixture,
             "python3 -m with a package or a module",
             &["-um", "pkg.server"],
         ),
-        python(stage, "a package's folder", &["pkg"]),
+        python(fixture, "a package's folder", &["pkg"]),
     ]
 }
 
-fn runners(stage: &Stage) -> Vec<Part> {
+fn runners(fixture: &Fixture) -> Vec<Part> {
     let disguise = "console script or module that runs the scope's tests";
-    let pytest = file(&stage.out("venv/bin/pytest"), SCRIPT);
-    let tests = format!("{}/test_consensus.py::one", stage.scope().display());
+    let pytest = file(&fixture.out("venv/bin/pytest"), SCRIPT);
+    let tests = format!("{}/test_consensus.py::one", fixture.scope().display());
     vec![
-        python(stage, disguise, &[&pytest, "-x", &tests]).at(Path::new("/")),
+        python(fixture, disguise, &[&pytest, "-x", &tests]).at(Path::new("/")),
         tool(
-            stage,
+            fixture,
             disguise,
             &["python3", "-m", "pytest", "test_consensus.py"],
         )
-        .at(&stage.scope()),
+        .at(&fixture.scope()),
     ]
 }
 
-fn by_lineage(stage: &Stage) -> Vec<Part> {
+fn by_lineage(fixture: &Fixture) -> Vec<Part> {
     let disguise = "what a script has started, in other sessions and folders";
     let sleep = Path::new("/bin/sleep");
     let root = Path::new("/");
     let grandchild = Part::new(disguise, sleep, &["sleep", "85"])
         .at(root)
         .in_session();
-    let shell = tool(stage, disguise, &["sh", "server"]).child(grandchild);
-    vec![python(stage, "python3 with a relative path", &["client.py"]).child(shell)]
+    let shell = tool(fixture, disguise, &["sh", "server"]).child(grandchild);
+    vec![python(fixture, "python3 with a relative path", &["client.py"]).child(shell)]
 }
 
-fn monitors(stage: &Stage) -> Vec<Part> {
+fn monitors(fixture: &Fixture) -> Vec<Part> {
     let disguise = "monitor that has become a daemon";
-    let path = format!("{}/tools/watch_clients.py", stage.scope().display());
+    let path = format!("{}/tools/watch_clients.py", fixture.scope().display());
     vec![
-        python(stage, disguise, &["monitor.py"]).in_session(),
-        python(stage, disguise, &[&path])
+        python(fixture, disguise, &["monitor.py"]).in_session(),
+        python(fixture, disguise, &[&path])
             .at(Path::new("/"))
             .in_session(),
     ]
 }
 
-fn engines(stage: &Stage) -> Vec<Part> {
-    let scope = stage.scope();
+fn engines(fixture: &Fixture) -> Vec<Part> {
+    let scope = fixture.scope();
     let project = format!("{}/Game.uproject", scope.display());
     let given = format!("-project={project}");
     let call = |argv: &[&str]| {
         tool(
-            stage,
+            fixture,
             "Unreal editor of the project with a run's switch",
             argv,
         )
@@ -219,26 +220,26 @@ fn engines(stage: &Stage) -> Vec<Part> {
     ]
 }
 
-fn helpers(stage: &Stage) -> Vec<Part> {
-    let project = format!("{}/Game.uproject", stage.scope().display());
-    let crash = format!("{}/Saved/Crashes/1", stage.scope().display());
+fn helpers(fixture: &Fixture) -> Vec<Part> {
+    let project = format!("{}/Game.uproject", fixture.scope().display());
+    let crash = format!("{}/Saved/Crashes/1", fixture.scope().display());
     let worker = tool(
-        stage,
+        fixture,
         "Unreal helper below a game of the project",
         &["ShaderCompileWorker", "/tmp/work", "1"],
     );
-    let game = stage.scope().join("Binaries/Linux/UnrealGame-Linux-Test");
-    let game = stage.stand_in(&game);
+    let game = fixture.scope().join("Binaries/Linux/UnrealGame-Linux-Test");
+    let game = fixture.stand_in(&game);
     let switch = "Unreal editor of the project with a run's switch";
     vec![
-        tool(stage, switch, &["UnrealEditor", &project, "-game"]).child(worker),
+        tool(fixture, switch, &["UnrealEditor", &project, "-game"]).child(worker),
         Part::new(
             "game that lies in the project",
             &game,
             &["UnrealGame-Linux-Test"],
         ),
         tool(
-            stage,
+            fixture,
             "crash reporter of the project",
             &["CrashReportClient", &crash],
         ),

@@ -5,8 +5,8 @@ mod strangers;
 use std::os::unix::fs::symlink;
 
 use crate::actor::Actor;
+use crate::fixture::{Fixture, SCRIPT, file};
 use crate::part::Part;
-use crate::stage::{SCRIPT, Stage, file};
 
 pub(crate) use strangers::{of_another_user, recycled, with_signs};
 
@@ -29,57 +29,57 @@ const DEBUGGER: &str = "import ctypes, os, time\n\
     time.sleep(85)\n";
 
 /// Every process that can be started at any time, and by any other.
-pub(crate) fn crowd(stage: &Stage) -> Vec<Part> {
+pub(crate) fn crowd(fixture: &Fixture) -> Vec<Part> {
     let kinds = [
-        (3, tools(stage)),
-        (5, agents(stage)),
-        (4, namesakes(stage)),
-        (4, scripts_elsewhere(stage)),
-        (6, links_out(stage)),
-        (3, other_interpreters(stage)),
-        (3, without_script(stage)),
-        (4, language_servers(stage)),
-        (3, engines_elsewhere(stage)),
-        (4, daemons(stage)),
-        (2, own_editors(stage)),
-        (2, unsaved_files(stage)),
-        (3, only_here(stage)),
-        (4, sessions(stage)),
-        (4, limits(stage)),
-        (4, in_brackets(stage)),
-        (4, renamed(stage)),
-        (3, retitled(stage)),
-        (4, removed(stage)),
-        (3, zombies(stage)),
-        (3, debuggers(stage)),
-        (3, runners_elsewhere(stage)),
+        (3, tools(fixture)),
+        (5, agents(fixture)),
+        (4, namesakes(fixture)),
+        (4, scripts_elsewhere(fixture)),
+        (6, links_out(fixture)),
+        (3, other_interpreters(fixture)),
+        (3, without_script(fixture)),
+        (4, language_servers(fixture)),
+        (3, engines_elsewhere(fixture)),
+        (4, daemons(fixture)),
+        (2, own_editors(fixture)),
+        (2, unsaved_files(fixture)),
+        (3, only_here(fixture)),
+        (4, sessions(fixture)),
+        (4, limits(fixture)),
+        (4, in_brackets(fixture)),
+        (4, renamed(fixture)),
+        (3, retitled(fixture)),
+        (4, removed(fixture)),
+        (3, zombies(fixture)),
+        (3, debuggers(fixture)),
+        (3, runners_elsewhere(fixture)),
     ];
     let mut all = Vec::new();
     for (times, parts) in kinds {
-        all.extend(stage.repeat(times, &parts));
+        all.extend(fixture.repeat(times, &parts));
     }
     // One at a time: each has a sign of its own.
     for (number, part) in all.iter_mut().enumerate() {
         if part.disguise == RETITLED {
             *part = part
                 .clone()
-                .with_sign(&stage.out(&format!("sign-{number}")));
+                .with_sign(&fixture.out(&format!("sign-{number}")));
         }
     }
     all
 }
 
-fn tool(stage: &Stage, disguise: &'static str, argv: &[&str]) -> Part {
-    Part::new(disguise, &stage.tool(argv[0]), argv).at(&stage.scope())
+fn tool(fixture: &Fixture, disguise: &'static str, argv: &[&str]) -> Part {
+    Part::new(disguise, &fixture.tool(argv[0]), argv).at(&fixture.scope())
 }
 
-fn python(stage: &Stage, disguise: &'static str, arguments: &[&str]) -> Part {
+fn python(fixture: &Fixture, disguise: &'static str, arguments: &[&str]) -> Part {
     let argv: Vec<&str> = [&["python3"], arguments].concat();
-    Part::new(disguise, &stage.python, &argv)
+    Part::new(disguise, &fixture.python, &argv)
 }
 
-fn tools(stage: &Stage) -> Vec<Part> {
-    let monitor = format!("{}/monitor.py", stage.scope().display());
+fn tools(fixture: &Fixture) -> Vec<Part> {
+    let monitor = format!("{}/monitor.py", fixture.scope().display());
     let calls: [&[&str]; 9] = [
         &["vim", "client.py"],
         &["nano", "pkg/server.py"],
@@ -92,105 +92,105 @@ fn tools(stage: &Stage) -> Vec<Part> {
         &["git", "log", "-p", "client.py"],
     ];
     let disguise = "editor, pager or search with a pattern among its arguments";
-    calls.map(|argv| tool(stage, disguise, argv)).into()
+    calls.map(|argv| tool(fixture, disguise, argv)).into()
 }
 
-fn agents(stage: &Stage) -> Vec<Part> {
+fn agents(fixture: &Fixture) -> Vec<Part> {
     let disguise = "coding agent with pattern and path in its prompt";
-    let scope = stage.scope();
+    let scope = fixture.scope();
     let prompt = format!(
         "run `python3 {0}/client.py`, then pkill -f UnrealEditor {0}/Game.uproject -game",
         scope.display()
     );
-    let agent = file(&stage.out("agent/agent.py"), SCRIPT);
+    let agent = file(&fixture.out("agent/agent.py"), SCRIPT);
     vec![
-        tool(stage, disguise, &["agent", "-p", &prompt]),
+        tool(fixture, disguise, &["agent", "-p", &prompt]),
         tool(
-            stage,
+            fixture,
             disguise,
             &["node", "/opt/agent/cli.js", "--prompt", &prompt],
         ),
-        python(stage, disguise, &[&agent, "--message", &prompt]).at(&scope),
+        python(fixture, disguise, &[&agent, "--message", &prompt]).at(&scope),
     ]
 }
 
-fn namesakes(stage: &Stage) -> Vec<Part> {
+fn namesakes(fixture: &Fixture) -> Vec<Part> {
     let disguise = "program whose name only resembles one of a rule";
     vec![
-        tool(stage, disguise, &["pythonista", "client.py"]),
-        tool(stage, disguise, &["monitor.py", "client.py"]),
+        tool(fixture, disguise, &["pythonista", "client.py"]),
+        tool(fixture, disguise, &["monitor.py", "client.py"]),
         tool(
-            stage,
+            fixture,
             disguise,
             &["MyUnrealEditor", "Game.uproject", "-game"],
         ),
     ]
 }
 
-fn scripts_elsewhere(stage: &Stage) -> Vec<Part> {
+fn scripts_elsewhere(fixture: &Fixture) -> Vec<Part> {
     let disguise = "the same scripts in another project, or in a worktree below this one";
-    let other = stage.other();
-    let sibling = stage.scope().with_file_name("project-2");
+    let other = fixture.other();
+    let sibling = fixture.scope().with_file_name("project-2");
     let beside = file(&sibling.join("client.py"), SCRIPT);
     let absolute = other.join("client.py");
     vec![
-        python(stage, disguise, &[absolute.to_str().unwrap()]).at(&stage.scope()),
-        python(stage, disguise, &["monitor.py"]).at(&other),
+        python(fixture, disguise, &[absolute.to_str().unwrap()]).at(&fixture.scope()),
+        python(fixture, disguise, &["monitor.py"]).at(&other),
         python(
-            stage,
+            fixture,
             disguise,
             &["-u", "-X", "dev", "tools/watch_clients.py"],
         )
         .at(&other),
-        python(stage, disguise, &["-m", "pkg"]).at(&other),
-        python(stage, disguise, &[&beside]),
-        python(stage, disguise, &["client.py"]).at(&stage.worktree()),
+        python(fixture, disguise, &["-m", "pkg"]).at(&other),
+        python(fixture, disguise, &[&beside]),
+        python(fixture, disguise, &["client.py"]).at(&fixture.worktree()),
     ]
 }
 
-fn links_out(stage: &Stage) -> Vec<Part> {
-    let link = stage.scope().join("shared.py");
+fn links_out(fixture: &Fixture) -> Vec<Part> {
+    let link = fixture.scope().join("shared.py");
     if !link.exists() {
-        symlink(stage.other().join("client.py"), &link).unwrap();
+        symlink(fixture.other().join("client.py"), &link).unwrap();
     }
     vec![
         python(
-            stage,
+            fixture,
             "link of the scope that leads out of it",
             &["shared.py"],
         )
-        .at(&stage.scope()),
+        .at(&fixture.scope()),
     ]
 }
 
-fn other_interpreters(stage: &Stage) -> Vec<Part> {
+fn other_interpreters(fixture: &Fixture) -> Vec<Part> {
     let disguise = "script of the scope with an interpreter that no rule names";
     let script = file(
-        &stage.scope().join("watch.sh"),
+        &fixture.scope().join("watch.sh"),
         "read line; exec sleep 85\n",
     );
     let shell = std::path::Path::new("/bin/sh");
     vec![
         Part::new(disguise, shell, &["sh", &script]).input("\n"),
-        Part::new(disguise, shell, &["python-clients", "./watch.sh"]).at(&stage.scope()),
-        tool(stage, disguise, &["node", "client.py"]),
-        tool(stage, disguise, &["perl", "monitor.py"]),
+        Part::new(disguise, shell, &["python-clients", "./watch.sh"]).at(&fixture.scope()),
+        tool(fixture, disguise, &["node", "client.py"]),
+        tool(fixture, disguise, &["perl", "monitor.py"]),
     ]
 }
 
-fn without_script(stage: &Stage) -> Vec<Part> {
+fn without_script(fixture: &Fixture) -> Vec<Part> {
     let disguise = "Python without a script";
-    let scope = stage.scope();
+    let scope = fixture.scope();
     let code = "import time; time.sleep(85) # client.py";
     vec![
-        python(stage, disguise, &["-c", code, "client.py"]).at(&scope),
-        python(stage, disguise, &["-uc", code, "monitor.py"]).at(&scope),
-        python(stage, disguise, &[]).input(SCRIPT).at(&scope),
-        python(stage, disguise, &["-", "client.py"])
+        python(fixture, disguise, &["-c", code, "client.py"]).at(&scope),
+        python(fixture, disguise, &["-uc", code, "monitor.py"]).at(&scope),
+        python(fixture, disguise, &[]).input(SCRIPT).at(&scope),
+        python(fixture, disguise, &["-", "client.py"])
             .input(SCRIPT)
             .at(&scope),
         python(
-            stage,
+            fixture,
             disguise,
             &["-m", "http.server", "--bind", "127.0.0.1", "0"],
         )
@@ -198,26 +198,26 @@ fn without_script(stage: &Stage) -> Vec<Part> {
     ]
 }
 
-fn language_servers(stage: &Stage) -> Vec<Part> {
+fn language_servers(fixture: &Fixture) -> Vec<Part> {
     let disguise = "language server or formatter, given files of the scope";
-    let scope = stage.scope();
+    let scope = fixture.scope();
     let script = format!("{}/client.py", scope.display());
     let packages = "lib/python3/site-packages/pylsp/__main__.py";
-    let outside = file(&stage.out("venv").join(packages), SCRIPT);
+    let outside = file(&fixture.out("venv").join(packages), SCRIPT);
     let within = file(&scope.join(".venv").join(packages), SCRIPT);
-    let formatter = file(&stage.out("black.py"), SCRIPT);
+    let formatter = file(&fixture.out("black.py"), SCRIPT);
     vec![
-        python(stage, disguise, &[&outside, "--check", &script]).at(&scope),
-        python(stage, disguise, &[&within, &script]).at(&scope),
-        python(stage, disguise, &[&formatter, &script, "client.py"]).at(&scope),
+        python(fixture, disguise, &[&outside, "--check", &script]).at(&scope),
+        python(fixture, disguise, &[&within, &script]).at(&scope),
+        python(fixture, disguise, &[&formatter, &script, "client.py"]).at(&scope),
     ]
 }
 
-fn engines_elsewhere(stage: &Stage) -> Vec<Part> {
+fn engines_elsewhere(fixture: &Fixture) -> Vec<Part> {
     let disguise = "Unreal editor, game or helper of another project";
-    let other = format!("{}/Other.uproject", stage.other().display());
-    let crash = format!("{}/Saved/Crashes/1", stage.other().display());
-    let engine = |argv: &[&str]| tool(stage, disguise, argv).at(&stage.other());
+    let other = format!("{}/Other.uproject", fixture.other().display());
+    let crash = format!("{}/Saved/Crashes/1", fixture.other().display());
+    let engine = |argv: &[&str]| tool(fixture, disguise, argv).at(&fixture.other());
     vec![
         engine(&["UnrealEditor", &other, "-game", "-HTTPPort=8080"]).child(engine(&[
             "ShaderCompileWorker",
@@ -231,20 +231,20 @@ fn engines_elsewhere(stage: &Stage) -> Vec<Part> {
     ]
 }
 
-fn daemons(stage: &Stage) -> Vec<Part> {
+fn daemons(fixture: &Fixture) -> Vec<Part> {
     let disguise = "shared daemon of Unreal";
-    let scope = stage.scope();
+    let scope = fixture.scope();
     let data = format!("--data-dir={}/Saved/zen", scope.display());
     vec![
-        tool(stage, disguise, &["zenserver", &data]),
-        tool(stage, disguise, &["UnrealTraceServer", "daemon"]),
+        tool(fixture, disguise, &["zenserver", &data]),
+        tool(fixture, disguise, &["UnrealTraceServer", "daemon"]),
     ]
 }
 
-fn own_editors(stage: &Stage) -> Vec<Part> {
+fn own_editors(fixture: &Fixture) -> Vec<Part> {
     let disguise = "a person's own editor of the project, and what serves it";
-    let project = format!("{}/Game.uproject", stage.scope().display());
-    let own = |argv: &[&str]| tool(stage, disguise, argv);
+    let project = format!("{}/Game.uproject", fixture.scope().display());
+    let own = |argv: &[&str]| tool(fixture, disguise, argv);
     vec![
         own(&["UnrealEditor", &project])
             .child(own(&["ShaderCompileWorker", "/tmp/work", "1"]))
@@ -254,84 +254,88 @@ fn own_editors(stage: &Stage) -> Vec<Part> {
     ]
 }
 
-fn unsaved_files(stage: &Stage) -> Vec<Part> {
+fn unsaved_files(fixture: &Fixture) -> Vec<Part> {
     let disguise = "editor with the project in the path of an unsaved file";
-    let scope = stage.scope();
+    let scope = fixture.scope();
     let unsaved = format!("{}/Game.uproject.autosave", scope.display());
     let backup = format!("-backup={}/Saved/Game.uproject", scope.display());
-    let other = format!("{}/Other.uproject", stage.other().display());
+    let other = format!("{}/Other.uproject", fixture.other().display());
     vec![
         tool(
-            stage,
+            fixture,
             disguise,
             &["UnrealEditor", &other, &unsaved, "-game"],
         ),
-        tool(stage, disguise, &["UnrealEditor", &other, &backup, "-game"]),
-        tool(stage, disguise, &["code", "--file", &unsaved]),
-        tool(stage, disguise, &["vim", "-r", ".client.py.swp"]),
+        tool(
+            fixture,
+            disguise,
+            &["UnrealEditor", &other, &backup, "-game"],
+        ),
+        tool(fixture, disguise, &["code", "--file", &unsaved]),
+        tool(fixture, disguise, &["vim", "-r", ".client.py.swp"]),
     ]
 }
 
-fn only_here(stage: &Stage) -> Vec<Part> {
+fn only_here(fixture: &Fixture) -> Vec<Part> {
     let disguise = "process that has only its working directory in the scope";
-    let scope = stage.scope();
+    let scope = fixture.scope();
     let shell = std::path::Path::new("/bin/sh");
     vec![
         Part::new(disguise, shell, &["-sh"])
             .input("read -r line < /dev/null; sleep 85\n")
             .at(&scope),
         Part::new(disguise, shell, &["sh", "-c", "sleep 85; : client.py"]).at(&scope),
-        tool(stage, disguise, &["make", "client.py"]),
-        tool(stage, disguise, &["cargo", "run"]).at(&scope.join("tools")),
+        tool(fixture, disguise, &["make", "client.py"]),
+        tool(fixture, disguise, &["cargo", "run"]).at(&scope.join("tools")),
     ]
 }
 
-fn sessions(stage: &Stage) -> Vec<Part> {
+fn sessions(fixture: &Fixture) -> Vec<Part> {
     let disguise = "in another session, or at another terminal";
     vec![
-        python(stage, disguise, &["monitor.py"])
-            .at(&stage.other())
+        python(fixture, disguise, &["monitor.py"])
+            .at(&fixture.other())
             .in_session(),
-        python(stage, disguise, &["client.py"])
-            .at(&stage.other())
+        python(fixture, disguise, &["client.py"])
+            .at(&fixture.other())
             .at_terminal(),
     ]
 }
 
-fn limits(stage: &Stage) -> Vec<Part> {
+fn limits(fixture: &Fixture) -> Vec<Part> {
     let disguise = "with an ordinary limit for real-time tasks";
     vec![
-        python(stage, disguise, &["client.py"])
-            .at(&stage.other())
+        python(fixture, disguise, &["client.py"])
+            .at(&fixture.other())
             .limit(200_000),
-        tool(stage, disguise, &["pipewire", "client.py"]).limit(1 << 60),
+        tool(fixture, disguise, &["pipewire", "client.py"]).limit(1 << 60),
     ]
 }
 
-fn in_brackets(stage: &Stage) -> Vec<Part> {
+fn in_brackets(fixture: &Fixture) -> Vec<Part> {
     let disguise = "called like a thread of the kernel";
-    let program = stage.tool("agetty");
+    let program = fixture.tool("agetty");
     vec![
-        Part::new(disguise, &program, &["[kworker/0:1-python3 client.py]"]).at(&stage.scope()),
+        Part::new(disguise, &program, &["[kworker/0:1-python3 client.py]"]).at(&fixture.scope()),
         Part::new(
             disguise,
             &program,
             &["[UnrealEditor]", "--stand-in-name=[UnrealEditor]"],
         )
-        .at(&stage.scope()),
+        .at(&fixture.scope()),
     ]
 }
 
-fn renamed(stage: &Stage) -> Vec<Part> {
+fn renamed(fixture: &Fixture) -> Vec<Part> {
     let disguise = "renamed with prctl to a name of a rule";
     vec![
         tool(
-            stage,
+            fixture,
             disguise,
             &["cupsd", "--stand-in-name=python3", "client.py"],
         ),
         tool(
-            stage,
+            fixture,
             disguise,
             &["sshd", "--stand-in-name=UnrealEditor", "-game"],
         ),
@@ -340,54 +344,54 @@ fn renamed(stage: &Stage) -> Vec<Part> {
 
 const RETITLED: &str = "has overwritten its arguments";
 
-fn retitled(stage: &Stage) -> Vec<Part> {
-    let scope = stage.scope();
-    let script = file(&stage.out("service/retitle.py"), RETITLE);
+fn retitled(fixture: &Fixture) -> Vec<Part> {
+    let scope = fixture.scope();
+    let script = file(&fixture.out("service/retitle.py"), RETITLE);
     let project = format!("UnrealEditor {}/Game.uproject -game", scope.display());
     // Room for the title.
     let room = "-".repeat(200);
     let titled = |title: &str| {
-        python(stage, RETITLED, &[&script, title, &room])
+        python(fixture, RETITLED, &[&script, title, &room])
             .at(&scope)
             .doing()
     };
     vec![titled("python3 client.py"), titled(&project)]
 }
 
-fn removed(stage: &Stage) -> Vec<Part> {
+fn removed(fixture: &Fixture) -> Vec<Part> {
     let disguise = "relative script, and a working directory that was removed";
-    let gone = stage.scope().join("gone");
-    let tool = |name: &str| Part::new(disguise, &stage.tool(name), &[name, "client.py"]);
+    let gone = fixture.scope().join("gone");
+    let tool = |name: &str| Part::new(disguise, &fixture.tool(name), &[name, "client.py"]);
     vec![tool("python3").in_removed(&gone)]
 }
 
-fn zombies(stage: &Stage) -> Vec<Part> {
+fn zombies(fixture: &Fixture) -> Vec<Part> {
     let disguise = "zombie, and the parent that does not collect it";
     let life = "--stand-in-life=0";
-    let brief = |name: &str| tool(stage, disguise, &[name, life, "client.py"]).zombie();
+    let brief = |name: &str| tool(fixture, disguise, &[name, life, "client.py"]).zombie();
     vec![
-        tool(stage, disguise, &["dbus-daemon"])
+        tool(fixture, disguise, &["dbus-daemon"])
             .child(brief("python3"))
             .child(brief("UnrealEditor")),
     ]
 }
 
-fn debuggers(stage: &Stage) -> Vec<Part> {
+fn debuggers(fixture: &Fixture) -> Vec<Part> {
     let disguise = "debugger, and what it is attached to";
-    let script = file(&stage.scope().join(".tools/debug.py"), DEBUGGER);
-    let part = python(stage, disguise, &[&script, "client.py"])
-        .at(&stage.scope())
+    let script = file(&fixture.scope().join(".tools/debug.py"), DEBUGGER);
+    let part = python(fixture, disguise, &[&script, "client.py"])
+        .at(&fixture.scope())
         .doing();
-    vec![part.child(tool(stage, disguise, &["client", "client.py"]))]
+    vec![part.child(tool(fixture, disguise, &["client", "client.py"]))]
 }
 
-fn runners_elsewhere(stage: &Stage) -> Vec<Part> {
+fn runners_elsewhere(fixture: &Fixture) -> Vec<Part> {
     let disguise = "test runner at work in another project";
-    let tests = format!("{}/test_consensus.py", stage.other().display());
-    let runner = file(&stage.out("venv/bin/pytest"), SCRIPT);
+    let tests = format!("{}/test_consensus.py", fixture.other().display());
+    let runner = file(&fixture.out("venv/bin/pytest"), SCRIPT);
     vec![
-        python(stage, disguise, &[&runner, &tests]).at(&stage.scope()),
-        tool(stage, disguise, &["uv", "run", "client.py"]).at(&stage.other()),
+        python(fixture, disguise, &[&runner, &tests]).at(&fixture.scope()),
+        tool(fixture, disguise, &["uv", "run", "client.py"]).at(&fixture.other()),
     ]
 }
 

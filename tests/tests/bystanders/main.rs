@@ -18,12 +18,12 @@ mod actor;
 mod bench;
 mod caller;
 mod calls;
+mod fixture;
 mod guilty;
 mod innocents;
 mod part;
 mod races;
 mod runs;
-mod stage;
 mod tally;
 
 use tests::namespace::alone;

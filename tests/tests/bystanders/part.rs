@@ -1,4 +1,4 @@
-//! What a process of the crowd is to be: its program, its arguments, and everything else that the stager can give it.
+//! What a process of the crowd is to be: its program, its arguments, and everything else that `starter.py` can give it.
 
 use std::path::{Path, PathBuf};
 
@@ -136,7 +136,7 @@ impl Part {
         std::iter::once(self).chain(below).collect()
     }
 
-    /// As the stager takes it, with numbers in the order of [`all`](Self::all).
+    /// As `starter.py` takes it, with numbers in the order of [`all`](Self::all).
     pub(crate) fn describe(
         &self,
         next: &mut usize,

@@ -9,9 +9,9 @@ use tests::{Bench, PATIENCE, skip, wait_for};
 
 use crate::bench::{can_choose_pids, end_all_others};
 use crate::calls::pids;
+use crate::fixture::Fixture;
 use crate::guilty;
 use crate::part::Part;
-use crate::stage::Stage;
 
 /// How many scripts end at a time.
 const CROWD: usize = 20;
@@ -27,13 +27,13 @@ fn a_newcomer_takes_the_place_of_a_target() {
         if !can_choose_pids() {
             return;
         }
-        let stage = Stage::new("");
-        let mut parts = vec![guilty::script(&stage)];
+        let fixture = Fixture::new("");
+        let mut parts = vec![guilty::script(&fixture)];
         // It keeps the command waiting until the newcomer is there.
-        parts.push(guilty::deaf(&stage).1);
-        let actors = stage.start(&parts);
-        let mut cleaning = stage.bench.start(
-            stage
+        parts.push(guilty::deaf(&fixture).1);
+        let actors = fixture.start(&parts);
+        let mut cleaning = fixture.bench.start(
+            fixture
                 .bench
                 .xtask(["cleanup", "--python", "--grace", "50s", "--format", "json"]),
         );
@@ -42,11 +42,11 @@ fn a_newcomer_takes_the_place_of_a_target() {
             !Path::new(&format!("/proc/{target}")).exists()
         });
         // In another project, so that it is of the group, and none of ours.
-        let newcomer = Part::new("newcomer", &stage.python, &["python3", "client.py"])
-            .at(&stage.other())
+        let newcomer = Part::new("newcomer", &fixture.python, &["python3", "client.py"])
+            .at(&fixture.other())
             .pid(target)
             .watched();
-        let newcomer = stage.start(&[newcomer]).remove(0);
+        let newcomer = fixture.start(&[newcomer]).remove(0);
         assert_eq!(newcomer.pid, target);
         let ended = cleaning.child.try_wait().unwrap();
         assert!(ended.is_none(), "the command did not wait for the deaf one");
@@ -79,14 +79,18 @@ fn swap_at(call: u32) {
     if !can_choose_pids() {
         return;
     }
-    let stage = Stage::new("");
-    let mut command = stage.bench.command(&stage.python);
+    let fixture = Fixture::new("");
+    let mut command = fixture.bench.command(&fixture.python);
     command
         .args(["-c", include_str!("swap.py")])
         .args([call.to_string(), CROWD.to_string()])
-        .args([stage.scope(), stage.tool("python3"), stage.tool("sshd")])
+        .args([
+            fixture.scope(),
+            fixture.tool("python3"),
+            fixture.tool("sshd"),
+        ])
         .args(["xtask", "cleanup", "--python", "--format", "json"]);
-    let finished = stage.bench.finish(command).expect(0);
+    let finished = fixture.bench.finish(command).expect(0);
     let mut lines = finished.stdout.lines();
     let printed = lines.next().unwrap_or_default();
     if printed == "not traced" {

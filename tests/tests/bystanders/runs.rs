@@ -8,8 +8,8 @@ use serde_json::Value;
 use tests::{PATIENCE, Running, wait_for};
 
 use crate::actor::Actor;
+use crate::fixture::{Fixture, enrolled};
 use crate::guilty::Group;
-use crate::stage::{Stage, enrolled};
 
 /// The scope's configuration: clients that leave daemons behind in every way.
 pub(crate) const CONFIG: &str = r#"
@@ -79,9 +79,9 @@ pub(crate) struct OtherRuns {
 }
 
 /// A run of the scope whose launcher and guardian were killed.
-pub(crate) fn dead(stage: &Stage, clients: usize) -> OwnRun {
+pub(crate) fn dead(fixture: &Fixture, clients: usize) -> OwnRun {
     // Without a cgroup, which would name them all, they have to be told by what they carry.
-    let (mut launcher, roll) = launch(stage, clients, &["--contain", "subreaper"]);
+    let (mut launcher, roll) = launch(fixture, clients, &["--contain", "subreaper"]);
     let events = ready(&mut launcher, clients);
     let guardian = pid_of(&events[0]["guardian"]);
     let members = events
@@ -107,8 +107,8 @@ pub(crate) fn dead(stage: &Stage, clients: usize) -> OwnRun {
 }
 
 /// A run of the scope that goes on without a launcher.
-pub(crate) fn detached(stage: &Stage) -> OwnRun {
-    let (launcher, roll) = launch(stage, 1, &["--detach"]);
+pub(crate) fn detached(fixture: &Fixture) -> OwnRun {
+    let (launcher, roll) = launch(fixture, 1, &["--detach"]);
     let events = launcher.finish().expect(0).events();
     let mut actors = daemons(&roll, Group::Detached, 1);
     let client = events
@@ -128,24 +128,24 @@ pub(crate) fn detached(stage: &Stage) -> OwnRun {
 }
 
 /// A run of another scope without its launcher, and one with it of a worktree below this scope.
-pub(crate) fn of_another_scope(stage: &Stage) -> OtherRuns {
-    for folder in [stage.other(), stage.worktree()] {
+pub(crate) fn of_another_scope(fixture: &Fixture) -> OtherRuns {
+    for folder in [fixture.other(), fixture.worktree()] {
         fs::write(folder.join("xtask.toml"), OTHER_CONFIG).unwrap();
         fs::write(folder.join("their_client.py"), OTHER_CLIENT).unwrap();
     }
-    let roll = stage.out("other-roll");
+    let roll = fixture.out("other-roll");
     fs::create_dir(&roll).unwrap();
     let launch = |folder: &Path, more: &[&str]| {
         let arguments = ["--clients", "2", "--profile", "script"];
-        let mut command = stage.bench.launch([&arguments[..], more].concat());
+        let mut command = fixture.bench.launch([&arguments[..], more].concat());
         command.current_dir(folder).env("ROLL", &roll);
-        stage.bench.start(command)
+        fixture.bench.start(command)
     };
-    let first = launch(&stage.other(), &["--detach"])
+    let first = launch(&fixture.other(), &["--detach"])
         .finish()
         .expect(0)
         .events();
-    let mut launcher = launch(&stage.worktree(), &[]);
+    let mut launcher = launch(&fixture.worktree(), &[]);
     let second = ready(&mut launcher, 2);
     let mut pids: Vec<u32> = enrolled(&roll).into_iter().map(|(_, pid)| pid).collect();
     let mark = mark_of(pids[0]);
@@ -163,10 +163,12 @@ pub(crate) fn of_another_scope(stage: &Stage) -> OtherRuns {
     }
 }
 
-fn launch(stage: &Stage, clients: usize, more: &[&str]) -> (Running, tempfile::TempDir) {
-    let roll = tempfile::Builder::new().tempdir_in(stage.out("")).unwrap();
+fn launch(fixture: &Fixture, clients: usize, more: &[&str]) -> (Running, tempfile::TempDir) {
+    let roll = tempfile::Builder::new()
+        .tempdir_in(fixture.out(""))
+        .unwrap();
     for (name, _) in LEFT {
-        stage.stand_in(&stage.out("left").join(name));
+        fixture.stand_in(&fixture.out("left").join(name));
     }
     let clients = clients.to_string();
     let arguments = [
@@ -177,11 +179,11 @@ fn launch(stage: &Stage, clients: usize, more: &[&str]) -> (Running, tempfile::T
         "--grace",
         "500ms",
     ];
-    let mut command = stage.bench.launch([&arguments[..], more].concat());
+    let mut command = fixture.bench.launch([&arguments[..], more].concat());
     command
         .env("ROLL", roll.path())
-        .env("LEFT", stage.out("left"));
-    (stage.bench.start(command), roll)
+        .env("LEFT", fixture.out("left"));
+    (fixture.bench.start(command), roll)
 }
 
 /// Waits until the clients are ready, and returns what was said until then.

@@ -1,6 +1,6 @@
 """Starts the processes that are described on standard input as JSON, and says which PIDs they have got.
 
-It says a line `NUMBER PID` for each, then `staged` when all of them are the programs that they are to be. All are
+It says a line `NUMBER PID` for each, then `started` when all of them are the programs that they are to be. All are
 orphans afterwards, but for those that are described as children of others.
 """
 
@@ -87,4 +87,4 @@ faults = b""
 while piece := os.read(faults_out, 65536):
     faults += piece
 sys.stderr.write(faults.decode())
-print("staged" if not faults else "failed", flush=True)
+print("started" if not faults else "failed", flush=True)
