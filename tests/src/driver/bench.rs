@@ -23,7 +23,7 @@ pub const PASS: &[&str] = &["cmd", "/c", "exit 0"];
 pub struct Bench {
     // Dropped first: what it ends may be writing into the folder.
     pub(super) witness: system::Witness,
-    pub(super) folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Bench {
@@ -181,9 +181,11 @@ impl Bench {
             .json()
     }
 
-    /// Fails unless every run is over, as far as ledgers tell.
+    /// Fails unless every run is over, as far as ledgers tell, and, on Linux, nothing is left that holds the witness.
     #[track_caller]
     pub fn assert_no_runs(&self) {
+        #[cfg(target_os = "linux")]
+        self.assert_nothing_left();
         let status = self.document(&["status"]);
         assert_eq!(status["runs"], json!([]), "{status}");
     }

@@ -70,13 +70,20 @@ impl Running {
     #[track_caller]
     pub fn wait_for_events(&mut self, name: &str, count: usize) -> Vec<Value> {
         let found = poll(PATIENCE, || {
-            let has_ended = self.has_ended();
+            let ended = self.child.try_wait().expect("a child can be waited for");
             let events = named(&self.events(), name);
-            (has_ended || events.len() >= count).then_some(events)
+            let are_all = events.len() >= count;
+            (are_all || ended.is_some()).then_some((events, ended))
         });
-        found
-            .filter(|events| events.len() >= count)
-            .unwrap_or_else(|| panic!("no {name}: {}{}", self.stdout(), self.stderr()))
+        match found {
+            Some((events, _)) if events.len() >= count => events,
+            Some((_, Some(status))) => panic!(
+                "ended with {status} without {name}: {}{}",
+                self.stdout(),
+                self.stderr()
+            ),
+            _ => panic!("no {name}: {}{}", self.stdout(), self.stderr()),
+        }
     }
 
     /// Whether it has ended.

@@ -30,6 +30,7 @@ fn every_document_is_as_its_schema_says() {
         );
     }
     assert_over(&events);
+    bench.assert_no_runs();
 }
 
 #[test]

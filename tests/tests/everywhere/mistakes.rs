@@ -253,11 +253,22 @@ fn for_scripts_every_mistake_is_a_document() {
         let document = bench.document(arguments);
         assert_documented(&document);
         assert_eq!(&document["exit"], exit, "{arguments:?}");
+        document
+    };
+    let refused_launch = |arguments: &[&str], exit: &Value| {
+        // The last event, and the only one.
+        let event = refused(arguments, exit);
+        assert_eq!(event["event"], "run_finished");
+        assert_eq!(event["run"], Value::Null);
+        event["message"].as_str().unwrap().to_owned()
+    };
+    let refused_command = |arguments: &[&str], exit: &Value| {
+        let document = refused(arguments, exit);
+        assert_eq!(document["schema"], "clean-slate/error/1");
         document["message"].as_str().unwrap().to_owned()
     };
-    // Of a launch it is the last event, and the only one.
-    refused(&["launch", "--clients", "0"], &usage);
-    let message = refused(&["launch"], &config);
+    refused_launch(&["launch", "--clients", "0"], &usage);
+    let message = refused_launch(&["launch"], &config);
     assert!(message.contains("xtask.toml:2:1:"), "{message}");
     for command in [
         "preflight",
@@ -267,11 +278,11 @@ fn for_scripts_every_mistake_is_a_document() {
         "doctor",
         "init",
     ] {
-        let message = refused(&[command, "--no-such-flag"], &usage);
+        let message = refused_command(&[command, "--no-such-flag"], &usage);
         assert!(message.contains("--no-such-flag"), "{message}");
     }
     for command in ["preflight", "cleanup", "postflight", "status"] {
-        refused(&[command], &config);
+        refused_command(&[command], &config);
     }
     bench.assert_nothing_started();
 }

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 use tests::{
-    Bench, Finished, PASS, PATIENCE, Running, assert_ended, assert_over, cast, free_port, living,
-    named, poll,
+    Bench, Finished, PASS, PATIENCE, Running, assert_over, cast, free_port, living, named, poll,
 };
 
 /// Starts a launch on this port that prints events and has no test.
@@ -17,6 +16,17 @@ fn inner_events(finished: &Finished) -> Vec<Value> {
     lines
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect()
+}
+
+/// Fails unless a run of one client goes on, kills its launcher, and waits until nothing of it is left.
+#[track_caller]
+fn end_undisturbed(launcher: &mut Running) {
+    let events = launcher.events();
+    let (guardian, clients, _) = cast(&events);
+    let all = [guardian, clients[0]];
+    assert_eq!(living(&all), all);
+    launcher.kill();
+    assert_over(&events);
 }
 
 #[test]
@@ -40,7 +50,7 @@ fn a_port_of_a_live_run_is_busy_in_its_project_and_unavailable_in_others() {
     let mut first = launch_on(&bench, &port);
     let run = first.wait_for_event("run_started")["run"].clone();
     first.wait_for_event("client_ready");
-    let (guardian, clients, ports) = cast(&first.events());
+    let (_, clients, _) = cast(&first.events());
 
     let launch = ["--ports", &port, "--"];
     let launch: Vec<&str> = launch.into_iter().chain(PASS.iter().copied()).collect();
@@ -60,10 +70,8 @@ fn a_port_of_a_live_run_is_busy_in_its_project_and_unavailable_in_others() {
     }
     other.assert_nothing_started();
 
-    let all = [guardian, clients[0]];
-    assert_eq!(living(&all), all);
-    first.kill();
-    assert_ended(&all, &ports);
+    end_undisturbed(&mut first);
+    bench.assert_no_runs();
 }
 
 /// A client that does not listen yet has its port all the same, and its guardian is named to any other launch.
@@ -88,9 +96,9 @@ fn a_port_is_claimed_before_its_client_listens() {
             let message = end["message"].as_str().unwrap();
             assert!(message.contains(&holder), "{end}");
         }
-        first.kill();
-        assert_over(&first.events());
+        end_undisturbed(&mut first);
     }
+    bench.assert_no_runs();
     other.assert_nothing_started();
 }
 
@@ -117,8 +125,8 @@ fn of_launches_that_race_for_a_port_one_wins_and_the_others_say_why() {
     let [winner] = &mut winners[..] else {
         panic!("{} have won", winners.len());
     };
-    winner.kill();
-    assert_over(&winner.events());
+    end_undisturbed(winner);
+    bench.assert_no_runs();
 }
 
 /// As in a loop whose iterations are themselves started by a launch.
@@ -139,6 +147,7 @@ fn a_launch_may_be_the_test_of_another_one() {
         finished.stderr
     );
     assert_over(&inner);
+    bench.assert_no_runs();
     assert_eq!(bench.runs().len(), 2);
 }
 
@@ -161,4 +170,5 @@ fn a_run_that_is_detached_within_a_test_ends_with_the_outer_one() {
     assert_eq!(finished.event("run_finished")["survivors"], 0);
     assert_over(&finished.events());
     assert_over(&inner_events(&finished));
+    bench.assert_no_runs();
 }
